@@ -1,0 +1,1 @@
+"""Records, the journal that holds them, and everything that proves it whole."""

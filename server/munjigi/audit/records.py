@@ -1,0 +1,160 @@
+"""One record is one immutable audit event; its msgpack bytes are what is journaled, chained and proved.
+
+Names and members that reach a record are already safe (promise P5): members are keyed references,
+names that the catalog does not know are keyed digests. An access record without one of the five
+legal fields is refused (Notice 2026-9 of the PIPC, art. 2(3): identifier, date-time, source location,
+data subject handled, task performed), and so is the read.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from munjigi.kernel.errors import AuditUnavailable
+
+FORMAT: Final = 1
+
+
+class Record(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="type"):
+    """What every record has. The journal sets `index` and `time` (UTC nanoseconds) when it takes the record."""
+
+    index: int = -1
+    time: int = 0
+    clock_stepped: bool = False  # the machine's clock had gone back; `time` is clamped
+
+
+class FieldRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One field of a decision, as it was answered."""
+
+    name: str
+    effect: Literal["clear", "masked", "denied"]
+    mask: str = ""
+    reason: str = ""
+    rule: str = ""
+    grants: tuple[str, ...] = ()
+
+
+class CallRecord(Record, kw_only=True, omit_defaults=True):
+    """What every record of an authenticated call has."""
+
+    issuer: str
+    employee: str
+    principal_type: str = ""
+    tool: str
+    peer: str = ""  # transport peer
+    ip: str  # source location of the employee
+    ip_asserted: bool = False  # `ip` is the tool's word
+    session_id: str = ""
+    request_id: str = ""
+    trace_id: str = ""
+    span_id: str = ""
+
+
+class AccessRecord(CallRecord, kw_only=True, omit_defaults=True, tag="access.decision"):
+    """One decision. `subject_count` is the number of members concerned."""
+
+    door: str  # which RPC asked
+    action: str
+    resource: str
+    purpose: str
+    case_id: str = ""
+    decision: Literal["ALLOW", "DENY"]
+    reason: str
+    fields: tuple[FieldRecord, ...] = ()
+    data_classes: tuple[str, ...] = ()
+    rule: str = ""
+    role_path: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    subject_count: int = 0
+    probe: bool = False
+    observe: bool = False
+    partial: bool = False
+    own: bool = False  # an operation on Munjigi itself; no member's data is handled
+    policy_revision: str
+    grant_revision: int
+    valid_until: int = 0
+    latency_ns: int = 0
+
+
+class ConfirmRecord(CallRecord, kw_only=True, omit_defaults=True, tag="access.confirm"):
+    """What became of one allowed read."""
+
+    decision_id: str
+    outcome: Literal["read", "failed", "abandoned"]
+    row_count: int = 0
+    members: tuple[str, ...] = ()
+
+
+class SignInRecord(Record, kw_only=True, omit_defaults=True, tag="identity.failure"):
+    """Refused credentials: `count` times from one address for one reason within `period_ns`."""
+
+    reason: str
+    peer: str
+    tool: str = ""
+    count: int = 1
+    period_ns: int = 0
+
+
+class PolicyRecord(Record, kw_only=True, omit_defaults=True, tag="policy.load"):
+    """A policy home was loaded or refused."""
+
+    accepted: bool
+    policy_revision: str  # in force afterwards
+    source: str = ""
+    errors: int = 0
+    first_problem: str = ""  # file:line:column CODE, never file content
+    employee: str = ""  # who asked; empty for the watcher
+    issuer: str = ""
+
+
+class ProcessRecord(Record, kw_only=True, omit_defaults=True, tag="process.event"):
+    """Start and stop of a gateway worker."""
+
+    event: Literal["start", "stop"]
+    version: str
+    member_key_id: str = ""
+    policy_revision: str = ""
+    grant_revision: int = 0
+    front: str = ""
+
+
+class TailCutRecord(Record, kw_only=True, omit_defaults=True, tag="journal.tail_cut"):
+    """An incomplete last frame was moved to quarantine at start. Offset and length in bytes, digest SHA-256 hex."""
+
+    file: str
+    offset: int
+    length: int
+    digest: str
+
+
+AnyRecord = AccessRecord | ConfirmRecord | SignInRecord | PolicyRecord | ProcessRecord | TailCutRecord
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(AnyRecord)
+
+
+def encode(record: Record) -> bytes:
+    """Encode a record into its canonical bytes.
+
+    Raises `AuditUnavailable` when an access record lacks one of the five legal fields.
+    """
+    if isinstance(record, AccessRecord) and not (
+        record.employee
+        and record.time
+        and record.ip
+        and record.action
+        and record.resource
+        and (record.members or record.subject_count or record.decision == "DENY" or record.probe or record.own)
+    ):
+        raise AuditUnavailable("The access record lacks a legal field; nothing was answered.")
+    return _encoder.encode(record)
+
+
+def decode(payload: bytes) -> AnyRecord:
+    """Decode canonical bytes.
+
+    Raises `msgspec.ValidationError` or `msgspec.DecodeError` when they are not a record.
+    """
+    return _decoder.decode(payload)

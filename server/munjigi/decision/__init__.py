@@ -1,0 +1,1 @@
+"""Evaluate a request against an immutable snapshot. Pure: no clock, no I/O, no randomness."""

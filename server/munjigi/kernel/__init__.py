@@ -1,0 +1,1 @@
+"""Ids, clock, errors and small value types. Imports the standard library only."""

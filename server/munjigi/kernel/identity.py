@@ -1,0 +1,24 @@
+"""Who asks: an employee's account, the tool it asks through, and where it sits."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class EmployeeKey(NamedTuple):
+    """An authenticated account of a person."""
+
+    issuer: str
+    subject: str
+
+
+class Caller(NamedTuple):
+    """The employee and the tool of one call, both authenticated and bound together.
+
+    `ip` is the employee's address as recorded: from the tool where the tool asserts origin, else the
+    transport peer's; `peer` is always the transport peer. `asserted` tells which `ip` is.
+    """
+
+    employee: EmployeeKey
+    tool: str
+    peer: str

@@ -1,0 +1,1 @@
+"""Policy home: parse, lint, test and compile the security team's files into one immutable bundle."""
