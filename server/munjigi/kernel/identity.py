@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+EMBEDDED_ISSUER: Final = "urn:munjigi:embedded"  # the local token issuer's name; sample people exist under it only
 
 
 class EmployeeKey(NamedTuple):

@@ -1,0 +1,1 @@
+"""Concrete parts behind the ports of the rooms."""

@@ -1,0 +1,1 @@
+"""The state store on SQLite: people, grants and the revision log."""

@@ -1,0 +1,104 @@
+"""Read and write people and grants as rows, inside a transaction of the caller."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any, cast
+
+from sqlalchemy import Connection, RowMapping, delete, insert, select, tuple_, update
+
+from munjigi.adapters.state.codec import GrantRow, decode_grant, encode_grant
+from munjigi.adapters.state.tables import ACCOUNT, FACT, PERSON, ROLE_GRANT
+from munjigi.grants.changes import GrantEdit, PersonEdit, check_grant_edit, check_person_edit
+from munjigi.kernel.grant import Fact, Grant, Person, PrincipalType
+from munjigi.kernel.identity import EmployeeKey
+
+
+def read_grants(connection: Connection) -> list[Grant]:
+    """Return all grants, ordered by id."""
+    return [_grant(row) for row in connection.execute(select(ROLE_GRANT).order_by(ROLE_GRANT.c.grant_id)).mappings()]
+
+
+def read_people(connection: Connection) -> list[Person]:
+    """Return all people with accounts and facts, ordered by id."""
+    accounts: defaultdict[str, list[EmployeeKey]] = defaultdict(list)
+    for row in connection.execute(select(ACCOUNT).order_by(ACCOUNT.c.person_id, ACCOUNT.c.position)):
+        accounts[row.person_id].append(EmployeeKey(row.issuer, row.subject))
+    facts: defaultdict[str, list[Fact]] = defaultdict(list)
+    for row in connection.execute(select(FACT).order_by(FACT.c.person_id, FACT.c.position)):
+        facts[row.person_id].append(Fact(row.kind, row.starts_at, row.ends_at, row.source))
+    return [
+        Person(
+            row.person_id,
+            cast("PrincipalType", row.principal_type),
+            row.department,
+            tuple(accounts[row.person_id]),
+            tuple(facts[row.person_id]),
+        )
+        for row in connection.execute(select(PERSON).order_by(PERSON.c.person_id))
+    ]
+
+
+def write_grant(connection: Connection, edit: GrantEdit) -> None:
+    """Insert or update one grant after asking the rules.
+
+    Raises what `check_grant_edit` raises.
+    """
+    grant = edit.grant
+    mine = ROLE_GRANT.c.grant_id == grant.grant_id
+    found = connection.execute(select(ROLE_GRANT).where(mine)).mappings().first()
+    account = select(ACCOUNT.c.person_id).where(ACCOUNT.c.issuer == grant.employee.issuer, ACCOUNT.c.subject == grant.employee.subject)
+    known = connection.execute(account).first() is not None
+    check_grant_edit(edit, None if found is None else _grant(found), account_known=known)
+    lists = encode_grant(grant)
+    values: dict[str, Any] = {"starts_at": grant.starts_at, "ends_at": grant.ends_at, **lists._asdict()}
+    if edit.kind == "grant_added":
+        values |= {"grant_id": grant.grant_id, "issuer": grant.employee.issuer, "subject": grant.employee.subject}
+        values |= {"role": grant.role, "purpose": grant.purpose}
+        connection.execute(insert(ROLE_GRANT).values(values))
+    else:
+        connection.execute(update(ROLE_GRANT).where(mine).values(values))
+
+
+def write_person(connection: Connection, edit: PersonEdit) -> None:
+    """Insert or replace one person after asking the rules.
+
+    Raises what `check_person_edit` raises.
+    """
+    person = edit.person
+    pair = tuple_(ACCOUNT.c.issuer, ACCOUNT.c.subject)
+    owners = {
+        EmployeeKey(row.issuer, row.subject): row.person_id
+        for row in connection.execute(select(ACCOUNT).where(pair.in_([tuple(account) for account in person.accounts])))
+    }
+    mine = connection.execute(select(ACCOUNT).where(ACCOUNT.c.person_id == person.person_id)).all()
+    held = select(ROLE_GRANT.c.issuer, ROLE_GRANT.c.subject).distinct()
+    join = ACCOUNT.join(ROLE_GRANT, (ROLE_GRANT.c.issuer == ACCOUNT.c.issuer) & (ROLE_GRANT.c.subject == ACCOUNT.c.subject))
+    granted = connection.execute(held.select_from(join).where(ACCOUNT.c.person_id == person.person_id)).all()
+    check_person_edit(edit, owners, [EmployeeKey(row.issuer, row.subject) for row in granted])
+
+    values = {"principal_type": person.principal_type, "department": person.department}
+    changed = connection.execute(update(PERSON).where(PERSON.c.person_id == person.person_id).values(values))
+    if changed.rowcount == 0:
+        connection.execute(insert(PERSON).values(person_id=person.person_id, **values))
+    had = {EmployeeKey(row.issuer, row.subject) for row in mine}
+    for account in had.difference(person.accounts):
+        connection.execute(delete(ACCOUNT).where(ACCOUNT.c.issuer == account.issuer, ACCOUNT.c.subject == account.subject))
+    for position, account in enumerate(person.accounts):
+        if account in had:  # updated, not made anew: grants refer to it
+            here = (ACCOUNT.c.issuer == account.issuer) & (ACCOUNT.c.subject == account.subject)
+            connection.execute(update(ACCOUNT).where(here).values(position=position))
+        else:
+            connection.execute(
+                insert(ACCOUNT).values(issuer=account.issuer, subject=account.subject, person_id=person.person_id, position=position)
+            )
+    connection.execute(delete(FACT).where(FACT.c.person_id == person.person_id))
+    if person.facts:
+        rows = [{"person_id": person.person_id, "position": position, **fact._asdict()} for position, fact in enumerate(person.facts)]
+        connection.execute(insert(FACT), rows)
+
+
+def _grant(row: RowMapping) -> Grant:
+    approved_by, scope = decode_grant(GrantRow(row["approved_by"], row["scope"]))
+    employee = EmployeeKey(row["issuer"], row["subject"])
+    return Grant(row["grant_id"], employee, row["role"], row["purpose"], row["starts_at"], row["ends_at"], approved_by, scope)

@@ -1,0 +1,198 @@
+"""The state store on one SQLite file.
+
+A commit is durable when `apply` returns (WAL with `synchronous=FULL`), complete or absent after a crash, and its
+revisions are dense: they come from one head row that the transaction takes last, not from a sequence.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from sqlalchemy import Connection, create_engine, event, exc, insert, select, text, update
+
+from munjigi.adapters.state.codec import decode_edit, encode_edit
+from munjigi.adapters.state.rows import read_grants, read_people, write_grant, write_person
+from munjigi.adapters.state.tables import HEAD, REVISION_LOG
+from munjigi.grants.changes import Change, Edit, GrantEdit, State
+from munjigi.grants.ledger import Ledger
+from munjigi.kernel.errors import ConfigurationError, Corruption, FailedPrecondition, MunjigiError, NotFound, Unavailable
+
+SCHEMA_VERSIONS: Final = ("0001",)  # oldest first; the last one is this code's
+_BUSY_SECONDS: Final = 5
+_PRAGMAS: Final = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA fullfsync=ON",  # macOS: fsync alone does not reach the disk there
+    "PRAGMA foreign_keys=ON",
+    f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}",
+)
+
+
+class SqliteStateStore:
+    """People, grants and the revision log in one file of mode 0600; implements `StateStore`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file.
+
+        Raises `ConfigurationError` when others may read or write it, or when it can't be made there.
+        """
+        _make_private(path)
+        self._closed = False
+        self._engine = create_engine(f"sqlite:///{path}", pool_size=2, max_overflow=2, pool_timeout=_BUSY_SECONDS)
+        event.listen(self._engine, "connect", _prepare)
+        event.listen(self._engine, "begin", _begin)
+
+    def migrate(self) -> None:
+        """Bring the schema to this code's version.
+
+        Raises `ConfigurationError` when newer code wrote the file.
+        """
+        with self._transaction("read") as connection:
+            if _schema_version(connection) == SCHEMA_VERSIONS[-1]:
+                return
+        # Imported only here: it costs start time and memory, and a migration is rare.
+        from munjigi.adapters.state.migrate import upgrade
+
+        with self._transaction("write") as connection:
+            _schema_version(connection)
+            upgrade(connection)
+
+    def revision(self) -> int:
+        """Return the last committed revision."""
+        with self._transaction("read") as connection:
+            return _head(connection)
+
+    def load(self) -> State:
+        """Return everything at one revision."""
+        with self._transaction("read") as connection:
+            return State(read_grants(connection), read_people(connection), _head(connection))
+
+    def load_at(self, revision: int) -> State:
+        """Rebuild the table at a past revision.
+
+        Raises `NotFound` when there is no such revision, `Corruption` when the log does not replay.
+        """
+        with self._transaction("read") as connection:
+            if not 0 <= revision <= _head(connection):
+                raise NotFound("REVISION_UNKNOWN", "The store has no such grant revision; ask for one up to its last.")
+            changes = _changes(connection, 0, revision)
+        ledger = Ledger()
+        try:
+            ledger.apply(change.edit for change in changes)
+        except MunjigiError:
+            raise Corruption("STATE_CORRUPT", "The revision log does not replay; restore the state store from a backup.") from None
+        return ledger.state()
+
+    def changes_since(self, revision: int) -> list[Change]:
+        """Return the changes after `revision`.
+
+        Raises `FailedPrecondition` when the store is older than `revision`.
+        """
+        with self._transaction("read") as connection:
+            head = _head(connection)
+            if revision > head:
+                raise FailedPrecondition("STATE_REWOUND", "The state store is older than what was loaded from it; load it again.")
+            return _changes(connection, revision, head) if revision < head else []
+
+    def apply(self, edits: Sequence[Edit], *, at: int, actor: str, request_id: str) -> int:
+        """Commit all edits or none and return the last revision.
+
+        Raises what `munjigi.grants.changes` raises.
+        """
+        with self._transaction("write") as connection:
+            if not edits:
+                return _head(connection)
+            for edit in edits:
+                if isinstance(edit, GrantEdit):
+                    write_grant(connection, edit)
+                else:
+                    write_person(connection, edit)
+            locked = update(HEAD).values(grant_revision=HEAD.c.grant_revision + len(edits)).returning(HEAD.c.grant_revision, HEAD.c.at)
+            last, previous_at = connection.execute(locked).one()
+            stamped = max(at, previous_at)
+            connection.execute(update(HEAD).values(at=stamped))
+            common = {"at": stamped, "clock_stepped": int(stamped != at), "actor": actor, "request_id": request_id}
+            first = last - len(edits) + 1
+            rows = [{"grant_revision": first + offset, "edit": encode_edit(edit), **common} for offset, edit in enumerate(edits)]
+            connection.execute(insert(REVISION_LOG), rows)
+        return int(last)
+
+    def close(self) -> None:
+        """Close all connections; the write-ahead log is folded in by the last one."""
+        self._closed = True
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self, kind: Literal["read", "write"]) -> Iterator[Connection]:
+        if self._closed:
+            raise Unavailable("STATE_UNREACHABLE", "The state store is closed; open it again.")
+        try:
+            with self._engine.connect().execution_options(munjigi_transaction=kind) as connection, connection.begin():
+                yield connection
+        except exc.IntegrityError:
+            raise FailedPrecondition("STATE_CONFLICT", "Another change came first; read the state again and retry.") from None
+        except (exc.OperationalError, exc.TimeoutError, exc.InterfaceError):
+            message = "The state store can't be used now (busy, full, read-only or gone); look at its folder, its disk and its owner."
+            raise Unavailable("STATE_UNREACHABLE", message) from None
+        except exc.DatabaseError:
+            raise Corruption("STATE_CORRUPT", "The state store is damaged; restore it from a backup.") from None
+
+
+def _make_private(path: Path) -> None:
+    # SQLite gives -wal and -shm the mode of the file itself.
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        mode = path.stat().st_mode
+    except OSError as error:
+        message = f"The state store {path.name} can't be opened ({error.strerror}); check the state folder (MUNJIGI_STATE_DIR)."
+        raise ConfigurationError("STATE_FILE_UNUSABLE", message) from None
+    if mode & 0o077:
+        raise ConfigurationError("STATE_FILE_EXPOSED", f"Others may read or write {path.name}: run chmod 600 on it.")
+
+
+def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's connection has no useful type
+    connection.isolation_level = None  # we begin transactions ourselves: the driver's habit defeats transactional DDL
+    for pragma in _PRAGMAS:
+        connection.execute(pragma).close()
+
+
+def _begin(connection: Connection) -> None:
+    kind = connection.get_execution_options()["munjigi_transaction"]
+    # A writer takes its lock at once: upgrading a read lock later could fail on a busy store.
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if kind == "write" else "BEGIN")
+
+
+def _schema_version(connection: Connection) -> str:
+    # Plain SQL, so that a start without a pending migration does not import alembic.
+    found = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'")).first()
+    if found is None:
+        return ""
+    version = str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none() or "")
+    if version and version not in SCHEMA_VERSIONS:
+        message = "The state store was written by a newer Munjigi; start that version, or restore a backup made by this one."
+        raise ConfigurationError("STATE_NEWER", message)
+    return version
+
+
+def _head(connection: Connection) -> int:
+    found = connection.execute(select(HEAD.c.grant_revision)).scalar_one_or_none()
+    if found is None:
+        raise Corruption("STATE_CORRUPT", "The state store has lost its head row; restore it from a backup.")
+    return int(found)
+
+
+def _changes(connection: Connection, after: int, last: int) -> list[Change]:
+    rows = connection.execute(
+        select(REVISION_LOG)
+        .where(REVISION_LOG.c.grant_revision > after, REVISION_LOG.c.grant_revision <= last)
+        .order_by(REVISION_LOG.c.grant_revision)
+    ).all()
+    if [row.grant_revision for row in rows] != list(range(after + 1, last + 1)):
+        raise Corruption("STATE_CORRUPT", "The revision log has a gap; restore the state store from a backup.")
+    return [
+        Change(row.grant_revision, row.at, bool(row.clock_stepped), row.actor, row.request_id, decode_edit(row.edit)) for row in rows
+    ]

@@ -1,0 +1,1 @@
+"""People, and who holds which role, for which purpose, from when to when."""

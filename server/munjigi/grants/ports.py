@@ -1,0 +1,57 @@
+"""What the grant room needs from the outside: one store of state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from munjigi.grants.changes import Change, Edit, State
+
+
+class StateStore(Protocol):
+    """People and grants, with the log of revisions that made them.
+
+    Every method raises `Unavailable` when the store can't be reached or is closed, and `Corruption` when its
+    bytes are not what was written. Identifiers are compared by code point, with case.
+    """
+
+    def migrate(self) -> None:
+        """Bring the schema to this code's version; nothing to do is cheap.
+
+        Raises `ConfigurationError` when the store was written by newer code.
+        """
+        ...
+
+    def revision(self) -> int:
+        """Return the last committed `grant_revision`; 0 for a fresh store."""
+        ...
+
+    def load(self) -> State:
+        """Return everything at one revision."""
+        ...
+
+    def load_at(self, revision: int) -> State:
+        """Rebuild the table at a past revision out of the revision log.
+
+        Raises `NotFound` when there is no such revision.
+        """
+        ...
+
+    def changes_since(self, revision: int) -> list[Change]:
+        """Return the changes after `revision`, dense and ascending.
+
+        Raises `FailedPrecondition` `STATE_REWOUND` when the store is older than `revision` (a restored backup):
+        load everything again.
+        """
+        ...
+
+    def apply(self, edits: Sequence[Edit], *, at: int, actor: str, request_id: str) -> int:
+        """Commit all edits or none, durably, one revision each, and return the last revision.
+
+        `at` is UTC nanoseconds, clamped to the log's last time. Raises what `munjigi.grants.changes` raises.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the store. Closing twice is fine."""
+        ...
