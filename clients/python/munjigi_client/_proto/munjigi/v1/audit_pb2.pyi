@@ -1,0 +1,96 @@
+from munjigi_client._proto.buf.validate import validate_pb2 as _validate_pb2
+from google.protobuf import struct_pb2 as _struct_pb2
+from munjigi_client._proto.munjigi.v1 import decision_pb2 as _decision_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class SearchRecordsRequest(_message.Message):
+    __slots__ = ("employee", "tool", "member_id", "resource", "decision_id", "event_type", "decision", "from_time", "to_time", "page_size", "page_token", "case_id")
+    EMPLOYEE_FIELD_NUMBER: _ClassVar[int]
+    TOOL_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    FROM_TIME_FIELD_NUMBER: _ClassVar[int]
+    TO_TIME_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    CASE_ID_FIELD_NUMBER: _ClassVar[int]
+    employee: str
+    tool: str
+    member_id: str
+    resource: str
+    decision_id: str
+    event_type: str
+    decision: _decision_pb2.Decision
+    from_time: int
+    to_time: int
+    page_size: int
+    page_token: str
+    case_id: str
+    def __init__(self, employee: _Optional[str] = ..., tool: _Optional[str] = ..., member_id: _Optional[str] = ..., resource: _Optional[str] = ..., decision_id: _Optional[str] = ..., event_type: _Optional[str] = ..., decision: _Optional[_Union[_decision_pb2.Decision, str]] = ..., from_time: _Optional[int] = ..., to_time: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., case_id: _Optional[str] = ...) -> None: ...
+
+class AuditRecord(_message.Message):
+    __slots__ = ("id", "position", "time", "event_type", "content")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    position: _decision_pb2.RecordPosition
+    time: int
+    event_type: str
+    content: _struct_pb2.Struct
+    def __init__(self, id: _Optional[str] = ..., position: _Optional[_Union[_decision_pb2.RecordPosition, _Mapping]] = ..., time: _Optional[int] = ..., event_type: _Optional[str] = ..., content: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+
+class SearchRecordsResponse(_message.Message):
+    __slots__ = ("records", "next_page_token", "complete")
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    records: _containers.RepeatedCompositeFieldContainer[AuditRecord]
+    next_page_token: str
+    complete: bool
+    def __init__(self, records: _Optional[_Iterable[_Union[AuditRecord, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., complete: _Optional[bool] = ...) -> None: ...
+
+class VerifyJournalRequest(_message.Message):
+    __slots__ = ("log_id",)
+    LOG_ID_FIELD_NUMBER: _ClassVar[int]
+    log_id: str
+    def __init__(self, log_id: _Optional[str] = ...) -> None: ...
+
+class JournalVerification(_message.Message):
+    __slots__ = ("log_id", "intact", "records", "chain", "file", "offset", "index", "problem")
+    LOG_ID_FIELD_NUMBER: _ClassVar[int]
+    INTACT_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    CHAIN_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    log_id: str
+    intact: bool
+    records: int
+    chain: str
+    file: str
+    offset: int
+    index: int
+    problem: str
+    def __init__(self, log_id: _Optional[str] = ..., intact: _Optional[bool] = ..., records: _Optional[int] = ..., chain: _Optional[str] = ..., file: _Optional[str] = ..., offset: _Optional[int] = ..., index: _Optional[int] = ..., problem: _Optional[str] = ...) -> None: ...
+
+class VerifyJournalResponse(_message.Message):
+    __slots__ = ("journals", "intact")
+    JOURNALS_FIELD_NUMBER: _ClassVar[int]
+    INTACT_FIELD_NUMBER: _ClassVar[int]
+    journals: _containers.RepeatedCompositeFieldContainer[JournalVerification]
+    intact: bool
+    def __init__(self, journals: _Optional[_Iterable[_Union[JournalVerification, _Mapping]]] = ..., intact: _Optional[bool] = ...) -> None: ...
