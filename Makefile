@@ -1,0 +1,45 @@
+# `make` lists the targets. Everything runs in .venv, which `make setup` makes from uv.lock.
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format proto proto-image bench torture oracle wheels clean
+BIN := .venv/bin
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## make .venv and install exactly what uv.lock says
+	@.ci/setup
+
+run: setup ## set up, then serve the sample company in the foreground (gRPC 127.0.0.1:7443, HTTP 127.0.0.1:9464)
+	@exec $(BIN)/munjigi serve
+
+test: setup lint ## lint, quick tests on every other installed Python, then the whole suite with coverage
+	@.ci/test-other-pythons
+	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+
+lint: setup ## ruff, mypy --strict, the doors between rooms, buf, generated stubs
+	@.ci/lint
+
+format: setup ## rewrite the layout of Python files
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
+
+proto: setup ## regenerate the Python stubs from proto/
+	@$(BIN)/python proto/generate.py
+
+proto-image: setup ## with a release: make today's proto files what `buf breaking` compares with
+	@cd proto && ../$(BIN)/buf build --exclude-source-info -o buf.image.binpb
+
+bench: setup ## print the table of measured ratios
+	@$(BIN)/python -m bench $(BENCH_ARGS)
+
+torture: setup ## long fault injection (kill -9, full disks)
+	@$(BIN)/python -m pytest -m torture $(PYTEST_ARGS)
+
+oracle: setup ## the comparisons with pycasbin, with many more examples than `make test` tries
+	@HYPOTHESIS_PROFILE=oracle $(BIN)/python -m pytest -k oracle $(PYTEST_ARGS)
+
+wheels: setup ## build both distributions into dist/
+	@$(BIN)/uv build --quiet --all-packages --wheel --out-dir dist && ls dist/*.whl
+
+clean: ## remove environments, caches and built files (not ./var, which holds your records)
+	@rm -rf .venv .venv-3.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
