@@ -7,7 +7,7 @@ dense: each change has its own `grant_revision`, so the table at any past revisi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from munjigi.kernel.errors import FailedPrecondition, InvalidArgument, NotFound
 from munjigi.kernel.grant import Grant, Person
@@ -32,6 +32,7 @@ class PersonEdit(NamedTuple):
 
 
 Edit = GrantEdit | PersonEdit
+_LAST_NS: Final = 2**63 - 1
 
 
 class Change(NamedTuple):
@@ -83,13 +84,17 @@ def check_grant_edit(edit: GrantEdit, before: Grant | None, *, account_known: bo
     to a person. Raises `InvalidArgument`, `NotFound` or `FailedPrecondition`.
     """
     grant = edit.grant
+    scope = (*grant.scope.objects, *grant.scope.actions) if grant.scope else ()
+    _check_storable((*grant.employee, grant.role, grant.purpose, *grant.approved_by, *scope), (grant.starts_at, grant.ends_at))
     if ID.match(grant.grant_id) is None:
         raise InvalidArgument("GRANT_ID_INVALID", "A grant id is 1 to 64 of A-Z a-z 0-9 . _ -")
     if edit.kind == "grant_added":
         if before is not None:
             raise FailedPrecondition("GRANT_EXISTS", "A grant with this id exists; choose a new id, or change the grant.")
         if not grant.starts_at < grant.ends_at:
-            raise InvalidArgument("GRANT_PERIOD_INVALID", "A grant ends after it starts; give an end that is later than the start.")
+            raise InvalidArgument(
+                "GRANT_PERIOD_INVALID", "A grant ends after it starts; give an end that is later than the start."
+            )
         if not account_known:
             raise FailedPrecondition("ACCOUNT_UNKNOWN", "The employee's account belongs to no person; register the person first.")
         return
@@ -110,13 +115,32 @@ def check_person_edit(edit: PersonEdit, owners: Mapping[EmployeeKey, str], grant
     the person, as it is now, that grants name. Raises `InvalidArgument` or `FailedPrecondition`.
     """
     person = edit.person
+    names = (text for account in person.accounts for text in account)
+    facts = (text for fact in person.facts for text in (fact.kind, fact.source))
+    _check_storable(
+        (person.department, *names, *facts), (time for fact in person.facts for time in (fact.starts_at, fact.ends_at))
+    )
     if ID.match(person.person_id) is None:
         raise InvalidArgument("PERSON_ID_INVALID", "A person id is 1 to 64 of A-Z a-z 0-9 . _ -")
     if len(set(person.accounts)) != len(person.accounts):
         raise InvalidArgument("ACCOUNT_REPEATED", "An account stands twice in the person's list; leave one.")
     if any(owners.get(account, person.person_id) != person.person_id for account in person.accounts):
-        raise FailedPrecondition("ACCOUNT_TAKEN", "An account belongs to another person; one account is one person's (promise P9).")
+        raise FailedPrecondition(
+            "ACCOUNT_TAKEN", "An account belongs to another person; one account is one person's (promise P9)."
+        )
     if any(account not in person.accounts for account in granted):
-        raise FailedPrecondition("ACCOUNT_GRANTED", "An account that a grant names can't be taken away; end the grant and keep the account.")
+        raise FailedPrecondition(
+            "ACCOUNT_GRANTED", "An account that a grant names can't be taken away; end the grant and keep the account."
+        )
     if any(fact.starts_at > fact.ends_at for fact in person.facts):
         raise InvalidArgument("FACT_PERIOD_INVALID", "A fact can't end before it starts.")
+
+
+def _check_storable(texts: Iterable[str], times: Iterable[int]) -> None:
+    # What every store can keep: no lone surrogate (not UTF-8), no NUL (PostgreSQL), times of 64 bits.
+    if any("\x00" in text or any("\ud800" <= char <= "\udfff" for char in text) for text in texts):
+        raise InvalidArgument(
+            "TEXT_INVALID", "A name contains a character that can't be stored; use plain Unicode text without NUL."
+        )
+    if any(not 0 <= time <= _LAST_NS for time in times):
+        raise InvalidArgument("TIME_INVALID", "A time is UTC nanoseconds since 1970, from 0 to 2^63-1.")

@@ -32,7 +32,9 @@ _SCOPE: Final = msgspec.json.Decoder(Scope)
 
 def encode_edit(edit: Edit) -> str:
     """Write an edit as one JSON object."""
-    stored = _StoredEdit(edit.kind, grant=edit.grant) if isinstance(edit, GrantEdit) else _StoredEdit(edit.kind, person=edit.person)
+    stored = (
+        _StoredEdit(edit.kind, grant=edit.grant) if isinstance(edit, GrantEdit) else _StoredEdit(edit.kind, person=edit.person)
+    )
     return _ENCODER.encode(stored).decode()
 
 

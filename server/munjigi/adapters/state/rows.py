@@ -47,7 +47,9 @@ def write_grant(connection: Connection, edit: GrantEdit) -> None:
     grant = edit.grant
     mine = ROLE_GRANT.c.grant_id == grant.grant_id
     found = connection.execute(select(ROLE_GRANT).where(mine)).mappings().first()
-    account = select(ACCOUNT.c.person_id).where(ACCOUNT.c.issuer == grant.employee.issuer, ACCOUNT.c.subject == grant.employee.subject)
+    account = select(ACCOUNT.c.person_id).where(
+        ACCOUNT.c.issuer == grant.employee.issuer, ACCOUNT.c.subject == grant.employee.subject
+    )
     known = connection.execute(account).first() is not None
     check_grant_edit(edit, None if found is None else _grant(found), account_known=known)
     lists = encode_grant(grant)
@@ -90,11 +92,15 @@ def write_person(connection: Connection, edit: PersonEdit) -> None:
             connection.execute(update(ACCOUNT).where(here).values(position=position))
         else:
             connection.execute(
-                insert(ACCOUNT).values(issuer=account.issuer, subject=account.subject, person_id=person.person_id, position=position)
+                insert(ACCOUNT).values(
+                    issuer=account.issuer, subject=account.subject, person_id=person.person_id, position=position
+                )
             )
     connection.execute(delete(FACT).where(FACT.c.person_id == person.person_id))
     if person.facts:
-        rows = [{"person_id": person.person_id, "position": position, **fact._asdict()} for position, fact in enumerate(person.facts)]
+        rows = [
+            {"person_id": person.person_id, "position": position, **fact._asdict()} for position, fact in enumerate(person.facts)
+        ]
         connection.execute(insert(FACT), rows)
 
 

@@ -7,6 +7,7 @@ revisions are dense: they come from one head row that the transaction takes last
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,8 +55,7 @@ class SqliteStateStore:
         with self._transaction("read") as connection:
             if _schema_version(connection) == SCHEMA_VERSIONS[-1]:
                 return
-        # Imported only here: it costs start time and memory, and a migration is rare.
-        from munjigi.adapters.state.migrate import upgrade
+        from munjigi.adapters.state.migrate import upgrade  # noqa: PLC0415 - alembic costs start time and memory, a migration is rare
 
         with self._transaction("write") as connection:
             _schema_version(connection)
@@ -84,7 +84,9 @@ class SqliteStateStore:
         try:
             ledger.apply(change.edit for change in changes)
         except MunjigiError:
-            raise Corruption("STATE_CORRUPT", "The revision log does not replay; restore the state store from a backup.") from None
+            raise Corruption(
+                "STATE_CORRUPT", "The revision log does not replay; restore the state store from a backup."
+            ) from None
         return ledger.state()
 
     def changes_since(self, revision: int) -> list[Change]:
@@ -111,7 +113,9 @@ class SqliteStateStore:
                     write_grant(connection, edit)
                 else:
                     write_person(connection, edit)
-            locked = update(HEAD).values(grant_revision=HEAD.c.grant_revision + len(edits)).returning(HEAD.c.grant_revision, HEAD.c.at)
+            locked = (
+                update(HEAD).values(grant_revision=HEAD.c.grant_revision + len(edits)).returning(HEAD.c.grant_revision, HEAD.c.at)
+            )
             last, previous_at = connection.execute(locked).one()
             stamped = max(at, previous_at)
             connection.execute(update(HEAD).values(at=stamped))
@@ -135,10 +139,12 @@ class SqliteStateStore:
                 yield connection
         except exc.IntegrityError:
             raise FailedPrecondition("STATE_CONFLICT", "Another change came first; read the state again and retry.") from None
-        except (exc.OperationalError, exc.TimeoutError, exc.InterfaceError):
-            message = "The state store can't be used now (busy, full, read-only or gone); look at its folder, its disk and its owner."
+        except (exc.OperationalError, exc.TimeoutError, exc.InterfaceError, sqlite3.OperationalError):
+            message = (
+                "The state store can't be used now (busy, full, read-only or gone); look at its folder, its disk and its owner."
+            )
             raise Unavailable("STATE_UNREACHABLE", message) from None
-        except exc.DatabaseError:
+        except (exc.DatabaseError, sqlite3.DatabaseError):  # the driver's own come from the first pragmas
             raise Corruption("STATE_CORRUPT", "The state store is damaged; restore it from a backup.") from None
 
 
@@ -154,7 +160,7 @@ def _make_private(path: Path) -> None:
         raise ConfigurationError("STATE_FILE_EXPOSED", f"Others may read or write {path.name}: run chmod 600 on it.")
 
 
-def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's connection has no useful type
+def _prepare(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # we begin transactions ourselves: the driver's habit defeats transactional DDL
     for pragma in _PRAGMAS:
         connection.execute(pragma).close()
@@ -194,5 +200,6 @@ def _changes(connection: Connection, after: int, last: int) -> list[Change]:
     if [row.grant_revision for row in rows] != list(range(after + 1, last + 1)):
         raise Corruption("STATE_CORRUPT", "The revision log has a gap; restore the state store from a backup.")
     return [
-        Change(row.grant_revision, row.at, bool(row.clock_stepped), row.actor, row.request_id, decode_edit(row.edit)) for row in rows
+        Change(row.grant_revision, row.at, bool(row.clock_stepped), row.actor, row.request_id, decode_edit(row.edit))
+        for row in rows
     ]

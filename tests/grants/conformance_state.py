@@ -1,0 +1,214 @@
+"""What every state store must do. An adapter's test inherits `StateStoreConformance` and gives an `open_store`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from munjigi.grants.changes import GrantEdit, PersonEdit, State, grant_added, grant_changed, grant_ended, person_changed
+from munjigi.grants.ports import StateStore
+from munjigi.grants.sample import sample_company, seed_sample
+from munjigi.kernel.errors import FailedPrecondition, InvalidArgument, MunjigiError, NotFound, Unavailable
+from munjigi.kernel.grant import Fact, Grant, Person, Scope
+from munjigi.kernel.identity import EmployeeKey
+
+KIM = EmployeeKey("urn:test", "kim")
+LEE = EmployeeKey("urn:test", "lee")
+ALICE = Person(
+    "p.kim", "employee", "cs", (KIM, EmployeeKey("urn:other", "kim")), (Fact("pledge", 5, 9, "hr"), Fact("device", 1, 2, "mdm"))
+)
+BOB = Person("p.lee", "contractor", "", (LEE,))
+GRANT = Grant("g.1", KIM, "cs_agent", "inquiry", 100, 200, ("lee", "yoon"), Scope(("crm.member.*", "class:contact"), ("read",)))
+
+
+class StateStoreConformance:
+    @pytest.fixture
+    def open_store(self) -> Callable[[], StateStore]:
+        raise AssertionError("the adapter's test gives this")
+
+    @pytest.fixture
+    def store(self, open_store: Callable[[], StateStore]) -> Iterator[StateStore]:
+        store = open_store()
+        store.migrate()
+        yield store
+        store.close()
+
+    def test_fresh_store_is_empty_at_revision_0(self, store: StateStore) -> None:
+        assert store.revision() == 0
+        assert store.load() == store.load_at(0) == State([], [], 0)
+        assert store.changes_since(0) == []
+        assert store.apply([], at=1, actor="a", request_id="r") == 0
+
+    def test_migrating_again_changes_nothing(self, store: StateStore) -> None:
+        put(store, person_changed(ALICE))
+        store.migrate()
+        assert store.load().people == [ALICE]
+
+    def test_what_is_written_comes_back_whole(self, store: StateStore) -> None:
+        bare = replace(GRANT, grant_id="g.0", approved_by=(), scope=None)
+        empty_scope = replace(GRANT, grant_id="g.2", scope=Scope((), ()))
+        put(store, person_changed(BOB), person_changed(ALICE), grant_added(GRANT), grant_added(bare), grant_added(empty_scope))
+        assert store.load() == State([bare, GRANT, empty_scope], [ALICE, BOB], 5)
+
+    def test_each_change_has_its_own_dense_revision(self, store: StateStore) -> None:
+        edits: list[GrantEdit | PersonEdit] = [
+            person_changed(ALICE),
+            grant_added(GRANT),
+            grant_changed(replace(GRANT, ends_at=300)),
+        ]
+        assert store.apply(edits[:2], at=10, actor="lee", request_id="r-1") == 2
+        assert store.apply(edits[2:], at=11, actor="yoon", request_id="r-2") == 3
+        changes = store.changes_since(0)
+        assert [change.grant_revision for change in changes] == [1, 2, 3]
+        assert [change.edit for change in changes] == edits
+        assert [(change.at, change.actor, change.request_id) for change in changes] == [(10, "lee", "r-1")] * 2 + [
+            (11, "yoon", "r-2")
+        ]
+        assert store.changes_since(2) == changes[2:]
+        assert store.changes_since(3) == []
+
+    def test_any_past_revision_can_be_rebuilt(self, store: StateStore) -> None:
+        steps: list[GrantEdit | PersonEdit] = [
+            person_changed(ALICE),
+            grant_added(GRANT),
+            grant_changed(replace(GRANT, scope=None, ends_at=900)),
+            person_changed(replace(ALICE, department="sales", facts=(), accounts=(KIM,))),
+            person_changed(replace(BOB, accounts=(EmployeeKey("urn:other", "kim"), LEE))),
+            grant_ended(replace(GRANT, scope=None, ends_at=150)),
+        ]
+        seen = [store.load()]
+        for step in steps:
+            put(store, step)
+            seen.append(store.load())
+        assert [store.load_at(revision) for revision in range(len(seen))] == seen
+        assert len({repr(state) for state in seen}) == len(seen)
+
+    @pytest.mark.parametrize("revision", [-1, 2, 2**62])
+    def test_an_unknown_revision_is_not_found(self, store: StateStore, revision: int) -> None:
+        put(store, person_changed(ALICE))
+        with pytest.raises(NotFound) as caught:
+            store.load_at(revision)
+        assert caught.value.reason == "REVISION_UNKNOWN"
+
+    def test_a_store_older_than_the_reader_says_so(self, store: StateStore) -> None:
+        put(store, person_changed(ALICE))
+        with pytest.raises(FailedPrecondition) as caught:
+            store.changes_since(2)
+        assert caught.value.reason == "STATE_REWOUND"
+
+    def test_time_never_goes_back_along_the_log(self, store: StateStore) -> None:
+        store.apply([person_changed(ALICE)], at=100, actor="a", request_id="")
+        store.apply([person_changed(BOB)], at=40, actor="a", request_id="")
+        store.apply([person_changed(BOB)], at=101, actor="a", request_id="")
+        assert [(change.at, change.clock_stepped) for change in store.changes_since(0)] == [
+            (100, False),
+            (100, True),
+            (101, False),
+        ]
+
+    @pytest.mark.parametrize(
+        ("edit", "error", "reason"),
+        [
+            (grant_added(GRANT), FailedPrecondition, "GRANT_EXISTS"),
+            (grant_added(replace(GRANT, grant_id="g.2", ends_at=100)), InvalidArgument, "GRANT_PERIOD_INVALID"),
+            (grant_added(replace(GRANT, grant_id="g 2")), InvalidArgument, "GRANT_ID_INVALID"),
+            (
+                grant_added(replace(GRANT, grant_id="g.2", employee=EmployeeKey("urn:test", "KIM"))),
+                FailedPrecondition,
+                "ACCOUNT_UNKNOWN",
+            ),
+            (grant_added(replace(GRANT, grant_id="g.2", role="a\x00b")), InvalidArgument, "TEXT_INVALID"),
+            (grant_added(replace(GRANT, grant_id="g.2", scope=Scope(("\ud800",), ()))), InvalidArgument, "TEXT_INVALID"),
+            (grant_added(replace(GRANT, grant_id="g.2", ends_at=2**63)), InvalidArgument, "TIME_INVALID"),
+            (grant_changed(replace(GRANT, grant_id="g.9")), NotFound, "GRANT_UNKNOWN"),
+            (grant_changed(replace(GRANT, grant_id="G.1")), NotFound, "GRANT_UNKNOWN"),
+            (grant_changed(replace(GRANT, role="cs_manager")), FailedPrecondition, "GRANT_FIXED"),
+            (grant_changed(replace(GRANT, ends_at=99)), InvalidArgument, "GRANT_PERIOD_INVALID"),
+            (grant_ended(replace(GRANT, ends_at=201)), InvalidArgument, "GRANT_PERIOD_INVALID"),
+            (grant_ended(replace(GRANT, grant_id="g.9")), NotFound, "GRANT_UNKNOWN"),
+            (person_changed(replace(BOB, accounts=(KIM,))), FailedPrecondition, "ACCOUNT_TAKEN"),
+            (person_changed(replace(ALICE, accounts=())), FailedPrecondition, "ACCOUNT_GRANTED"),
+            (person_changed(replace(BOB, accounts=(LEE, LEE))), InvalidArgument, "ACCOUNT_REPEATED"),
+            (person_changed(replace(BOB, person_id="")), InvalidArgument, "PERSON_ID_INVALID"),
+            (person_changed(replace(BOB, facts=(Fact("pledge", 2, 1, "hr"),))), InvalidArgument, "FACT_PERIOD_INVALID"),
+            (person_changed(replace(BOB, facts=(Fact("pledge", -1, 1, "hr"),))), InvalidArgument, "TIME_INVALID"),
+        ],
+    )
+    def test_a_refused_edit_leaves_no_trace(
+        self, store: StateStore, edit: GrantEdit | PersonEdit, error: type[MunjigiError], reason: str
+    ) -> None:
+        put(store, person_changed(ALICE), person_changed(BOB), grant_added(GRANT))
+        before = store.load()
+        good = grant_added(replace(GRANT, grant_id="g.3", employee=LEE))
+        with pytest.raises(error) as caught:
+            put(store, good, edit)
+        assert caught.value.reason == reason
+        assert store.load() == before
+        assert len(store.changes_since(0)) == 3
+        assert put(store, good) == 4  # no revision was lost to the refused one
+
+    def test_identifiers_are_case_sensitive_and_ordered_by_code_point(self, store: StateStore) -> None:
+        people = [
+            Person(f"p.{name}", "employee", "", (EmployeeKey("urn:test", account),))
+            for name, account in (("B", "KIM"), ("a", "kim"), ("b", "kím"), ("A", "kí\u006d\u0301"))
+        ]
+        put(store, *(person_changed(person) for person in people))
+        grants = [replace(GRANT, grant_id=name, employee=EmployeeKey("urn:test", "KIM")) for name in ("x", "X", "_", "Y")]
+        put(store, *(grant_added(grant) for grant in grants))
+        state = store.load()
+        assert [person.person_id for person in state.people] == ["p.A", "p.B", "p.a", "p.b"]
+        assert [grant.grant_id for grant in state.grants] == ["X", "Y", "_", "x"]
+
+    def test_accounts_and_facts_keep_their_order(self, store: StateStore) -> None:
+        put(store, person_changed(ALICE), grant_added(GRANT))
+        turned = replace(ALICE, accounts=ALICE.accounts[::-1], facts=ALICE.facts[::-1])
+        put(store, person_changed(turned))
+        assert store.load().people == [turned]
+
+    def test_after_close_every_call_is_our_error(self, store: StateStore) -> None:
+        store.close()
+        store.close()
+        calls: list[Callable[[], object]] = [
+            store.migrate,
+            store.revision,
+            store.load,
+            lambda: store.load_at(0),
+            lambda: store.changes_since(0),
+            lambda: put(store, person_changed(ALICE)),
+        ]
+        for call in calls:
+            with pytest.raises(Unavailable) as caught:
+                call()
+            assert caught.value.reason == "STATE_UNREACHABLE"
+
+    def test_sample_company_is_seeded_once(self, store: StateStore) -> None:
+        assert seed_sample(store, 1_000)
+        state = store.load()
+        assert state.grant_revision == len(sample_company(1_000))
+        assert not seed_sample(store, 2_000)
+        assert store.load() == state
+
+    def test_a_store_with_a_past_is_never_seeded(self, store: StateStore) -> None:
+        put(store, person_changed(ALICE))
+        assert not seed_sample(store, 1_000)
+        assert store.load().people == [ALICE]
+
+
+class SharedStateStoreConformance(StateStoreConformance):
+    """For stores that outlive the process and may be opened more than once."""
+
+    def test_two_openings_see_one_another(self, open_store: Callable[[], StateStore], store: StateStore) -> None:
+        other = open_store()
+        try:
+            put(store, person_changed(ALICE))
+            assert other.revision() == 1
+            put(other, person_changed(BOB))
+            assert store.load() == State([], [ALICE, BOB], 2)
+        finally:
+            other.close()
+
+
+def put(store: StateStore, *edits: GrantEdit | PersonEdit) -> int:
+    return store.apply(edits, at=1_000, actor="tester", request_id="r")
