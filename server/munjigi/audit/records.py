@@ -157,4 +157,5 @@ def decode(payload: bytes) -> AnyRecord:
 
     Raises `msgspec.ValidationError` or `msgspec.DecodeError` when they are not a record.
     """
-    return _decoder.decode(payload)
+    record: AnyRecord = _decoder.decode(payload)
+    return record

@@ -1,0 +1,184 @@
+"""Group commit: everything that is appended while a sync runs shares the next one.
+
+`loop` mode commits on the event loop, once the callbacks that were already queued have appended; it wins
+where the front hands over batches and a sync is short. `thread` mode writes and syncs on one thread
+while the loop goes on; it wins on slow disks and small batches (AUDIT.md has the measurements).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Final, Literal
+
+from munjigi.audit.files import SystemDevice
+from munjigi.audit.journal import Batch, Journal
+from munjigi.kernel.errors import AuditUnavailable
+
+Mode = Literal["loop", "thread"]
+Waiter = Callable[[Exception | None], None]
+_SHORT_SYNC: Final = 0.001  # seconds
+
+
+def choose_mode(*, native: bool, sync_seconds: float) -> Mode:
+    """Choose where to commit, from the front and the measured time of one sync in seconds."""
+    return "loop" if native and sync_seconds < _SHORT_SYNC else "thread"
+
+
+def measure_sync(folder: Path, times: int = 7) -> float:
+    """Return the median seconds of a few small synced writes to a scratch file in `folder`.
+
+    Raises `AuditUnavailable` when the disk refuses.
+    """
+    device = SystemDevice()
+    seconds = []
+    try:
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as scratch:
+            for _ in range(times):
+                begin = time.perf_counter()
+                device.write(scratch.fileno(), memoryview(b"munjigi\n" * 64))
+                device.sync(scratch.fileno())
+                seconds.append(time.perf_counter() - begin)
+    except OSError as error:
+        raise AuditUnavailable(
+            f"{os.fspath(folder)} can't be written and synced; free space on its disk or repair it."
+        ) from error
+    return statistics.median(seconds)
+
+
+class GroupCommitter:
+    """Run callbacks once everything that was appended before they were given is durable.
+
+    Belongs to the event loop it was made on. `on_failure` is called once, after the waiting callbacks
+    got their error; the process then ends. Counters: `commits`, `records`, `bytes` and the seconds of the last
+    sync and of all syncs.
+    """
+
+    def __init__(self, journal: Journal, mode: Mode, on_failure: Callable[[AuditUnavailable], None]) -> None:
+        self.mode: Final[Mode] = mode
+        self.commits = 0
+        self.records = 0
+        self.bytes = 0
+        self.last_sync_seconds = 0.0
+        self.total_sync_seconds = 0.0
+        self._journal = journal
+        self._on_failure = on_failure
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[Waiter] = []
+        self._scheduled = False  # a commit is queued on the loop, or runs on the thread
+        self._failure: AuditUnavailable | None = None
+        self._queue: SimpleQueue[tuple[Batch, list[Waiter]] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        if mode == "thread":
+            self._thread = threading.Thread(target=self._work, name="munjigi-journal", daemon=True)
+            self._thread.start()
+
+    def when_durable(self, callback: Waiter) -> None:
+        """Call back with None once all records appended so far are durable, or with `AuditUnavailable`.
+
+        The callback runs on the loop, never within this call.
+        """
+        self._waiting.append(callback)
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._commit)
+
+    async def durable(self) -> None:
+        """Wait until all records appended so far are durable.
+
+        Raises `AuditUnavailable` when they can't be made so.
+        """
+        future: asyncio.Future[None] = self._loop.create_future()
+
+        def resolve(error: Exception | None) -> None:
+            if not future.done():
+                if error is None:
+                    future.set_result(None)
+                else:
+                    future.set_exception(error)
+
+        self.when_durable(resolve)
+        await future
+
+    async def close(self) -> None:
+        """Commit what is left and stop the thread. The journal stays open.
+
+        Raises `AuditUnavailable` when what is left can't be made durable.
+        """
+        try:
+            await self.durable()
+        finally:
+            if self._thread is not None:
+                self._queue.put(None)
+                await asyncio.to_thread(self._thread.join)
+                self._thread = None
+
+    def _commit(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        batch = self._journal.take() if self._failure is None else None
+        if batch is None:
+            # Nothing new, and no commit is under way here: all that was appended is durable, or never will be.
+            self._scheduled = False
+            self._answer(waiting, self._failure)
+        elif self._thread is None:
+            self._scheduled = False
+            self._finish(batch, waiting, *self._write(batch))
+        else:
+            self._queue.put((batch, waiting))
+
+    def _write(self, batch: Batch) -> tuple[int, float, AuditUnavailable | None]:
+        """Commit a batch: its bytes, the seconds it took, the error if any."""
+        begin = time.perf_counter()
+        try:
+            size = self._journal.commit(batch)
+        except AuditUnavailable as error:
+            return 0, time.perf_counter() - begin, error
+        return size, time.perf_counter() - begin, None
+
+    def _work(self) -> None:
+        """Serve the queue on the thread."""
+        while (job := self._queue.get()) is not None:
+            batch, waiting = job
+            size, seconds, failure = self._write(batch)
+            try:
+                self._loop.call_soon_threadsafe(self._finish_thread, batch, waiting, size, seconds, failure)
+            except RuntimeError:
+                return  # the loop is closed: nobody waits any more
+
+    def _finish_thread(
+        self, batch: Batch, waiting: list[Waiter], size: int, seconds: float, failure: AuditUnavailable | None
+    ) -> None:
+        self._finish(batch, waiting, size, seconds, failure)
+        if self._waiting:
+            self._commit()
+        else:
+            self._scheduled = False
+
+    def _finish(self, batch: Batch, waiting: list[Waiter], size: int, seconds: float, failure: AuditUnavailable | None) -> None:
+        if failure is None:
+            self._journal.settle(batch)
+            self.commits += 1
+            self.records += batch.next_index - batch.first_index
+            self.bytes += size
+            self.last_sync_seconds = seconds
+            self.total_sync_seconds += seconds
+            self._answer(waiting, None)
+            return
+        self._failure = failure
+        self._answer(waiting, failure)
+        self._on_failure(failure)
+
+    def _answer(self, waiting: list[Waiter], failure: AuditUnavailable | None) -> None:
+        """Call back each waiter; one that raises does not harm the others."""
+        for callback in waiting:
+            try:
+                callback(failure)
+            except Exception as error:  # noqa: BLE001 -- handed to the loop's handler, which reports it
+                self._loop.call_exception_handler({"message": "a callback of the group commit failed", "exception": error})

@@ -1,0 +1,228 @@
+"""The log of one gateway worker. An index is durable, or the journal has failed for good (promise P1).
+
+`append` only computes; `take`, `commit` and `settle` are one group commit in three steps, of which only
+`commit` touches the disk and may run on another thread. After any failed write or sync the journal
+refuses everything: what the kernel then holds in memory may never reach the disk, so the descriptor
+is not tried again, the process ends, and the tail rules decide at the next start.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+from google_crc32c import value as crc32c
+
+from munjigi.audit import files, frames, mark, recovery, segment, slots
+from munjigi.audit.records import Record, TailCutRecord, encode
+from munjigi.kernel.clock import Clock
+from munjigi.kernel.errors import AuditUnavailable
+
+SEGMENT_BYTES: Final = 64 << 20
+
+
+class Batch(NamedTuple):
+    """Records [first_index, next_index) as bytes, with the chain before and after them."""
+
+    first_index: int
+    next_index: int
+    chain_before: bytes
+    chain: bytes
+    last_time: int
+    parts: list[bytes]
+
+
+class Journal:
+    """An open log. Not for use by several threads, but for `commit`."""
+
+    @classmethod
+    def open(
+        cls,
+        root: Path,
+        slot: int,
+        *,
+        quarantine: Path,
+        clock: Clock,
+        randomness: bytes,
+        segment_bytes: int = SEGMENT_BYTES,
+        device: files.Device | None = None,
+    ) -> Self:
+        """Open the log of a worker slot under `root`, making it if the slot never had one.
+
+        `randomness` (13 bytes or more) becomes the log id of a new log. A torn tail is cut and recorded first.
+        Raises `FailedPrecondition` when another process holds the log, `Corruption` when bytes are not what
+        was written, `ConfigurationError` for unsafe or missing rights, `AuditUnavailable` when the disk refuses.
+        """
+        with files.opening(root):
+            if root.exists():
+                files.require_private(root)
+            log_id = slots.log_of(root, slot, randomness=randomness, now=clock.now())
+            log = recovery.open_log(root / log_id, slot, quarantine)
+        journal = cls(log, clock, segment_bytes, device or files.SystemDevice())
+        try:
+            for cut in log.cuts:
+                journal.append(TailCutRecord(file=cut.file, offset=cut.offset, length=cut.length, digest=cut.digest))
+            journal.sync()
+        except AuditUnavailable:
+            journal.close()
+            raise
+        return journal
+
+    def __init__(self, log: recovery.OpenLog, clock: Clock, segment_bytes: int, device: files.Device) -> None:
+        self._log = log
+        self._now = clock.now
+        self._segment_bytes = segment_bytes
+        self._device = device
+        self._parts: list[bytes] = []
+        self._next = self._taken = self._durable = log.next_index
+        self._chain = self._taken_chain = log.chain
+        self._last = log.last_time
+        self._refusal = ""
+        self._failed = self._closed = False
+
+    @property
+    def log_id(self) -> str:
+        """The log's id."""
+        return self._log.log_id
+
+    @property
+    def next_index(self) -> int:
+        """The index that the next record gets."""
+        return self._next
+
+    @property
+    def durable_index(self) -> int:
+        """The end (exclusive) of what is durable."""
+        return self._durable
+
+    @property
+    def chain(self) -> bytes:
+        """The chain over all records appended so far, 32 bytes."""
+        return self._chain
+
+    @property
+    def failed(self) -> bool:
+        """Whether a write or a sync has failed; then nothing is taken any more."""
+        return self._failed
+
+    def append(self, record: Record) -> int:
+        """Give a record its index and time, and keep it for the next commit. No I/O.
+
+        Raises `AuditUnavailable` when the journal has failed or is closed, and for a record that lacks a
+        legal field or is larger than a frame; then nothing was appended.
+        """
+        if self._refusal:
+            raise AuditUnavailable(self._refusal)
+        index = self._next
+        now = self._now()
+        if now < self._last:
+            now = self._last
+            record.clock_stepped = True
+        record.index = index
+        record.time = now
+        payload = encode(record)
+        if len(payload) > frames.MAX_PAYLOAD:
+            raise AuditUnavailable("The record is larger than 1 MiB; ask for fewer members or fields at once.")
+        body = frames.RECORD_BYTE + payload
+        parts = self._parts
+        parts.append(frames.LENGTH_AND_CRC.pack(len(payload), crc32c(body)))
+        parts.append(body)
+        sha256 = hashlib.sha256
+        self._chain = sha256(self._chain + sha256(b"\x00" + payload).digest()).digest()
+        self._last = now
+        self._next = index + 1
+        return index
+
+    def take(self) -> Batch | None:
+        """Hand over what was appended since the last `take`; None when there is nothing."""
+        if not self._parts:
+            return None
+        batch = Batch(self._taken, self._next, self._taken_chain, self._chain, self._last, self._parts)
+        self._parts = []
+        self._taken = self._next
+        self._taken_chain = self._chain
+        return batch
+
+    def commit(self, batch: Batch) -> int:
+        """Write a batch and sync it; return its bytes. Batches are committed one at a time, in order.
+
+        Raises `AuditUnavailable` when the disk refuses; the journal has then failed for good.
+        """
+        if self._refusal:
+            raise AuditUnavailable(self._refusal)
+        data = b"".join(batch.parts)
+        log = self._log
+        try:
+            if log.size + len(data) > self._segment_bytes and log.size > segment.HEADER_SIZE:
+                self._rotate(batch)
+            files.write_all(self._device, log.fd, data)
+            self._device.sync(log.fd)
+        except OSError as error:
+            name = errno.errorcode.get(error.errno or 0, "EIO")
+            self._failed = True
+            self._refusal = (
+                f"The audit journal can't be written ({name}), so nothing is answered; "
+                "free space on the disk of MUNJIGI_STATE_DIR or repair it, then start again."
+            )
+            raise AuditUnavailable(self._refusal) from error
+        log.size += len(data)
+        return len(data)
+
+    def settle(self, batch: Batch) -> None:
+        """Count a committed batch as durable."""
+        self._durable = batch.next_index
+
+    def sync(self) -> None:
+        """Make everything appended so far durable, now.
+
+        Raises `AuditUnavailable` when the disk refuses or has refused before.
+        """
+        if self._refusal:
+            raise AuditUnavailable(self._refusal)
+        batch = self.take()
+        if batch is not None:
+            self.commit(batch)
+            self.settle(batch)
+
+    def close(self) -> None:
+        """Commit what is left, leave an exact mark, and let go of the log. A second call does nothing.
+
+        Raises `AuditUnavailable` when the disk refuses; the log is let go all the same.
+        """
+        if self._closed:
+            return
+        try:
+            if not self._refusal:
+                self.sync()
+                try:
+                    self._mark(clean=True)
+                except OSError as error:
+                    raise AuditUnavailable(
+                        "The journal's mark of a clean stop can't be written; free space on its disk."
+                    ) from error
+        finally:
+            self._closed = True
+            self._refusal = self._refusal or "The audit journal is closed; this worker is stopping."
+            with suppress(OSError):
+                os.close(self._log.fd)
+            os.close(self._log.lock)
+
+    def _rotate(self, batch: Batch) -> None:
+        """Begin a new segment before `batch`. Everything in the old one is durable. Raises `OSError`."""
+        log = self._log
+        created = max(self._now(), batch.last_time)
+        header = segment.Header(log.log_id, log.slot, batch.first_index, log.size, created, batch.chain_before)
+        fd = segment.create(log.folder, header)
+        os.close(log.fd)
+        log.fd, log.segment, log.size = fd, segment.name_of(batch.first_index), segment.HEADER_SIZE
+        self._mark(clean=False, next_index=batch.first_index, chain=batch.chain_before)
+
+    def _mark(self, *, clean: bool, next_index: int | None = None, chain: bytes | None = None) -> None:
+        log = self._log
+        index = self._next if next_index is None else next_index
+        text = (self._chain if chain is None else chain).hex()
+        mark.write(log.folder, mark.Mark(1, log.log_id, log.slot, clean, log.segment, log.size, index, text))

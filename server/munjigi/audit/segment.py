@@ -1,0 +1,122 @@
+"""One file of a journal: a header frame, then record frames. Named after the index of its first record.
+
+The header says where the log stood before the segment (index, size of the previous file, chain), so
+that a missing, shortened or exchanged segment shows without reading the others.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from munjigi.audit import frames
+from munjigi.audit.files import FILE_MODE, SystemDevice, sync_folder, write_all
+
+GENESIS: Final = bytes(32)
+_MAGIC: Final = b"MUNJIGI\n"
+_FORMAT: Final = 1
+_HEADER: Final = struct.Struct(">8sHH20sQQq32s")
+HEADER_SIZE: Final = frames.OVERHEAD + _HEADER.size
+_NAME: Final = re.compile(r"[0-9]{20}\.seg\Z")
+_PIECE: Final = 2 * frames.MAX_PAYLOAD  # bytes; always holds one whole frame
+
+
+class Header(NamedTuple):
+    """Where a log stood when a segment was begun. `created` is UTC nanoseconds, `chain` 32 bytes."""
+
+    log_id: str
+    slot: int
+    first_index: int
+    previous_size: int
+    created: int
+    chain: bytes
+
+
+def pack_header(header: Header) -> bytes:
+    """Return the header's frame."""
+    return frames.frame(
+        frames.HEADER,
+        _HEADER.pack(
+            _MAGIC,
+            _FORMAT,
+            header.slot,
+            header.log_id.encode("ascii"),
+            header.first_index,
+            header.previous_size,
+            header.created,
+            header.chain,
+        ),
+    )
+
+
+def parse_header(data: bytes) -> Header | None:
+    """Read the header off the beginning of a segment's bytes; None when there is none."""
+    found = frames.split(data[:HEADER_SIZE], 1).frames
+    if not found or found[0].kind != frames.HEADER or len(found[0].payload) != _HEADER.size:
+        return None
+    magic, version, slot, log_id, first, previous, created, chain = _HEADER.unpack(found[0].payload)
+    if magic != _MAGIC or version != _FORMAT or not log_id.isascii():
+        return None
+    return Header(log_id.decode("ascii"), slot, first, previous, created, chain)
+
+
+def name_of(first_index: int) -> str:
+    """Return the name of the segment that begins with record `first_index`."""
+    return f"{first_index:020d}.seg"
+
+
+def first_index_of(name: str) -> int:
+    """Return the index in a segment's name; -1 when it is not such a name."""
+    return int(name[:20]) if _NAME.match(name) else -1
+
+
+def names(folder: Path) -> list[str]:
+    """Return the names of a log's segments in order. Raises `OSError`."""
+    return sorted(path.name for path in folder.iterdir() if _NAME.match(path.name))
+
+
+def read_header(path: Path) -> Header | None:
+    """Read a segment's header; None when there is none. Raises `OSError`."""
+    with path.open("rb") as file:
+        return parse_header(file.read(HEADER_SIZE))
+
+
+def create(folder: Path, header: Header) -> int:
+    """Make a new segment, durable under its name, and return a descriptor that appends to it. Raises `OSError`."""
+    path = folder / name_of(header.first_index)
+    scratch = path.with_name(path.name + ".tmp")
+    scratch.unlink(missing_ok=True)
+    fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, FILE_MODE)
+    try:
+        write_all(SystemDevice(), fd, pack_header(header))
+        os.fsync(fd)
+        scratch.rename(path)
+        sync_folder(folder)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def scan(fd: int, start: int, stop: int) -> Iterator[tuple[int, frames.Split]]:
+    """Split the bytes [start, stop) of a segment piece by piece: (offset of the piece, its frames).
+
+    Offsets in a `Split` count from its piece. Only the last piece can end `INCOMPLETE`, and nothing follows a
+    piece that ends `BAD`. Raises `OSError`.
+    """
+    at = start
+    while at < stop:
+        data = os.pread(fd, min(_PIECE, stop - at), at)
+        if not data:
+            return
+        part = frames.split(data)
+        if part.ending == "INCOMPLETE" and part.end and at + len(data) < stop:
+            part = part._replace(ending="")
+        yield at, part
+        if part.ending:
+            return
+        at += part.end

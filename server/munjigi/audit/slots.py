@@ -1,0 +1,98 @@
+"""Which log belongs to which worker slot. Made once, kept over restarts.
+
+The slot files lie beside the journal folder, not in it: they are the witness that a log existed, so
+that a journal folder which disappears is noticed instead of silently begun anew.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from munjigi.audit import files, mark, segment
+from munjigi.kernel.errors import Corruption
+from munjigi.kernel.ids import is_log_id, new_log_id
+
+
+def slot_file(root: Path, slot: int) -> Path:
+    """Return the file that names the log of a slot."""
+    return root.parent / "slots" / str(slot)
+
+
+def logs(root: Path) -> list[str]:
+    """Return the ids of all logs under the journal folder, in order; none when there is no such folder."""
+    try:
+        return sorted(path.name for path in root.iterdir() if is_log_id(path.name))
+    except FileNotFoundError:
+        return []
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock, waiting for it, so that two workers don't make logs at once. Raises `OSError`."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def log_of(root: Path, slot: int, *, randomness: bytes, now: int) -> str:
+    """Return the log id of a slot; a new log is made when the slot never had one.
+
+    Raises `Corruption` when the slot had a log and it is gone, `OSError` when the disk refuses.
+    """
+    name_file = slot_file(root, slot)
+    known = name_file.read_text("ascii", "replace").strip() if name_file.exists() else ""
+    if known:
+        if not is_log_id(known):
+            raise Corruption("JOURNAL_SLOT", f"{name_file} does not name a log; restore it from a backup.")
+        if not (root / known).is_dir():
+            raise Corruption(
+                "JOURNAL_MISSING",
+                f"{name_file} names a log whose folder {root / known} is missing; restore the journal from a backup, "
+                f"or, to accept the loss, remove {name_file}.",
+            )
+        return known
+    files.make_folder(root)
+    files.require_private(root)
+    with locked(root):
+        log_id = _adopt(root, slot) or _create(root, slot, new_log_id(randomness), now)
+        files.make_folder(name_file.parent)
+        files.write_file(name_file, log_id.encode("ascii") + b"\n")
+    return log_id
+
+
+def _adopt(root: Path, slot: int) -> str:
+    """Find a log whose slot file was lost, or was not yet written when its maker died; empty if none."""
+    found = []
+    for log_id in logs(root):
+        segments = segment.names(root / log_id)
+        header = segment.read_header(root / log_id / segments[0]) if segments else None
+        if header is not None and header.slot == slot and header.log_id == log_id:
+            found.append(log_id)
+    if len(found) > 1:
+        raise Corruption(
+            "JOURNAL_SLOT",
+            f"{root} holds {len(found)} logs of worker slot {slot} and {slot_file(root, slot)} is missing; "
+            "write the id of the newest into it.",
+        )
+    return found[0] if found else ""
+
+
+def _create(root: Path, slot: int, log_id: str, now: int) -> str:
+    """Make an empty log: whole under its name, or not there."""
+    scratch = root / f"{log_id}.tmp"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(files.FOLDER_MODE)
+    os.close(segment.create(scratch, segment.Header(log_id, slot, 0, 0, now, segment.GENESIS)))
+    first = segment.name_of(0)
+    mark.write(scratch, mark.Mark(1, log_id, slot, True, first, segment.HEADER_SIZE, 0, segment.GENESIS.hex()))
+    scratch.rename(root / log_id)
+    files.sync_folder(root)
+    return log_id
