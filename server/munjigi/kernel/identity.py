@@ -24,3 +24,17 @@ class Caller(NamedTuple):
     employee: EmployeeKey
     tool: str
     peer: str
+
+
+class Claims(NamedTuple):
+    """What a verified token says. Times are UTC nanoseconds, the period is [not_before, expires_at).
+
+    `client` is the client that the token was issued to (`azp` or `client_id`), empty if it names none.
+    """
+
+    issuer: str
+    subject: str
+    client: str
+    expires_at: int
+    not_before: int
+    key_id: str

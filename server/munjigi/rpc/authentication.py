@@ -1,0 +1,283 @@
+"""A call has a caller only when an employee and a tool were both proved and belong together.
+
+The employee is proved by a token, the tool by its certificate or, with the embedded identity, by a token of
+its own; the employee's token must have been issued to that tool, so that a stolen one is useless to another
+(DESIGN section 7). Nothing here does I/O: verifiers are ports, time comes in.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, NamedTuple, Protocol
+
+from munjigi.audit.records import SignInRecord
+from munjigi.kernel.errors import ResourceExhausted, Unauthenticated
+from munjigi.kernel.identity import Caller, Claims, EmployeeKey
+from munjigi.policy.types import Tool
+from munjigi.rpc.addresses import address_of
+from munjigi.rpc.failures import TOO_MANY, Failures
+from munjigi.rpc.forwarded import forwarded_uri
+
+AUTHORIZATION: Final = "authorization"
+TOOL_TOKEN: Final = "munjigi-tool-token"  # noqa: S105  # a header's name
+FORWARDED: Final = "x-forwarded-client-cert"
+CACHE_ENTRIES: Final = 10_000
+_NEVER: Final = 1 << 63
+
+
+class TokenVerifier(Protocol):
+    """Verify tokens of one kind."""
+
+    @property
+    def epoch(self) -> object:
+        """Return an object that is another one after each change of keys."""
+        ...
+
+    def verify(self, token: str, now: int) -> Claims:
+        """Return the claims of a token that is good at `now`, or raise `Unauthenticated`."""
+        ...
+
+
+class ListenerTrust(NamedTuple):
+    """What one listener believes besides the employee's token. Nothing, unless it is said.
+
+    `forwarded_certificate`: the proxy in front is the only one who can reach this listener, and sets the header.
+    `tool_tokens`: the embedded identity is on.
+    """
+
+    forwarded_certificate: bool = False
+    tool_tokens: bool = False
+
+
+class Presented(NamedTuple):
+    """The credentials of one call, as they were sent. None: not sent. `repeated`: one of them came twice."""
+
+    authorization: str | None
+    tool_token: str | None
+    forwarded: str | None
+    repeated: str = ""
+
+
+class _Known(NamedTuple):
+    employee: EmployeeKey
+    tool: str
+    not_before: int
+    expires_at: int
+
+
+class _Proof(NamedTuple):
+    """A tool, and for how long its credential holds."""
+
+    tool: Tool
+    not_before: int
+    expires_at: int
+
+
+def presented_in(metadata: Mapping[str, str] | Iterable[tuple[str, str | bytes]]) -> Presented:
+    """Take the credentials out of a call's metadata (names in lower case, as HTTP/2 has them)."""
+    authorization = tool_token = forwarded = None
+    repeated = ""
+    for name, value in metadata.items() if isinstance(metadata, Mapping) else metadata:
+        if name == AUTHORIZATION:
+            repeated = repeated if authorization is None else AUTHORIZATION
+            authorization = _text(value)
+        elif name == TOOL_TOKEN:
+            repeated = repeated if tool_token is None else TOOL_TOKEN
+            tool_token = _text(value)
+        elif name == FORWARDED:
+            repeated = repeated if forwarded is None else FORWARDED
+            forwarded = _text(value)
+    return Presented(authorization, tool_token, forwarded, repeated)
+
+
+class Authenticator:
+    """Turn what a call presents into its caller.
+
+    `tool_tokens` is the verifier of tool tokens, None unless the embedded identity is on. `on_failure` takes the
+    records to be written at once; the rest comes from `failures.due`.
+    """
+
+    def __init__(
+        self,
+        employees: TokenVerifier,
+        tool_tokens: TokenVerifier | None,
+        failures: Failures,
+        on_failure: Callable[[SignInRecord], None],
+        *,
+        capacity: int = CACHE_ENTRIES,
+    ) -> None:
+        self.failures = failures
+        self._employees = employees
+        self._tool_tokens = tool_tokens
+        self._on_failure = on_failure
+        self._capacity = capacity
+        self._tools: Mapping[str, Tool] = {}
+        self._by_uri: dict[str, Tool] = {}
+        self._by_subject: dict[str, Tool] = {}
+        self._employee_epoch = employees.epoch
+        self._tool_epoch = tool_tokens.epoch if tool_tokens else None
+        self._known: OrderedDict[tuple[Presented, tuple[str, ...] | None, ListenerTrust], _Known] = OrderedDict()
+
+    def authenticate(
+        self,
+        metadata: Mapping[str, str] | Iterable[tuple[str, str | bytes]],
+        peer: str,
+        peer_certificate_uris: tuple[str, ...] | None,
+        trust: ListenerTrust,
+        tools: Mapping[str, Tool],
+        now: int,
+    ) -> Caller:
+        """Return the caller at `now` (UTC nanoseconds). `tools` is the bundle's mapping itself, told apart by identity.
+
+        `peer_certificate_uris` are the URIs of a client certificate that TLS has verified, None without TLS.
+        Raises `Unauthenticated`, and `ResourceExhausted` TOO_MANY_FAILURES before any signature work.
+        """
+        return self.admit(presented_in(metadata), peer, peer_certificate_uris, trust, tools, now)
+
+    def admit(
+        self,
+        presented: Presented,
+        peer: str,
+        peer_certificate_uris: tuple[str, ...] | None,
+        trust: ListenerTrust,
+        tools: Mapping[str, Tool],
+        now: int,
+    ) -> Caller:
+        """Do what `authenticate` does, for credentials already taken out of the metadata."""
+        if tools is not self._tools:
+            self._take_tools(tools)
+        if self._employees.epoch is not self._employee_epoch or (
+            self._tool_tokens is not None and self._tool_tokens.epoch is not self._tool_epoch
+        ):
+            self._take_keys()
+        key = (presented, peer_certificate_uris, trust)
+        known = self._known.get(key)
+        if known is not None and known.not_before <= now < known.expires_at:
+            self._known.move_to_end(key)
+            return Caller(known.employee, known.tool, address_of(peer))
+        self._known.pop(key, None)
+        known = self._prove(presented, address_of(peer), peer_certificate_uris, trust, now)
+        self._known[key] = known
+        if len(self._known) > self._capacity:
+            self._known.popitem(last=False)
+        return Caller(known.employee, known.tool, address_of(peer))
+
+    def _prove(self, presented: Presented, address: str, uris: tuple[str, ...] | None, trust: ListenerTrust, now: int) -> _Known:
+        # What TLS has verified tells callers behind one address apart; what a header says does not, unless it is trusted.
+        certificate = presented.forwarded if trust.forwarded_certificate else " ".join(uris or ())
+        source = f"{address} {certificate}" if certificate else address
+        tool = ""
+        try:
+            self.failures.refuse(source, now)
+            proof = self._tool(presented, uris, trust, now)
+            tool = proof.tool.name
+            claims = self._employees.verify(_bearer(presented.authorization), now)
+            if claims.client != tool and (not claims.client or claims.client not in proof.tool.sign_in_clients):
+                raise Unauthenticated(
+                    "TOKEN_OTHER_TOOL", "The employee's token was issued to another tool; sign in through this one."
+                )
+        except Unauthenticated as error:
+            self._note(self.failures.note(address, error.reason, now, source=source, tool=tool))
+            raise
+        except ResourceExhausted:
+            self._note(self.failures.note(address, TOO_MANY, now, source=source))
+            raise
+        return _Known(
+            EmployeeKey(claims.issuer, claims.subject),
+            tool,
+            max(claims.not_before, proof.not_before),
+            min(claims.expires_at, proof.expires_at),
+        )
+
+    def _tool(self, presented: Presented, uris: tuple[str, ...] | None, trust: ListenerTrust, now: int) -> _Proof:
+        if presented.repeated:
+            raise Unauthenticated("CREDENTIAL_REPEATED", f"Send `{presented.repeated}` once.")
+        if presented.authorization is None:
+            raise Unauthenticated("TOKEN_MISSING", "Send the employee's token as `authorization: Bearer <token>`.")
+        by_certificate = self._certificate_tool(presented.forwarded, uris, trust)
+        if presented.tool_token is None:
+            if by_certificate is not None:
+                return _Proof(by_certificate, 0, _NEVER)
+            if trust.tool_tokens:
+                raise Unauthenticated("TOOL_TOKEN_MISSING", f"Send the tool's own token as `{TOOL_TOKEN}: <token>`.")
+            raise Unauthenticated(
+                "TOOL_CERTIFICATE_MISSING", "Connect with the tool's client certificate, which names it by one URI."
+            )
+        if self._tool_tokens is None or not trust.tool_tokens:
+            raise Unauthenticated(
+                "TOOL_TOKEN_NOT_TRUSTED", f"`{TOOL_TOKEN}` is not accepted here; connect with the tool's certificate."
+            )
+        try:
+            claims = self._tool_tokens.verify(presented.tool_token, now)
+        except Unauthenticated as error:
+            raise Unauthenticated(f"TOOL_{error.reason}", f"`{TOOL_TOKEN}`: {error.message}") from None
+        tool = self._by_subject.get(claims.subject)
+        if tool is None:
+            raise _unlisted()
+        if by_certificate is not None and by_certificate is not tool:
+            raise Unauthenticated(
+                "TOOL_MISMATCH", "The certificate and the tool token name different tools; use those of one tool."
+            )
+        return _Proof(tool, claims.not_before, claims.expires_at)
+
+    def _certificate_tool(self, forwarded: str | None, uris: tuple[str, ...] | None, trust: ListenerTrust) -> Tool | None:
+        if forwarded is not None and not trust.forwarded_certificate:
+            raise Unauthenticated(
+                "XFCC_NOT_TRUSTED", f"`{FORWARDED}` is not accepted on this address; connect through the proxy."
+            )
+        if trust.forwarded_certificate:
+            if forwarded is None:
+                raise Unauthenticated("XFCC_MISSING", f"The proxy must verify the tool's certificate and set `{FORWARDED}`.")
+            uri = forwarded_uri(forwarded)
+        elif not uris:
+            return None
+        elif len(uris) > 1:
+            raise Unauthenticated(
+                "TOOL_CERTIFICATE_URIS", "The tool's certificate must have exactly one URI as its alternative name."
+            )
+        else:
+            uri = uris[0]
+        tool = self._by_uri.get(uri)
+        if tool is None:
+            raise _unlisted()
+        return tool
+
+    def _note(self, record: SignInRecord | None) -> None:
+        if record is not None:
+            self._on_failure(record)
+
+    def _take_tools(self, tools: Mapping[str, Tool]) -> None:
+        self._known.clear()
+        self._by_uri = _unambiguous((tool.certificate_uri, tool) for tool in tools.values())
+        self._by_subject = _unambiguous((tool.token_subject, tool) for tool in tools.values())
+        self._tools = tools
+
+    def _take_keys(self) -> None:
+        self._known.clear()
+        self._employee_epoch = self._employees.epoch
+        self._tool_epoch = self._tool_tokens.epoch if self._tool_tokens else None
+
+
+def _unambiguous(named: Iterable[tuple[str, Tool]]) -> dict[str, Tool]:
+    """Index tools by a name that only one of them has; a shared or empty name finds none."""
+    found: dict[str, Tool | None] = {}
+    for name, tool in named:
+        if name:
+            found[name] = None if name in found else tool
+    return {name: tool for name, tool in found.items() if tool is not None}
+
+
+def _bearer(authorization: str | None) -> str:
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated("TOKEN_MALFORMED", "Send the employee's token as `authorization: Bearer <token>`.")
+    return token
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("latin-1")
+
+
+def _unlisted() -> Unauthenticated:
+    return Unauthenticated("TOOL_UNKNOWN", "The tool is not registered; have the security team add it to tools.toml.")
