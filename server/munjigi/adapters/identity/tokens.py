@@ -25,6 +25,8 @@ from munjigi.kernel.identity import Claims
 AUDIENCE: Final = "munjigi"
 EMPLOYEE_TYPE: Final = "at+jwt"
 TOOL_TYPE: Final = "munjigi-tool+jwt"
+EMPLOYEE_TYPES: Final = frozenset({EMPLOYEE_TYPE})
+TOOL_TYPES: Final = frozenset({TOOL_TYPE})
 MAX_TOKEN_CHARS: Final = 8 * 1024
 CACHE_ENTRIES: Final = 10_000
 _MAX_NAME_BYTES: Final = 128
