@@ -1,0 +1,126 @@
+"""`munjigi`: the table of commands, and the one place where a command's end becomes an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import click
+
+from munjigi import __version__
+from munjigi.cli.failure import FAILED, USAGE, Failure, of_our_tree
+from munjigi.cli.lazy import Entry, LazyGroup
+from munjigi.kernel.errors import MunjigiError
+
+_HERE: Final = "munjigi.cli"
+_GRANT: Final = {"list": Entry(f"{_HERE}.grant_list:grant_list", "List grants: your own, one employee's, or everyone's.")}
+_AUDIT: Final = {
+    "search": Entry(f"{_HERE}.audit_search:audit_search", "Search the audit trail, newest record first."),
+    "verify": Entry(f"{_HERE}.audit_verify:audit_verify", "Verify the journals on disk, byte by byte, without a server."),
+}
+_POLICY: Final = {
+    "lint": Entry(f"{_HERE}.policy_lint:policy_lint", "Check a policy home and run its decision tables, without a server."),
+    "test": Entry(f"{_HERE}.policy_test:policy_test", "Run a policy home's decision tables, without a server."),
+    "status": Entry(f"{_HERE}.policy_status:policy_status", "Show which policy decides, and the last attempt to load one."),
+    "reload": Entry(f"{_HERE}.policy_reload:policy_reload", "Load the policy home now; a bad one changes nothing."),
+}
+_CONFIG: Final = {"schema": Entry(f"{_HERE}.config_schema:config_schema", "Show every setting of `munjigi serve`.")}
+
+
+def _group(name: str, help_text: str, entries: dict[str, Entry]) -> LazyGroup:
+    return LazyGroup(name, help=help_text, entries=entries, no_args_is_help=True)
+
+
+grant: Final = _group("grant", "See who holds what.", _GRANT)
+audit: Final = _group("audit", "Read and verify the audit trail.", _AUDIT)
+policy: Final = _group("policy", "Work on the policy home.", _POLICY)
+config: Final = _group("config", "Describe the configuration.", _CONFIG)
+
+_COMMANDS: Final = {
+    "serve": Entry(f"{_HERE}.serve:serve", "Run Munjigi in the foreground."),
+    "init": Entry(f"{_HERE}.init:init", "Make the state folder and its keys."),
+    "doctor": Entry(f"{_HERE}.doctor:doctor", "Check this installation and say what to do."),
+    "whoami": Entry(f"{_HERE}.whoami:whoami", "Show who you are to Munjigi and what you hold."),
+    "check": Entry(f"{_HERE}.check:check", "Ask whether RESOURCE may be read now; the answer is recorded."),
+    "what-can": Entry(f"{_HERE}.what_can:what_can", "List what you may do now, through this tool."),
+    "grant": Entry(f"{_HERE}.main:grant", "See who holds what."),
+    "audit": Entry(f"{_HERE}.main:audit", "Read and verify the audit trail."),
+    "policy": Entry(f"{_HERE}.main:policy", "Work on the policy home."),
+    "config": Entry(f"{_HERE}.main:config", "Describe the configuration."),
+    "demo": Entry(f"{_HERE}.demo:demo", "Send a burst of mixed sample traffic."),
+    "completion": Entry(f"{_HERE}.completion:completion", "Print the completion script of a shell."),
+}
+
+_EPILOG: Final = """\b
+Exit codes:
+  0 done, or ALLOW     1 failure                2 usage
+  3 DENY               5 verification failed    6 server unavailable
+
+Every option can be set in the environment; `munjigi COMMAND --help` names the variables."""
+
+
+@click.group(
+    "munjigi",
+    cls=LazyGroup,
+    entries=_COMMANDS,
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "MUNJIGI", "max_content_width": 110},
+)
+@click.version_option(__version__, prog_name="munjigi")
+def cli() -> None:
+    """Munjigi, the gatekeeper of members' personal data: decide, record, answer."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. Errors go to standard error, without a traceback."""
+    try:
+        ended: Any = cli.main(args=arguments, prog_name="munjigi", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return USAGE
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx is not None else "munjigi"
+        return _complain(error.format_message(), f"`{where} --help` explains it.", USAGE)
+    except click.ClickException as error:
+        return _complain(error.format_message(), "`munjigi --help` explains it.", error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return _complain("Interrupted.", "Nothing is half done; run it again.", FAILED)
+    except Failure as failure:
+        return _complain(failure.what, failure.todo, failure.code)
+    except MunjigiError as error:
+        failure = of_our_tree(error)
+        return _complain(failure.what, failure.todo, failure.code)
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough; keep Python's exit from writing to it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:  # noqa: BLE001 - a person gets a line, never a traceback; its text may quote what they typed
+        return _complain(f"Internal error: {_trace(error)}.", "This is a bug of Munjigi; report this line with the command's name.")
+    return ended if isinstance(ended, int) else 0
+
+
+def _complain(what: str, todo: str, code: int = FAILED) -> int:
+    click.echo(f"munjigi: {what}", err=True)
+    click.echo(f"         {todo}", err=True)
+    return code
+
+
+def _trace(error: BaseException) -> str:
+    """Name the kind of an error and where it arose, without its text."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    place = f" at {os.path.basename(at.tb_frame.f_code.co_filename)}:{at.tb_lineno}" if at is not None else ""  # noqa: PTH119 - no Path import at start
+    return f"{type(error).__name__}{place}"
+
+
+def main() -> None:
+    """Run `munjigi`; the entry point of the distribution."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()
