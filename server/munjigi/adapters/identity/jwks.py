@@ -19,7 +19,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from munjigi.adapters.identity.keys import MAX_KEY_SET_BYTES, KeyRing, parse_key_set
-from munjigi.kernel.clock import SECOND
+from munjigi.kernel.clock import SECOND, SystemClock
 from munjigi.kernel.errors import ConfigurationError, MunjigiError, Unavailable
 
 FETCH_SECONDS: Final = 5.0  # from the start of connecting to the last byte
@@ -47,13 +47,14 @@ class FileKeys:
         return self._ring
 
     def miss(self, now: int) -> KeyRing:
-        """Look at the file again, at most once a second; return the ring in force."""
-        if not 0 <= now - self._looked_at < _LOOK_AGAIN_AFTER:
-            self.poll(now)
+        """Look at the file again; return the ring in force."""
+        self.poll(now)
         return self._ring
 
     def poll(self, now: int) -> None:
-        """Take the file's keys if it changed. What is wrong with it is told by `problem`; the last good keys stay."""
+        """Take the file's keys if it changed, looking at most once a second; `problem` tells what is wrong with it."""
+        if 0 <= now - self._looked_at < _LOOK_AGAIN_AFTER:
+            return
         self._looked_at = now
         try:
             if _stamp(os.stat(self._path)) != self._stamp:  # noqa: PTH116  # a hot path of one system call
@@ -71,7 +72,7 @@ class FileKeys:
                 content = file.read(MAX_KEY_SET_BYTES + 1)
         except OSError as error:
             raise ConfigurationError(
-                "KEY_SET_UNREADABLE", f"{self._path} cannot be read ({error.strerror}); set identity.jwks to a readable key set."
+                "KEY_SET_UNREADABLE", f"{self._path} cannot be read ({error.strerror}); point the setting to a readable key set."
             ) from None
         if status.st_mode & 0o022:
             raise ConfigurationError("KEY_SET_EXPOSED", f"{self._path} is writable for others; `chmod go-w {self._path}`.")
@@ -148,6 +149,20 @@ class UrlKeys:
             return  # `problem` tells; health and metrics show it
 
 
+def key_source(location: str, *, authority: Path | None = None, now: int | None = None) -> FileKeys | UrlKeys:
+    """Return the keys of a file's path or an https URL, fetched once (blocking up to five seconds).
+
+    An issuer that is away does not hinder the start: tokens are refused (KEY_UNKNOWN) until a refresh succeeds.
+    Raises `ConfigurationError` when the location is not acceptable or what is there is not a key set.
+    """
+    if "://" not in location:
+        return FileKeys(Path(location))
+    keys = UrlKeys(location, authority=authority)
+    with contextlib.suppress(Unavailable):  # `problem` tells
+        keys.fetch(SystemClock().now() if now is None else now)
+    return keys
+
+
 def _stamp(status: os.stat_result) -> tuple[int, ...]:
     return status.st_mtime_ns, status.st_size, status.st_ino, status.st_mode
 
@@ -165,9 +180,9 @@ def _accepted(url: str) -> SplitResult:
         or not url.isascii()
         or not url.isprintable()
     ):
-        raise ConfigurationError("KEY_SET_URL", "identity.jwks must be a file or an https URL without user information.")
+        raise ConfigurationError("KEY_SET_URL", "The key set's location must be a file or an https URL without user information.")
     if parts.scheme == "http" and not _loopback(host):
-        raise ConfigurationError("KEY_SET_URL", "identity.jwks is plain http; use https, http is for loopback hosts only.")
+        raise ConfigurationError("KEY_SET_URL", "The key set's URL is plain http; use https, http is for loopback hosts only.")
     return parts
 
 

@@ -45,6 +45,10 @@ class KeySource(Protocol):
         """Tell the source that a key id is unknown; return the ring to look in again, never blocking on a network."""
         ...
 
+    def poll(self, now: int) -> None:
+        """Look for changed keys if it is time to, never blocking on a network."""
+        ...
+
 
 class _Header(msgspec.Struct):
     alg: str
@@ -100,16 +104,17 @@ class JwtVerifier:
         """Return an object that is another one after each change of keys; what was verified before is void then."""
         return self._keys.ring
 
+    def poll(self, now: int) -> None:
+        """Look for changed keys. For a timer: without it they are looked for only when a new token comes."""
+        self._keys.poll(now)
+
     def verify(self, token: str, now: int) -> Claims:
         """Return what the token says of its bearer at `now` (UTC nanoseconds).
 
         Raises `Unauthenticated` with TOKEN_MALFORMED, TOKEN_ALGORITHM, TOKEN_TYPE, KEY_UNKNOWN, TOKEN_SIGNATURE,
         TOKEN_ISSUER, TOKEN_AUDIENCE, TOKEN_NOT_YET_VALID or TOKEN_EXPIRED.
         """
-        ring = self._keys.ring
-        if ring is not self._ring:
-            self._good.clear()
-            self._ring = ring
+        self._take_ring(self._keys.ring)
         claims = self._good.get(token)
         if claims is None:
             claims = self._verify(token, now)
@@ -139,9 +144,11 @@ class JwtVerifier:
             raise Unauthenticated(
                 "TOKEN_TYPE", "This is another kind of token; send an access token, not an identity or tool token."
             )
+        self._keys.poll(now)
+        self._take_ring(self._keys.ring)
         key = self._ring.keys.get(header.kid)
         if key is None:
-            self._ring = self._refreshed(now)
+            self._take_ring(self._keys.miss(now))
             key = self._ring.keys.get(header.kid)
         if key is None:
             raise Unauthenticated(
@@ -160,11 +167,10 @@ class JwtVerifier:
             raise _malformed() from None
         return self._claims(body_part, header.kid)
 
-    def _refreshed(self, now: int) -> KeyRing:
-        ring = self._keys.miss(now)
+    def _take_ring(self, ring: KeyRing) -> None:
         if ring is not self._ring:
             self._good.clear()
-        return ring
+            self._ring = ring
 
     def _claims(self, content: bytes, key_id: str) -> Claims:
         try:
