@@ -1,0 +1,130 @@
+"""What the follower reads from and writes to: a log's records by cursor, and the index that people search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol
+
+from munjigi.kernel.errors import InvalidArgument
+from munjigi.kernel.ids import parse_record_id
+
+MAX_PAGE: Final = 1000  # records
+
+
+class LogSource(Protocol):
+    """An append-only dense sequence of records."""
+
+    @property
+    def log_id(self) -> str:
+        """The log's id."""
+        ...
+
+    def epoch(self) -> tuple[int, int]:
+        """Return a value that changes whenever the end of the log may have been cut since the last look."""
+        ...
+
+    def read(self, from_index: int, limit: int) -> list[tuple[int, bytes]]:
+        """Return at most `limit` whole records from `from_index` on, as (index, canonical bytes).
+
+        Empty when there are none yet. Raises `Corruption` when bytes are not what was written, `Unavailable` when
+        the log can't be read now.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open. A second call does nothing."""
+        ...
+
+
+class RecordQuery(NamedTuple):
+    """Conditions that must all hold; an empty one holds always.
+
+    `members` are references, any of which must occur; `decision_id` finds the decision and its confirmations;
+    [from_time, to_time) in UTC nanoseconds, 0 for open ends.
+    """
+
+    employee: str = ""
+    tool: str = ""
+    members: tuple[str, ...] = ()
+    resource: str = ""
+    decision_id: str = ""
+    event_type: str = ""
+    decision: str = ""
+    case_id: str = ""
+    from_time: int = 0
+    to_time: int = 0
+
+    def check(self) -> None:
+        """Refuse values that no record can hold. Raises `InvalidArgument`."""
+        try:
+            for text in (self.employee, self.tool, *self.members, self.resource, self.event_type, self.decision, self.case_id):
+                text.encode()
+        except UnicodeEncodeError:
+            raise InvalidArgument("QUERY_INVALID", "A condition of the search is not valid Unicode text.") from None
+        if not (0 <= self.from_time < 1 << 63 and 0 <= self.to_time < 1 << 63):
+            raise InvalidArgument("QUERY_INVALID", "A time is UTC nanoseconds since 1970.")
+
+    def position(self) -> tuple[str, int] | None:
+        """Return where the decision asked for lies, as (log id, index); None when none was asked for.
+
+        Raises `InvalidArgument` when `decision_id` is not a record id.
+        """
+        return parse_record_id(self.decision_id) if self.decision_id else None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedRecord:
+    """A record that was found. `payload` are its canonical bytes."""
+
+    log_id: str
+    index: int
+    time: int
+    payload: bytes
+
+
+class RecordPage(NamedTuple):
+    """Records, newest first; the token of the next page, empty on the last one."""
+
+    records: list[IndexedRecord]
+    next_page_token: str
+
+
+class AuditIndex(Protocol):
+    """A projection of logs, made for searching. Any of it can be lost and made again.
+
+    Every method raises `FailedPrecondition` after `close`, and `Unavailable` when the index can't be reached.
+    """
+
+    def ingest(self, log_id: str, first_index: int, records: Sequence[bytes]) -> int:
+        """Take records [first_index, ...) and move the log's cursor, both or neither; return how many were new.
+
+        Records below the cursor are passed over, so that a repeated call changes nothing. Raises
+        `FailedPrecondition` when records between the cursor and `first_index` are lacking, `Corruption` when bytes are
+        not a record of that index.
+        """
+        ...
+
+    def cursor(self, log_id: str) -> int:
+        """Return the index after the last one taken; 0 for an unknown log."""
+        ...
+
+    def payload(self, log_id: str, index: int) -> bytes | None:
+        """Return the canonical bytes of one record; None when it is not here."""
+        ...
+
+    def truncate(self, log_id: str, next_index: int) -> None:
+        """Forget the records of a log from `next_index` on, and set its cursor there."""
+        ...
+
+    def search(self, query: RecordQuery, page_size: int, page_token: str = "") -> RecordPage:
+        """Return a page of 1 to `MAX_PAGE` records, newest first; within a log, the higher index first.
+
+        A page never repeats or skips a record that was there when the first page was read. Raises
+        `InvalidArgument` for a page size out of range, a token that is not of this query, or a malformed decision id.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the index. A second call does nothing."""
+        ...
