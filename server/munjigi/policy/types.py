@@ -70,7 +70,11 @@ class Rule(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One catalogued table, `name` is `database.table`; `columns` in catalog order."""
+    """One catalogued table, `name` is `database.table`; `columns` in catalog order.
+
+    `subjects_of` is the table whose members the key column names (itself, or `crm.member` for its orders
+    and partitions), so that one member has one reference everywhere.
+    """
 
     name: str
     schema: str
@@ -78,6 +82,7 @@ class Table:
     key_column: str
     key_type: KeyType
     columns: tuple[str, ...]
+    subjects_of: str
     partition_of: str = ""
 
 

@@ -1,0 +1,230 @@
+"""The composition root: the only place that knows which concrete class stands behind which port."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from munjigi.adapters.audit_index_sqlite import SqliteAuditIndex
+from munjigi.adapters.identity.certificates import certificate_uris
+from munjigi.adapters.identity.jwks import FileKeys, UrlKeys
+from munjigi.adapters.identity.local_issuer import ensure_issuer
+from munjigi.adapters.identity.tokens import EMPLOYEE_TYPE, TOOL_TYPE, JwtVerifier
+from munjigi.adapters.prometheus import PrometheusSink
+from munjigi.adapters.secrets import member_key, names_key
+from munjigi.adapters.state.sqlite import SqliteStateStore
+from munjigi.app.config import Settings
+from munjigi.app.files import StateFolder
+from munjigi.app.grant_watch import load_table
+from munjigi.app.policy_home import PolicyHome, load_first
+from munjigi.app.trail import Journals
+from munjigi.audit.committer import GroupCommitter, Mode, choose_mode, measure_sync
+from munjigi.audit.journal import Journal
+from munjigi.audit.records import SignInRecord
+from munjigi.grants.sample import seed_sample
+from munjigi.kernel.clock import Clock, SystemClock
+from munjigi.kernel.errors import AuditUnavailable, ConfigurationError, Unavailable
+from munjigi.kernel.identity import EMBEDDED_ISSUER
+from munjigi.kernel.references import MemberReferences, NameDigests
+from munjigi.monitoring import catalogue
+from munjigi.monitoring.meter import Meter
+from munjigi.policy.types import PolicyBundle
+from munjigi.rpc.audits import AuditService
+from munjigi.rpc.authentication import Authenticator, ListenerTrust, TokenVerifier
+from munjigi.rpc.call import Method
+from munjigi.rpc.decisions import DecisionService
+from munjigi.rpc.desk import Desk
+from munjigi.rpc.failures import Failures
+from munjigi.rpc.front_grpcio import GrpcioFront, server_credentials
+from munjigi.rpc.grants import GrantService
+from munjigi.rpc.health import HealthService
+from munjigi.rpc.pending import PendingReads
+from munjigi.rpc.pipeline import Pipeline
+from munjigi.rpc.policies import PolicyService
+
+_LOGGER: Final = logging.getLogger("munjigi.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """One gateway worker, put together and not yet listening."""
+
+    settings: Settings
+    clock: Clock
+    journal: Journal
+    committer: GroupCommitter
+    store: SqliteStateStore
+    index: SqliteAuditIndex
+    home: PolicyHome
+    meter: Meter
+    health: HealthService
+    failures: Failures
+    keys: FileKeys | UrlKeys
+    methods: tuple[Method, ...]
+    pipeline: Pipeline
+    trust: ListenerTrust
+    native: bool
+    member_key_id: str
+
+
+def wants_native(settings: Settings) -> bool:
+    """Choose the front.
+
+    Raises `ConfigurationError` when the native one is demanded and its wheel is not here.
+    """
+    available = importlib.util.find_spec("pygrpc_native") is not None
+    if settings.front == "native" and not available:
+        raise ConfigurationError(
+            "FRONT_MISSING", "front = native, but pygrpc-native has no wheel for this platform: set MUNJIGI_FRONT=grpcio."
+        )
+    return settings.front == "native" or (settings.front == "auto" and available and not settings.tls)
+
+
+def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], None]) -> Gateway:
+    """Check the journal, open state, policy and keys, in this order, and put the services together.
+
+    Must run on the event loop. Raises `ConfigurationError` or `Corruption` when it must not serve.
+    """
+    clock = SystemClock()
+    folder = StateFolder(settings.state_dir)
+    meter = Meter(PrometheusSink())
+    journal = Journal.open(
+        folder.journal,
+        0,
+        quarantine=folder.quarantine,
+        clock=clock,
+        randomness=secrets.token_bytes(16),
+        segment_bytes=settings.segment_mebibytes << 20,
+    )
+    store = SqliteStateStore(folder.state)
+    store.migrate()
+    if settings.identity == "embedded":
+        seed_sample(store, clock.now())
+    grants = load_table(store)
+    bundle = load_first(settings.home(), settings.policy_source, folder.policies)
+    native = wants_native(settings)
+    committer = GroupCommitter(journal, _commit_mode(settings, native, folder), on_failure)
+    references = MemberReferences(
+        member_key(settings.member_key or folder.keys / "member.key", create=settings.member_key is None)
+    )
+    digests = NameDigests(names_key(folder.keys / "names.key"))
+    failures = Failures()
+    health = HealthService()
+
+    def note_policy(new: PolicyBundle) -> None:
+        del new
+        meter.set(catalogue.POLICY_LOADED, value=clock.now() / 1e9)
+
+    def note_load(accepted: bool) -> None:
+        meter.add(catalogue.POLICY_LOADS, "accepted" if accepted else "refused")
+        meter.set(catalogue.POLICY_REJECTED, value=0 if accepted else 1)
+
+    def note_failure(record: SignInRecord) -> None:
+        journal.append(record)
+
+    home = PolicyHome(
+        settings.home(),
+        settings.policy_source,
+        folder.policies,
+        bundle,
+        grants,
+        journal,
+        committer,
+        clock,
+        note_policy,
+        note_load,
+    )
+    note_policy(bundle)
+    note_load(True)
+    pending = PendingReads()
+    desk = Desk(home, journal, references, digests, clock, pending, meter)
+    index = SqliteAuditIndex(folder.index, read_only=True)
+    keys = _keys(settings, folder, clock)
+    employees, tools = _verifiers(settings, keys)
+    pipeline = Pipeline(Authenticator(employees, tools, failures, note_failure), home, clock, meter)
+    methods = (
+        *DecisionService(desk, home, journal, references, pending).methods(),
+        *AuditService(desk, home, Journals(folder.journal, journal), index, references).methods(),
+        *PolicyService(desk, home).methods(),
+        *GrantService(desk, home).methods(),
+        *health.methods(),
+    )
+    trust = ListenerTrust(settings.forwarded_certificate, settings.identity == "embedded")
+    return Gateway(
+        settings,
+        clock,
+        journal,
+        committer,
+        store,
+        index,
+        home,
+        meter,
+        health,
+        failures,
+        keys,
+        methods,
+        pipeline,
+        trust,
+        native,
+        references.key_id,
+    )
+
+
+def _commit_mode(settings: Settings, native: bool, folder: StateFolder) -> Mode:
+    if settings.commit_mode != "auto":
+        return settings.commit_mode
+    seconds = measure_sync(folder.journal)
+    mode = choose_mode(native=native, sync_seconds=seconds)
+    _LOGGER.info("commit mode chosen", extra={"mode": mode, "sync_microseconds": round(seconds * 1e6)})
+    return mode
+
+
+def _keys(settings: Settings, folder: StateFolder, clock: Clock) -> FileKeys | UrlKeys:
+    """Return the keys that sign employees' tokens.
+
+    A provider that can't be reached at start is looked for again; until then its tokens are refused.
+    """
+    if settings.identity == "embedded":
+        return FileKeys(ensure_issuer(folder.root))
+    if "://" not in settings.oidc_keys:
+        return FileKeys(Path(settings.oidc_keys))
+    keys = UrlKeys(settings.oidc_keys, authority=settings.oidc_authority)
+    try:
+        keys.fetch(clock.now())
+    except Unavailable as error:
+        _LOGGER.warning("the key set can't be fetched yet", extra={"reason": error.reason})
+    return keys
+
+
+def _verifiers(settings: Settings, keys: FileKeys | UrlKeys) -> tuple[TokenVerifier, TokenVerifier | None]:
+    """Return the verifier of employee tokens and, with the embedded identity, that of tool tokens."""
+    if settings.identity == "embedded":
+        employees = JwtVerifier(keys, issuer=EMBEDDED_ISSUER, types=frozenset({EMPLOYEE_TYPE}))
+        return employees, JwtVerifier(keys, issuer=EMBEDDED_ISSUER, types=frozenset({TOOL_TYPE}))
+    types = frozenset(name.lower() for name in settings.oidc_token_types)
+    return JwtVerifier(keys, issuer=settings.oidc_issuer, audience=settings.oidc_audience, types=types), None
+
+
+def make_grpcio(gateway: Gateway, *, behind_native: bool) -> GrpcioFront:
+    """Make the grpcio front. Behind the native one its peer is a local socket, so it must believe nothing more."""
+    settings = gateway.settings
+    if behind_native:
+        return GrpcioFront((), gateway.pipeline, gateway.committer, ListenerTrust(), None)
+    uris = certificate_uris if settings.tls else None
+    front = GrpcioFront(gateway.methods, gateway.pipeline, gateway.committer, gateway.trust, uris)
+    if settings.tls:
+        assert settings.tls_certificate is not None
+        assert settings.tls_key is not None
+        assert settings.tls_client_authority is not None
+        credentials = server_credentials(
+            settings.tls_certificate.read_bytes(), settings.tls_key.read_bytes(), settings.tls_client_authority.read_bytes()
+        )
+        front.listen(settings.grpc_address, credentials)
+    else:
+        front.listen(settings.grpc_address)
+    return front

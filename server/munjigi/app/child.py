@@ -1,0 +1,43 @@
+"""What the supervisor and its children agree on: settings come in, one line says ready, end of input says stop.
+
+A child reads its settings as the first line of standard input. When that input ends, because the supervisor
+asked or was killed, the child stops. Nothing is left behind by a `kill -9` of the supervisor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+from munjigi.app.config import Settings
+
+EXIT_CONFIGURATION: Final = 78  # sysexits.h EX_CONFIG: a restart will not help
+
+
+def receive_settings() -> Settings:
+    """Read the settings that the supervisor sends."""
+    return Settings(**json.loads(sys.stdin.buffer.readline()))
+
+
+def send_ready(**details: Any) -> None:
+    """Tell the supervisor that this child does its work now."""
+    sys.stdout.write(json.dumps(details) + "\n")
+    sys.stdout.flush()
+
+
+def stop_on_request(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+    """Call `stop` on the loop at SIGTERM, SIGINT or the end of standard input."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+
+    def wait() -> None:
+        while sys.stdin.buffer.read(4096):
+            pass
+        loop.call_soon_threadsafe(stop)
+
+    threading.Thread(target=wait, name="lifeline", daemon=True).start()

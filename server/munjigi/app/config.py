@@ -1,0 +1,226 @@
+"""Every setting, where it comes from, and what makes it unsafe (promise P10).
+
+Options of `munjigi serve` win over environment variables (`MUNJIGI_...`), those over the TOML file named
+by `--config` or `MUNJIGI_CONFIG`, those over the defaults, which are the embedded installation.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from munjigi.kernel.errors import ConfigurationError
+from munjigi.kernel.identity import EMBEDDED_ISSUER
+
+PREFIX: Final = "MUNJIGI_"
+
+
+class Settings(BaseSettings):
+    """The daemon's settings."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    state_dir: Path = Field(Path("var"), description="State folder: keys, journals, state, index. Made with mode 0700.")
+    policy_home: Path | None = Field(
+        None, description="Folder with the policy files. Default: `./policies` where there is one, else the packaged sample."
+    )
+    policy_source: Literal["files", "git"] = Field(
+        "files", description="`git` loads only a clean committed revision of a work tree; use it in production."
+    )
+    policy_watch_seconds: float = Field(
+        1.0, ge=0, le=3600, description="How often the policy home is looked at; 0 reloads only on request. Seconds."
+    )
+    grpc_address: str = Field("127.0.0.1:7443", description="gRPC listener: `host:port`, or `unix:/path` for the native front.")
+    http_address: str = Field("127.0.0.1:9464", description="HTTP listener of /metrics, /healthz and /readyz: `host:port`.")
+    front: Literal["auto", "native", "grpcio"] = Field(
+        "auto", description="gRPC server. `auto`: native without TLS where its wheel exists, else grpcio."
+    )
+    forwarded_certificate: bool = Field(
+        default=False,
+        description="Trust `x-forwarded-client-cert` on the gRPC listener, then a Unix socket that only a proxy reaches.",
+    )
+    tls_certificate: Path | None = Field(
+        None, description="Server certificate chain (PEM). Turns TLS with client certificates on."
+    )
+    tls_key: Path | None = Field(None, description="Server key (PEM, mode 0600).")
+    tls_client_authority: Path | None = Field(None, description="Authority of the tools' client certificates (PEM).")
+    identity: Literal["embedded", "oidc"] = Field(
+        "embedded", description="Who signs employees' tokens: the local issuer (loopback only), or an OpenID provider."
+    )
+    oidc_issuer: str = Field("", description="`iss` of employees' tokens, with identity = oidc.")
+    oidc_audience: str = Field("munjigi", description="`aud` of employees' tokens.")
+    oidc_keys: str = Field("", description="The provider's key set: an https address, or a file.")
+    oidc_authority: Path | None = Field(
+        None, description="Authority of the key set's https address (PEM), where it is not a public one."
+    )
+    oidc_token_types: tuple[str, ...] = Field(
+        ("at+jwt",), description="Accepted `typ` of employees' tokens; some providers sign access tokens as `JWT`."
+    )
+    member_key: Path | None = Field(
+        None, description="Key of member references (32 bytes, mode 0600). Default: keys/member.key of the state folder."
+    )
+    commit_mode: Literal["auto", "loop", "thread"] = Field(
+        "auto", description="Where the journal is synced: on the event loop, in a thread, or by the measured time of a sync."
+    )
+    segment_mebibytes: int = Field(64, ge=1, le=1024, description="Size at which a journal segment is closed. MiB.")
+    sample: bool = Field(default=True, description="Run the sample member database (PostgreSQL) with the embedded identity.")
+    drain_seconds: float = Field(10.0, ge=0, le=300, description="How long calls under way are waited for at a stop. Seconds.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log line that is written.")
+    log_format: Literal["auto", "text", "json"] = Field("auto", description="`auto`: text on a terminal, JSON lines elsewhere.")
+
+    def home(self) -> Path:
+        """Return the policy home that applies."""
+        if self.policy_home is not None:
+            return self.policy_home
+        local = Path("policies")
+        if (local / "policy.csv").is_file():
+            return local
+        return packaged_policies()
+
+    @property
+    def tls(self) -> bool:
+        """Tell whether the gRPC listener speaks TLS."""
+        return self.tls_certificate is not None
+
+    @property
+    def unix_socket(self) -> bool:
+        """Tell whether the gRPC listener is a Unix socket."""
+        return self.grpc_address.startswith("unix:")
+
+
+def packaged_policies() -> Path:
+    """Return the sample policy home that comes with the distribution, or the checkout's."""
+    package = Path(__file__).resolve().parent.parent
+    packaged = package / "_policies"
+    return packaged if packaged.is_dir() else package.parent.parent / "policies"
+
+
+def load_settings(options: dict[str, Any] | None = None, config: Path | None = None) -> Settings:
+    """Load the settings and refuse what is unsafe.
+
+    Raises `ConfigurationError` that names the setting and the fix.
+    """
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    path = config or (Path(os.environ[PREFIX + "CONFIG"]) if os.environ.get(PREFIX + "CONFIG") else None)
+    from_file = _read(path) if path is not None else {}
+    environment = {name for name in Settings.model_fields if PREFIX + name.upper() in os.environ}
+    try:
+        settings = Settings(**{**{name: value for name, value in from_file.items() if name not in environment}, **given})
+    except ValidationError as error:
+        raise ConfigurationError("SETTING_INVALID", _explain(error)) from None
+    refuse_unsafe(settings)
+    return settings
+
+
+def refuse_unsafe(settings: Settings) -> None:
+    """Refuse combinations that would serve without protection.
+
+    Raises `ConfigurationError`.
+    """
+    embedded = settings.identity == "embedded"
+    local = _local(settings.grpc_address)
+    for unsafe, problem, fix in (
+        (
+            embedded and not local,
+            "grpc_address is not loopback, and the embedded identity is for loopback only",
+            "set MUNJIGI_IDENTITY=oidc with TLS, or a loopback address",
+        ),
+        (
+            not settings.tls and not local,
+            "grpc_address is not loopback and there is no TLS",
+            "set MUNJIGI_TLS_CERTIFICATE, MUNJIGI_TLS_KEY and MUNJIGI_TLS_CLIENT_AUTHORITY",
+        ),
+        (
+            not _local(settings.http_address),
+            "http_address is not loopback",
+            "let Prometheus scrape through a proxy with TLS, or run its agent on this host",
+        ),
+        (
+            settings.tls and (settings.tls_key is None or settings.tls_client_authority is None),
+            "tls_certificate is set without tls_key and tls_client_authority",
+            "set all three",
+        ),
+        (
+            settings.tls and settings.front == "native",
+            "the native front has no TLS",
+            "set MUNJIGI_FRONT=grpcio, or put a proxy before a Unix socket",
+        ),
+        (
+            settings.forwarded_certificate and (not settings.unix_socket or settings.tls),
+            "forwarded_certificate needs a Unix socket that only the proxy reaches",
+            "set MUNJIGI_GRPC_ADDRESS=unix:/run/munjigi/gateway.sock",
+        ),
+        (
+            not embedded and not (settings.oidc_issuer and settings.oidc_keys),
+            "identity = oidc needs to know the provider",
+            "set MUNJIGI_OIDC_ISSUER and MUNJIGI_OIDC_KEYS",
+        ),
+        (
+            not embedded and settings.oidc_issuer == EMBEDDED_ISSUER,
+            "oidc_issuer is the embedded issuer's name",
+            "set the provider's",
+        ),
+        (
+            not embedded and not settings.tls and not settings.forwarded_certificate,
+            "identity = oidc needs tools with certificates",
+            "set the three MUNJIGI_TLS_ settings, or MUNJIGI_FORWARDED_CERTIFICATE behind a proxy",
+        ),
+    ):
+        if unsafe:
+            raise ConfigurationError("SETTING_UNSAFE", f"Refusing to start: {problem}; {fix}.")
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Split `host:port`, where an IPv6 host stands in brackets.
+
+    Raises `ConfigurationError` when it is neither.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535 or not host:
+        raise ConfigurationError(
+            "SETTING_INVALID", "An address looks like 127.0.0.1:7443, [::1]:7443 or unix:/run/munjigi/gateway.sock."
+        )
+    return host.strip("[]"), int(port)
+
+
+def _local(address: str) -> bool:
+    if address.startswith("unix:"):
+        return True
+    host, _ = split_address(address)
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(
+            "CONFIG_UNREADABLE", f"The configuration file {path} cannot be read ({error.strerror}); name another with --config."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError("CONFIG_MALFORMED", f"The configuration file {path} is not TOML: {error}.") from None
+    return content
+
+
+def _explain(error: ValidationError) -> str:
+    """Say for each wrong setting which one it is and what it takes; never its value."""
+    lines = []
+    for each in error.errors(include_input=False, include_url=False):
+        name = ".".join(str(part) for part in each["loc"])
+        known = Settings.model_fields.get(name)
+        if known is None:
+            lines.append(f"`{name}` is no setting; `munjigi config schema` lists them")
+        else:
+            lines.append(f"`{name}` (MUNJIGI_{name.upper()}): {each['msg']}. {known.description}")
+    return "Refusing to start: " + "; ".join(lines)

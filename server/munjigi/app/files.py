@@ -1,0 +1,93 @@
+"""Where things lie in the state folder, and that nobody else may look at them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from munjigi.kernel.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class StateFolder:
+    """The state folder's layout. `make` creates it with mode 0700 and refuses a looser one."""
+
+    root: Path
+
+    @property
+    def lock(self) -> Path:
+        """Held while a daemon serves."""
+        return self.root / "lock"
+
+    @property
+    def keys(self) -> Path:
+        """Member key, name key, issuer key."""
+        return self.root / "keys"
+
+    @property
+    def journal(self) -> Path:
+        """One folder a log."""
+        return self.root / "journal"
+
+    @property
+    def quarantine(self) -> Path:
+        """Tails that were cut."""
+        return self.root / "quarantine"
+
+    @property
+    def state(self) -> Path:
+        """People, grants, revision log."""
+        return self.root / "state.sqlite"
+
+    @property
+    def index(self) -> Path:
+        """The audit index, which can be made again from the journals."""
+        return self.root / "index.sqlite"
+
+    @property
+    def policies(self) -> Path:
+        """Every bundle that ever decided."""
+        return self.root / "policies"
+
+    @property
+    def metrics(self) -> Path:
+        """Metric files of the running processes."""
+        return self.root / "metrics"
+
+    @property
+    def run(self) -> Path:
+        """What running processes say of themselves."""
+        return self.root / "run"
+
+    @property
+    def tls(self) -> Path:
+        """The local certificate authority."""
+        return self.root / "tls"
+
+    def make(self) -> None:
+        """Create what is missing.
+
+        Raises `ConfigurationError` when the folder can't be written or is open to others.
+        """
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            mode = stat.S_IMODE(self.root.stat().st_mode)
+            if mode & 0o077:
+                raise ConfigurationError(
+                    "STATE_OPEN_TO_OTHERS",
+                    f"Refusing to start: the state folder {self.root} is open to other users (mode {mode:04o}). "
+                    f"Run: chmod 700 {self.root}",
+                )
+            for folder in (self.keys, self.journal, self.quarantine, self.policies, self.metrics, self.run):
+                folder.mkdir(mode=0o700, exist_ok=True)
+            probe = self.run / "writable"
+            probe.touch(mode=0o600)
+            probe.unlink()
+        except OSError as error:
+            raise ConfigurationError(
+                "STATE_NOT_WRITABLE",
+                f"Refusing to start: the state folder {self.root} can't be written ({os.strerror(error.errno or 0)}). "
+                "Make it writable for this user, free disk space, or set MUNJIGI_STATE_DIR to another folder.",
+            ) from None

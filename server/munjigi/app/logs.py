@@ -1,0 +1,48 @@
+"""Structured logs on standard error: one line an event, no personal data, no values of requests."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Final, Literal
+
+from munjigi.kernel.clock import to_rfc3339
+
+_PLAIN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+class _Lines(logging.Formatter):
+    def __init__(self, process: str, *, as_json: bool) -> None:
+        super().__init__()
+        self._process = process
+        self._json = as_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        extra = {name: value for name, value in record.__dict__.items() if name not in _PLAIN}
+        if record.exc_info and record.exc_info[0] is not None:
+            # Only the kind: the text of a foreign error may hold a request's values (P5).
+            extra["error"] = record.exc_info[0].__name__
+        time = to_rfc3339(int(record.created * 1e9))[:23] + "Z"
+        if self._json:
+            line = {
+                "time": time,
+                "level": record.levelname.lower(),
+                "process": self._process,
+                "event": record.getMessage(),
+                **extra,
+            }
+            return json.dumps(line, ensure_ascii=False, default=str)
+        details = "".join(f"  {name}={value}" for name, value in extra.items())
+        return f"{time[11:19]} {record.levelname.lower():7} {self._process:9} {record.getMessage()}{details}"
+
+
+def set_up(process: str, level: str, style: Literal["auto", "text", "json"]) -> None:
+    """Send the logs of this process to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    as_json = style == "json" or (style == "auto" and not sys.stderr.isatty())
+    handler.setFormatter(_Lines(process, as_json=as_json))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("munjigi").setLevel(level.upper())

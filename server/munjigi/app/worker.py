@@ -1,0 +1,183 @@
+"""The gateway worker: RPCs, decisions, journal; no background work. One life, readable from top to bottom.
+
+Load and refuse, open, serve, drain, close. A task that dies takes the worker down: there is no half-daemon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import uvloop
+from grpc_reflection.v1alpha import reflection
+
+from munjigi import __version__
+from munjigi.app import logs
+from munjigi.app.bootstrap import Gateway, make_grpcio, open_gateway
+from munjigi.app.child import EXIT_CONFIGURATION, receive_settings, send_ready, stop_on_request
+from munjigi.app.config import Settings, split_address
+from munjigi.app.files import StateFolder
+from munjigi.app.grant_watch import watch_grants
+from munjigi.app.heartbeat import Heartbeat
+from munjigi.audit.records import ProcessRecord
+from munjigi.kernel.errors import AuditUnavailable, ConfigurationError, Corruption, MunjigiError
+from munjigi.monitoring import catalogue
+from munjigi.rpc.front_grpcio import GrpcioFront
+
+_LOGGER: Final = logging.getLogger("munjigi.worker")
+_TICK_SECONDS: Final = 1.0
+
+
+class _Stop(Exception):
+    """Ends the task group."""
+
+
+def main() -> int:
+    """Run a worker until it is asked to stop; return the exit code."""
+    settings = receive_settings()
+    logs.set_up("worker", settings.log_level, settings.log_format)
+    try:
+        return uvloop.run(_run(settings))
+    except (ConfigurationError, Corruption) as error:
+        sys.stderr.write(f"{error.reason}: {error.message}\n")
+        return EXIT_CONFIGURATION
+    except MunjigiError as error:
+        sys.stderr.write(f"{error.reason}: {error.message}\n")
+        return 1
+
+
+async def _run(settings: Settings) -> int:
+    stopping = asyncio.Event()
+    failed: list[AuditUnavailable] = []
+
+    def on_failure(error: AuditUnavailable) -> None:
+        failed.append(error)
+        stopping.set()
+
+    gateway = open_gateway(settings, on_failure)
+    gateway.journal.append(_process_record(gateway, "start"))
+    await gateway.committer.durable()
+    stop_on_request(asyncio.get_running_loop(), stopping.set)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(watch_grants(gateway.store, gateway.home))
+            if settings.policy_watch_seconds:
+                tasks.create_task(gateway.home.watch(settings.policy_watch_seconds))
+            tasks.create_task(_tick(gateway))
+            await _serve(gateway, stopping)
+            raise _Stop
+    except* _Stop:
+        pass
+    if failed:
+        _LOGGER.critical("the journal failed; this worker ends", extra={"reason": failed[0].reason})
+        return 1
+    await _close(gateway)
+    return 0
+
+
+async def _serve(gateway: Gateway, stopping: asyncio.Event) -> None:
+    """Listen until `stopping`, then drain."""
+    settings = gateway.settings
+    with tempfile.TemporaryDirectory(prefix="munjigi-") as private:
+        grpcio = make_grpcio(gateway, behind_native=gateway.native)
+        reflection.enable_server_reflection(
+            [*{method.service for method in gateway.methods}, reflection.SERVICE_NAME], grpcio.server
+        )
+        if gateway.native:
+            await _serve_native(gateway, grpcio, Path(private) / "fallback.sock", stopping)
+            return
+        await grpcio.start()
+        _announce(gateway, _address(settings.grpc_address, grpcio.port), "grpcio")
+        await stopping.wait()
+        _drain(gateway)
+        await grpcio.stop(settings.drain_seconds)
+
+
+async def _serve_native(gateway: Gateway, grpcio: GrpcioFront, socket: Path, stopping: asyncio.Event) -> None:
+    from munjigi.rpc.front_native import NativeFront  # noqa: PLC0415  # its wheel does not exist everywhere
+
+    settings = gateway.settings
+    front = NativeFront(settings.grpc_address, gateway.methods, gateway.pipeline, gateway.committer, gateway.trust)
+    grpcio.listen(f"unix:{socket}")
+    await grpcio.start()
+    front.set_fallback(str(socket))
+    await front.start()
+    _announce(gateway, _address(settings.grpc_address, front.port), "native")
+    await stopping.wait()
+    _drain(gateway)
+    await front.stop(settings.drain_seconds)
+    await grpcio.stop(1.0)
+
+
+def _announce(gateway: Gateway, address: str, front: str) -> None:
+    gateway.health.set("", True)
+    gateway.health.set("munjigi", True)
+    gateway.meter.set(catalogue.WORKER_READY, value=1)
+    bundle = gateway.home.snapshot.bundle
+    send_ready(grpc=address, front=front, policy_revision=bundle.revision, rules=len(bundle.rules))
+    _LOGGER.info("serving", extra={"address": address, "front": front, "log_id": gateway.journal.log_id})
+
+
+def _drain(gateway: Gateway) -> None:
+    gateway.health.set("", False)
+    gateway.health.set("munjigi", False)
+    gateway.meter.set(catalogue.WORKER_READY, value=0)
+
+
+def _address(configured: str, port: int) -> str:
+    if configured.startswith("unix:"):
+        return configured
+    host, _ = split_address(configured)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+async def _tick(gateway: Gateway) -> None:
+    """Once a second: write what failed sign-ins add up to, hand metrics on, show a heartbeat, watch the follower's."""
+    folder = StateFolder(gateway.settings.state_dir)
+    own, follower = Heartbeat(folder.run, "worker"), Heartbeat(folder.run, "follower")
+    while True:
+        due = gateway.failures.due(gateway.clock.now())
+        for record in due:
+            gateway.meter.add(catalogue.SIGN_IN_FAILURES, record.reason, amount=record.count)
+            gateway.journal.append(record)
+        if due:
+            await gateway.committer.durable()
+        gateway.keys.poll(gateway.clock.now())
+        gateway.meter.set(catalogue.GRANT_REVISION, value=gateway.home.snapshot.grants.revision)
+        gateway.meter.flush(gateway.committer)
+        own.beat(gateway.clock.now(), gateway.health.serving())
+        gateway.health.set("follower", follower.alive(gateway.clock.now()))
+        await asyncio.sleep(_TICK_SECONDS)
+
+
+async def _close(gateway: Gateway) -> None:
+    """Record the stop, sync for the last time, and close everything."""
+    for record in gateway.failures.drain(gateway.clock.now()):
+        gateway.journal.append(record)
+    gateway.journal.append(_process_record(gateway, "stop"))
+    gateway.meter.flush(gateway.committer)
+    await gateway.committer.close()
+    gateway.journal.close()
+    gateway.index.close()
+    gateway.store.close()
+    _LOGGER.info("stopped")
+
+
+def _process_record(gateway: Gateway, event: str) -> ProcessRecord:
+    snapshot = gateway.home.snapshot
+    return ProcessRecord(
+        event="start" if event == "start" else "stop",
+        version=__version__,
+        member_key_id=gateway.member_key_id,
+        policy_revision=snapshot.bundle.revision,
+        grant_revision=snapshot.grants.revision,
+        front="native" if gateway.native else "grpcio",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

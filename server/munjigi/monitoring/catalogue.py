@@ -1,0 +1,52 @@
+"""Every metric that Munjigi exports: name, kind, help, labels. Registration and reference come from here.
+
+Labels are bounded by code, policy or configuration: never an employee, a member, an address or SQL.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+BUCKETS: Final = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+class Metric(NamedTuple):
+    """One metric. Counters end in `_total`, times are in seconds, sizes in bytes."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+DECISIONS: Final = Metric(
+    "munjigi_decisions_total", "counter", "Decisions by verdict, reason and door.", ("verdict", "reason", "door")
+)
+DECISIONS_BY_TOOL: Final = Metric(
+    "munjigi_tool_decisions_total", "counter", "Decisions by verdict and registered tool.", ("verdict", "tool")
+)
+CALLS: Final = Metric("munjigi_calls_total", "counter", "Calls by method and result reason.", ("method", "reason"))
+CALL_SECONDS: Final = Metric(
+    "munjigi_call_seconds", "histogram", "Time from a call's arrival to its answer being made, before the sync.", ("method",)
+)
+SIGN_IN_FAILURES: Final = Metric("munjigi_sign_in_failures_total", "counter", "Refused credentials by reason.", ("reason",))
+JOURNAL_RECORDS: Final = Metric("munjigi_journal_records_total", "counter", "Records made durable in the journal.")
+JOURNAL_BYTES: Final = Metric("munjigi_journal_bytes_total", "counter", "Bytes made durable in the journal.")
+JOURNAL_COMMITS: Final = Metric(
+    "munjigi_journal_commits_total", "counter", "Group commits (one fdatasync each) by where they run.", ("mode",)
+)
+JOURNAL_SYNC_SECONDS: Final = Metric("munjigi_journal_sync_seconds_total", "counter", "Time spent in write and fdatasync.")
+POLICY_LOADS: Final = Metric("munjigi_policy_loads_total", "counter", "Attempts to load the policy home by result.", ("result",))
+POLICY_LOADED: Final = Metric("munjigi_policy_loaded_timestamp_seconds", "gauge", "When the policy in force was loaded.")
+POLICY_REJECTED: Final = Metric(
+    "munjigi_policy_rejected", "gauge", "1 while the policy home on disk is refused and an older policy decides."
+)
+GRANT_REVISION: Final = Metric("munjigi_grant_revision", "gauge", "Revision of the grant table in force.")
+WORKER_READY: Final = Metric("munjigi_worker_ready", "gauge", "1 while the gateway worker serves.")
+INDEX_RECORDS: Final = Metric("munjigi_index_records_total", "counter", "Records moved from journals into the audit index.")
+INDEX_LAG: Final = Metric("munjigi_index_lag_records", "gauge", "Records in journals that the audit index does not have yet.")
+FOLLOWER_HEARTBEAT: Final = Metric(
+    "munjigi_follower_heartbeat_timestamp_seconds", "gauge", "When the follower last looked at the journals."
+)
+
+CATALOGUE: Final = tuple(value for value in list(globals().values()) if isinstance(value, Metric))

@@ -1,0 +1,144 @@
+"""AuditService: SearchRecords, VerifyJournal."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import msgspec
+from google.protobuf.struct_pb2 import Struct
+
+from munjigi.audit.ports import AuditIndex, RecordQuery
+from munjigi.audit.records import decode
+from munjigi.audit.verify import Verification
+from munjigi.kernel.errors import InvalidArgument
+from munjigi.kernel.ids import record_id
+from munjigi.kernel.references import MemberReferences
+from munjigi.policy.types import Table
+from munjigi.rpc.call import Call, Method
+from munjigi.rpc.desk import Desk
+from munjigi.rpc.pages import DEFAULT_PAGE
+from munjigi.rpc.ports import SnapshotSource, Trail
+from munjigi_client._proto.munjigi.v1 import audit_pb2 as pb
+from munjigi_client._proto.munjigi.v1 import decision_pb2
+
+_SERVICE: Final = "munjigi.v1.AuditService"
+_VERDICTS: Final = {
+    decision_pb2.DECISION_UNSPECIFIED: "",
+    decision_pb2.DECISION_ALLOW: "ALLOW",
+    decision_pb2.DECISION_DENY: "DENY",
+}
+_WAIT_SECONDS: Final = 2.0
+_STEP_SECONDS: Final = 0.02
+
+
+class AuditService:
+    """Read the trail; reading it is itself a decided and recorded access."""
+
+    def __init__(
+        self, desk: Desk, snapshots: SnapshotSource, trail: Trail, index: AuditIndex, references: MemberReferences
+    ) -> None:
+        self._desk = desk
+        self._snapshots = snapshots
+        self._trail = trail
+        self._index = index
+        self._references = references
+
+    def methods(self) -> list[Method]:
+        """List the methods."""
+        return [
+            Method(_SERVICE, "SearchRecords", pb.SearchRecordsRequest, self.search_records),
+            Method(_SERVICE, "VerifyJournal", pb.VerifyJournalRequest, self.verify_journal),
+        ]
+
+    async def search_records(self, call: Call, request: pb.SearchRecordsRequest) -> pb.SearchRecordsResponse:
+        """Search the index, after it has caught up with what was durable when the call came."""
+        durable = self._trail.durable()
+        self._desk.authorize(call, "munjigi.audit", "read")
+        query = RecordQuery(
+            employee=request.employee,
+            tool=request.tool,
+            members=self._members(request),
+            resource=request.resource,
+            decision_id=request.decision_id,
+            event_type=request.event_type,
+            decision=_VERDICTS[request.decision],
+            case_id=request.case_id,
+            from_time=request.from_time,
+            to_time=request.to_time,
+        )
+        complete = await self._caught_up(durable)
+        page = await asyncio.to_thread(self._index.search, query, request.page_size or DEFAULT_PAGE, request.page_token)
+        response = pb.SearchRecordsResponse(next_page_token=page.next_page_token, complete=complete)
+        for found in page.records:
+            record = decode(found.payload)
+            entry = response.records.add(id=record_id(found.log_id, found.index), time=record.time)
+            entry.position.log_id = found.log_id
+            entry.position.index = found.index
+            content = msgspec.to_builtins(record)
+            entry.event_type = content.pop("type")
+            entry.content.CopyFrom(_struct(content))
+        return response
+
+    def _members(self, request: pb.SearchRecordsRequest) -> tuple[str, ...]:
+        """Return the references that a raw serial may have, one for each table that has members of its own."""
+        if not request.member_id:
+            return ()
+        tables = self._snapshots.snapshot.bundle.catalog.tables
+        if request.resource:
+            asked = tables.get(request.resource)
+            if asked is None:
+                raise InvalidArgument("RESOURCE_UNKNOWN", "To search by member, name a catalogued table as `resource`, or none.")
+            own: list[Table] = [asked]
+        else:
+            own = [table for table in tables.values() if table.subjects_of == table.name]
+        return tuple(ref for table in own for ref in self._references.of(table.subjects_of, (request.member_id,), table.key_type))
+
+    async def _caught_up(self, durable: dict[str, int]) -> bool:
+        """Wait until the index has what was durable; False when it did not within two seconds."""
+        deadline = asyncio.get_running_loop().time() + _WAIT_SECONDS
+        while True:
+            cursors = await asyncio.to_thread(lambda: {log_id: self._index.cursor(log_id) for log_id in durable})
+            if all(cursors[log_id] >= index for log_id, index in durable.items()):
+                return True
+            if asyncio.get_running_loop().time() > deadline:
+                return False
+            await asyncio.sleep(_STEP_SECONDS)
+
+    async def verify_journal(self, call: Call, request: pb.VerifyJournalRequest) -> pb.VerifyJournalResponse:
+        """Verify the journals' files up to what was durable when the call came."""
+        self._desk.authorize(call, "munjigi.audit", "read")
+        found = await asyncio.to_thread(self._trail.verify, request.log_id)
+        return pb.VerifyJournalResponse(
+            journals=[_verification(each) for each in found], intact=all(each.intact for each in found)
+        )
+
+
+def _verification(found: Verification) -> pb.JournalVerification:
+    return pb.JournalVerification(
+        log_id=found.log_id,
+        intact=found.intact,
+        records=found.records,
+        chain=found.chain,
+        file=found.file,
+        offset=found.offset,
+        index=found.index,
+        problem=found.problem,
+    )
+
+
+def _struct(content: dict[str, Any]) -> Struct:
+    """Make a Struct. Integers beyond 2**53 become text, because a Struct's numbers are doubles."""
+    struct = Struct()
+    struct.update({name: _exact(value) for name, value in content.items()})
+    return struct
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 1 << 53:
+        return str(value)
+    if isinstance(value, tuple | list):
+        return [_exact(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _exact(each) for name, each in value.items()}
+    return value

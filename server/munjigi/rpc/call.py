@@ -1,0 +1,60 @@
+"""One call: who asks, where from, under which trace; and one method: what answers it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from google.protobuf.message import Message
+
+from munjigi.kernel.identity import Caller, EmployeeKey
+
+# https://www.w3.org/TR/trace-context/#traceparent-header-field-values
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}\Z")
+_NO_TRACE: Final = ("", "")
+
+
+class Call(NamedTuple):
+    """An authenticated call. `received` is UTC nanoseconds; `door` is the RPC's name."""
+
+    caller: Caller
+    door: str
+    received: int
+    trace_id: str
+    span_id: str
+
+
+ANONYMOUS: Final = Call(Caller(EmployeeKey("", ""), "", ""), "", 0, "", "")
+
+
+def trace_of(traceparent: str) -> tuple[str, str]:
+    """Return (trace id, parent span id) of a W3C `traceparent` value; empty texts when it is malformed."""
+    match = _TRACEPARENT.match(traceparent)
+    if match is None or not match[1].strip("0") or not match[2].strip("0"):
+        return _NO_TRACE
+    return match[1], match[2]
+
+
+Handler = Callable[[Call, Any], Message | Awaitable[Message]]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A unary RPC. A plain function answers on the event loop; a coroutine function may wait.
+
+    Either way the answer leaves only after everything appended to the journal before it is durable.
+    `open` methods (health) need no credentials. `validate` runs the protovalidate rules of the request.
+    """
+
+    service: str
+    name: str
+    request_type: type[Message]
+    handler: Handler
+    open: bool = False
+
+    @property
+    def path(self) -> str:
+        """Return the HTTP/2 path."""
+        return f"/{self.service}/{self.name}"

@@ -1,0 +1,152 @@
+"""DecisionService: Check, BatchCheck, ConfirmRead, WhatCan."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from munjigi.audit.journal import Journal
+from munjigi.audit.records import ConfirmRecord
+from munjigi.decision.types import Effect
+from munjigi.decision.whatcan import what_can
+from munjigi.kernel.errors import FailedPrecondition, InvalidArgument, MunjigiError, NotFound, PermissionDenied
+from munjigi.kernel.ids import parse_record_id
+from munjigi.kernel.references import MemberReferences
+from munjigi.rpc.call import Call, Method
+from munjigi.rpc.desk import Desk
+from munjigi.rpc.pages import page_of
+from munjigi.rpc.pending import PendingReads
+from munjigi.rpc.pipeline import validate
+from munjigi.rpc.ports import SnapshotSource
+from munjigi.rpc.status import code_of
+from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+
+_SERVICE: Final = "munjigi.v1.DecisionService"
+_OUTCOMES: Final[dict[int, Literal["read", "failed", "abandoned"]]] = {
+    pb.READ_OUTCOME_READ: "read",
+    pb.READ_OUTCOME_FAILED: "failed",
+    pb.READ_OUTCOME_ABANDONED: "abandoned",
+}
+_EFFECTS: Final = {Effect.CLEAR: pb.FIELD_EFFECT_CLEAR, Effect.MASKED: pb.FIELD_EFFECT_MASKED}
+
+
+class DecisionService:
+    """Answer questions about member data."""
+
+    def __init__(
+        self, desk: Desk, snapshots: SnapshotSource, journal: Journal, references: MemberReferences, pending: PendingReads
+    ) -> None:
+        self._desk = desk
+        self._snapshots = snapshots
+        self._journal = journal
+        self._references = references
+        self._pending = pending
+
+    def methods(self) -> list[Method]:
+        """List the methods."""
+        return [
+            Method(_SERVICE, "Check", pb.CheckRequest, self._desk.check),
+            Method(_SERVICE, "BatchCheck", pb.BatchCheckRequest, self.batch_check),
+            Method(_SERVICE, "ConfirmRead", pb.ConfirmReadRequest, self.confirm_read),
+            Method(_SERVICE, "WhatCan", pb.WhatCanRequest, self.what_can),
+        ]
+
+    def batch_check(self, call: Call, request: pb.BatchCheckRequest) -> pb.BatchCheckResponse:
+        """Decide each item; what is wrong with one concerns that one alone."""
+        response = pb.BatchCheckResponse()
+        for item in request.items:
+            result = response.results.add()
+            try:
+                validate(item)
+                result.response.CopyFrom(self._desk.check(call, item))
+            except InvalidArgument as error:
+                _explain(result.error, error)
+        return response
+
+    def confirm_read(self, call: Call, request: pb.ConfirmReadRequest) -> pb.ConfirmReadResponse:
+        """Record what became of allowed reads; a repetition answers with the first record."""
+        response = pb.ConfirmReadResponse()
+        for item in request.items:
+            result = response.results.add()
+            try:
+                validate(item)
+                index = self._confirm(call, item)
+            except (InvalidArgument, NotFound, FailedPrecondition, PermissionDenied) as error:
+                _explain(result.error, error)
+            else:
+                result.record.log_id = self._journal.log_id
+                result.record.index = index
+        return response
+
+    def _confirm(self, call: Call, item: pb.ConfirmItem) -> int:
+        log_id, index = parse_record_id(item.decision_id)
+        read = self._pending.get(index) if log_id == self._journal.log_id else None
+        if read is None:
+            raise NotFound(
+                "DECISION_UNKNOWN",
+                "No allowed read has this decision id here; confirm at the gateway that decided, within the minute.",
+            )
+        caller = call.caller
+        if (read.issuer, read.subject, read.tool) != (*caller.employee, caller.tool):
+            raise PermissionDenied("DECISION_OF_ANOTHER", "Only the employee and the tool that asked may confirm.")
+        if read.confirmed_at is not None:
+            return read.confirmed_at
+        if call.received >= read.valid_until:
+            raise FailedPrecondition("DECISION_EXPIRED", "The decision has run out; ask again and confirm before `valid_until`.")
+        members: tuple[str, ...] = ()
+        table = self._snapshots.snapshot.bundle.catalog.tables.get(read.resource)
+        if item.member_ids and table is not None:
+            members = self._references.of(table.subjects_of, item.member_ids, table.key_type)
+        record = ConfirmRecord(
+            issuer=caller.employee.issuer,
+            employee=caller.employee.subject,
+            tool=caller.tool,
+            peer=caller.peer,
+            ip=caller.peer,
+            trace_id=call.trace_id,
+            span_id=call.span_id,
+            decision_id=item.decision_id,
+            outcome=_OUTCOMES[item.outcome],
+            row_count=item.row_count,
+            members=members,
+        )
+        confirmation = self._journal.append(record)
+        self._pending.confirm(index, confirmation)
+        return confirmation
+
+    def what_can(self, call: Call, request: pb.WhatCanRequest) -> pb.WhatCanResponse:
+        """List what the calling employee may do."""
+        self._desk.about_oneself(call, "munjigi.grant")
+        snapshot = self._snapshots.snapshot
+        caller = call.caller
+        person = snapshot.grants.person(caller.employee)
+        permissions = what_can(snapshot, caller.employee, caller.tool, call.received, request.purpose)
+        page, token = page_of(permissions, request.page_size, request.page_token)
+        return pb.WhatCanResponse(
+            employee=caller.employee.subject,
+            issuer=caller.employee.issuer,
+            tool=caller.tool,
+            principal_type=person.principal_type if person is not None else "",
+            department=person.department if person is not None else "",
+            permissions=[
+                pb.Permission(
+                    object=each.object,
+                    action=each.action,
+                    purpose=each.purpose,
+                    effect=_EFFECTS[each.effect],
+                    mask=each.mask,
+                    rule=each.rule,
+                    grant_ids=each.grants,
+                    conditional=each.conditional,
+                )
+                for each in page
+            ],
+            next_page_token=token,
+            policy_revision=snapshot.bundle.revision,
+            grant_revision=snapshot.grants.revision,
+        )
+
+
+def _explain(into: pb.ItemError, error: MunjigiError) -> None:
+    into.code = code_of(error).value[0]
+    into.reason = error.reason
+    into.message = error.message

@@ -1,0 +1,224 @@
+"""The one way from a question to a recorded verdict. Check, BatchCheck and every guarded RPC call it (P4).
+
+`Desk.check` answers a question about member data, `Desk.authorize` one about Munjigi itself. Both take the
+current snapshot once, decide, and append the record; the fronts answer after it is durable (P1).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Final
+
+from munjigi.audit.journal import Journal
+from munjigi.decision.core import decide
+from munjigi.decision.snapshot import Snapshot
+from munjigi.decision.types import Decision, Effect, Request
+from munjigi.kernel.clock import Clock
+from munjigi.kernel.errors import InvalidArgument, PermissionDenied
+from munjigi.kernel.ids import record_id
+from munjigi.kernel.personal import looks_personal
+from munjigi.kernel.references import MemberReferences, NameDigests
+from munjigi.policy.types import CLASS_PREFIX, OWN_DATABASE
+from munjigi.rpc.call import Call
+from munjigi.rpc.pending import VALIDITY, PendingReads
+from munjigi.rpc.ports import DecisionMeter, SnapshotSource
+from munjigi.rpc.recording import access_record
+from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+
+OVERSIGHT: Final = "oversight"  # the purpose of operating and overseeing Munjigi itself
+_MAYBE_PERSONAL: Final = re.compile(r"@|(?:\d[-_.]?){9}")
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z|[0-9a-f]{32}\Z")
+_EFFECTS: Final = {
+    Effect.CLEAR: pb.FIELD_EFFECT_CLEAR,
+    Effect.MASKED: pb.FIELD_EFFECT_MASKED,
+    Effect.DENIED: pb.FIELD_EFFECT_DENIED,
+}
+
+
+class Desk:
+    """Decide and record. Lives on the event loop."""
+
+    def __init__(
+        self,
+        snapshots: SnapshotSource,
+        journal: Journal,
+        references: MemberReferences,
+        digests: NameDigests,
+        clock: Clock,
+        pending: PendingReads,
+        meter: DecisionMeter,
+    ) -> None:
+        self._snapshots = snapshots
+        self._journal = journal
+        self._references = references
+        self._digests = digests
+        self._clock = clock
+        self._pending = pending
+        self._meter = meter
+
+    def check(self, call: Call, asked: pb.CheckRequest) -> pb.CheckResponse:
+        """Answer one question about member data.
+
+        Raises `InvalidArgument` for malformed values (nothing is decided) and `AuditUnavailable` when the
+        record cannot be taken.
+        """
+        began = time.perf_counter_ns()
+        snapshot = self._snapshots.snapshot
+        ip, asserted = self._origin(call, asked, snapshot)
+        _refuse_personal("request_id", asked.request_id)
+        resource, purpose, case_id = asked.resource, asked.purpose, asked.case_id
+        if case_id:
+            _check_case(snapshot, purpose, case_id)
+        member_ids = asked.member_ids
+        members = self._members(snapshot, resource, member_ids) if member_ids else ()
+        request = Request(
+            call.caller.employee,
+            call.caller.tool,
+            resource,
+            tuple(asked.fields),
+            asked.action or "read",
+            purpose,
+            case_id,
+            len(members) or len(member_ids) or asked.subject_count,
+            ip,
+            asked.intent == pb.INTENT_PROBE,
+            asked.allow_partial,
+        )
+        decision = decide(snapshot, request, call.received)
+        readable = decision.allow and not request.probe
+        valid_until = call.received + VALIDITY if readable else 0
+        record = access_record(
+            call,
+            request,
+            decision,
+            snapshot,
+            self._digests,
+            members=members,
+            request_id=asked.request_id,
+            session_id=asked.origin.session_id if asserted else "",
+            ip_asserted=asserted,
+            observe=asked.observe,
+            own=resource.startswith(OWN_DATABASE + ".") and decision.resource_known,
+            valid_until=valid_until,
+            latency_ns=time.perf_counter_ns() - began,
+        )
+        index = self._journal.append(record)
+        if readable and not asked.observe:
+            self._pending.add(index, call.caller, valid_until, resource)
+        self._meter.decision(call.door, call.caller.tool, decision)
+        return self._answer(snapshot, request, decision, index, valid_until, asked.observe)
+
+    def authorize(self, call: Call, resource: str, action: str, request_id: str = "") -> str:
+        """Decide an operation on Munjigi itself and return its decision id.
+
+        Raises `PermissionDenied` when the verdict is DENY; the denial is recorded.
+        """
+        _refuse_personal("request_id", request_id)
+        snapshot = self._snapshots.snapshot
+        request = Request(call.caller.employee, call.caller.tool, resource, (), action, OVERSIGHT, ip=call.caller.peer)
+        return self._conclude(call, request, decide(snapshot, request, call.received), snapshot, request_id)
+
+    def about_oneself(self, call: Call, resource: str) -> str:
+        """Record that someone asks what concerns only themselves, which anyone may; return the decision id."""
+        snapshot = self._snapshots.snapshot
+        request = Request(call.caller.employee, call.caller.tool, resource, (), "read", OVERSIGHT, ip=call.caller.peer)
+        decision = decide(snapshot, request, call.received)._replace(
+            allow=True, reason="ABOUT_ONESELF", fields=(), rule="", role_path=(), help=""
+        )
+        return self._conclude(call, request, decision, snapshot, "")
+
+    def _conclude(self, call: Call, request: Request, decision: Decision, snapshot: Snapshot, request_id: str) -> str:
+        index = self._journal.append(
+            access_record(call, request, decision, snapshot, self._digests, request_id=request_id, own=True)
+        )
+        self._meter.decision(call.door, call.caller.tool, decision)
+        decision_id = record_id(self._journal.log_id, index)
+        if not decision.allow:
+            message = (
+                f"{call.door} needs `{request.action}` on `{request.resource}` ({decision.reason}). {decision.help}".rstrip()
+            )
+            raise PermissionDenied(decision.reason, message, decision_id)
+        return decision_id
+
+    def _origin(self, call: Call, asked: pb.CheckRequest, snapshot: Snapshot) -> tuple[str, bool]:
+        """Return the employee's address and whether it is the tool's word."""
+        if not asked.HasField("origin"):
+            return call.caller.peer, False
+        tool = snapshot.bundle.tools.get(call.caller.tool)
+        if tool is None or not tool.asserts_origin or not asked.origin.ip:
+            return call.caller.peer, False
+        _refuse_personal("origin.session_id", asked.origin.session_id)
+        return _address(asked.origin.ip), True
+
+    def _members(self, snapshot: Snapshot, resource: str, member_ids: Sequence[str]) -> tuple[str, ...]:
+        """Turn serials into references. An unknown table has no key, so there is nothing to refer to.
+
+        Raises `InvalidArgument` for a class: it has no key either, and an ALLOW must name its members.
+        """
+        if resource.startswith(CLASS_PREFIX):
+            raise InvalidArgument("MEMBER_IDS_NEED_TABLE", "A class has no member key; ask for a table, or give `subject_count`.")
+        table = snapshot.bundle.catalog.tables.get(resource)
+        return () if table is None else self._references.of(table.subjects_of, member_ids, table.key_type)
+
+    def _answer(
+        self, snapshot: Snapshot, request: Request, decision: Decision, index: int, valid_until: int, observe: bool
+    ) -> pb.CheckResponse:
+        log_id = self._journal.log_id
+        response = pb.CheckResponse(
+            decision=pb.DECISION_ALLOW if decision.allow else pb.DECISION_DENY,
+            decision_id=f"{log_id}-{index}",
+            reason=decision.reason,
+            policy_revision=decision.policy_revision,
+            grant_revision=decision.grant_revision,
+            valid_until=valid_until,
+            help=decision.help,
+            role_path=decision.role_path,
+        )
+        position = response.record
+        position.log_id = log_id
+        position.index = index
+        fields = response.fields
+        obligations = response.obligations
+        for name, effect, mask, reason, rule, grants, _ in decision.fields:
+            fields.add(name=name, effect=_EFFECTS[effect], mask=mask, reason=reason, rule=rule, grant_ids=grants)
+            if decision.allow and effect is Effect.MASKED:
+                obligations.add(kind=pb.OBLIGATION_KIND_MASK, field=name, mask=mask)
+        if valid_until and not observe:
+            tool = snapshot.bundle.tools.get(request.tool)
+            if request.subjects:
+                obligations.add(kind=pb.OBLIGATION_KIND_LIMIT_SUBJECTS, limit=request.subjects)
+            if tool is not None and tool.confirm == "required":
+                obligations.add(kind=pb.OBLIGATION_KIND_CONFIRM_READ)
+        return response
+
+
+def _refuse_personal(field: str, value: str) -> None:
+    """Refuse an identifier that looks like personal data, before it reaches a record.
+
+    Raises `InvalidArgument`. Random UUIDs and 32 hex digits pass: they hold long digit runs by chance.
+    """
+    if value and _MAYBE_PERSONAL.search(value) and not _UUID.match(value) and (kind := looks_personal(value)):
+        raise InvalidArgument(
+            "PERSONAL_DATA_IN_IDENTIFIER", f"`{field}` looks like a {kind}; use an id that is about the work, such as a UUID."
+        )
+
+
+def _check_case(snapshot: Snapshot, purpose: str, case_id: str) -> None:
+    known = snapshot.bundle.purposes.get(purpose)
+    if known is not None and not known.matches_case(case_id):
+        example = f"; an id looks like {known.case_example}" if known.case_example else " and takes none"
+        raise InvalidArgument(
+            "CASE_ID_INVALID", f"`case_id` does not have the form that purpose `{known.name}` asks for{example}."
+        )
+
+
+@lru_cache(maxsize=4096)
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise InvalidArgument("ORIGIN_INVALID", "`origin.ip` must be an IPv4 or IPv6 address.") from None

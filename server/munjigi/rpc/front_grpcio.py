@@ -1,0 +1,114 @@
+"""The grpcio front: grpc.aio, with TLS where configured, and the home of reflection and health streams.
+
+It serves the same methods through the same pipeline. Behind the native front it runs once more, on a
+private Unix socket, for what that front does not serve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import grpc
+from grpc import aio
+
+from munjigi.kernel.errors import AuditUnavailable, ConfigurationError
+from munjigi.rpc.authentication import ListenerTrust
+from munjigi.rpc.call import Method
+from munjigi.rpc.credentials import credentials_of
+from munjigi.rpc.pipeline import MAX_REQUEST_BYTES, Pipeline
+from munjigi.rpc.ports import Durability
+from munjigi.rpc.status import DETAILS_KEY, render
+
+CertificateUris = Callable[[bytes], tuple[str, ...]]
+_OPTIONS: Final = (
+    ("grpc.so_reuseport", 0),
+    # The pipeline refuses at MAX_REQUEST_BYTES with a reason; this bound only protects memory.
+    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES + 64 * 1024),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+)
+_STATUS: Final = {code.value[0]: code for code in grpc.StatusCode}
+
+
+class GrpcioFront:
+    """Serve methods on a grpc.aio server."""
+
+    def __init__(
+        self,
+        methods: Sequence[Method],
+        pipeline: Pipeline,
+        durability: Durability,
+        listener: ListenerTrust,
+        certificate_uris: CertificateUris | None = None,
+    ) -> None:
+        self._pipeline = pipeline
+        self._durability = durability
+        self._listener = listener
+        self._certificate_uris = certificate_uris
+        self.server = aio.server(options=_OPTIONS)
+        services: dict[str, dict[str, grpc.RpcMethodHandler[bytes, bytes]]] = {}
+        for method in methods:
+            handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(self._serve(method))
+            services.setdefault(method.service, {})[method.name] = handler
+        for service, handlers in services.items():
+            self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+        self.port = 0
+
+    def listen(self, address: str, credentials: grpc.ServerCredentials | None = None) -> None:
+        """Bind an address.
+
+        Raises `ConfigurationError` when it cannot be bound.
+        """
+        try:
+            if credentials is None:
+                self.port = self.server.add_insecure_port(address)
+            else:
+                self.port = self.server.add_secure_port(address, credentials)
+        except RuntimeError as error:
+            raise ConfigurationError(
+                "ADDRESS_UNUSABLE", "The gRPC address cannot be listened on; set MUNJIGI_GRPC_ADDRESS to a free one."
+            ) from error
+
+    async def start(self) -> None:
+        """Accept calls."""
+        await self.server.start()
+
+    async def stop(self, grace: float) -> None:
+        """Refuse new calls, let those under way be answered for `grace` seconds, close."""
+        await self.server.stop(grace)
+
+    def _serve(self, method: Method) -> Callable[[bytes, aio.ServicerContext[Any, Any]], Any]:
+        start, durability, listener = self._pipeline.start, self._durability, self._listener
+
+        async def serve(payload: bytes, context: aio.ServicerContext[Any, Any]) -> bytes:
+            result: bytes | BaseException
+            try:
+                uris = self._peer_uris(context)
+                answer = start(
+                    method, payload, credentials_of(context.invocation_metadata() or (), context.peer(), uris, listener)
+                )
+                result = answer if isinstance(answer, bytes) else await answer
+            except Exception as error:  # noqa: BLE001  # rendered as a status, INTERNAL if it is not ours
+                result = error
+            try:
+                await durability.durable()
+            except AuditUnavailable as error:
+                result = error
+            if isinstance(result, bytes):
+                return result
+            status = render(result)
+            return await context.abort(_STATUS[status.code], status.message, ((DETAILS_KEY, status.details),))
+
+        return serve
+
+    def _peer_uris(self, context: aio.ServicerContext[Any, Any]) -> tuple[str, ...] | None:
+        if self._certificate_uris is None:
+            return None
+        pem = tuple(context.auth_context().get("x509_pem_cert", ()))
+        return self._certificate_uris(pem[0]) if pem else ()
+
+
+def server_credentials(certificate: bytes, key: bytes, client_authority: bytes) -> grpc.ServerCredentials:
+    """Make credentials that require a client certificate of `client_authority` (all PEM)."""
+    return grpc.ssl_server_credentials([(key, certificate)], root_certificates=client_authority, require_client_auth=True)

@@ -1,0 +1,103 @@
+"""One request through every gate: size, credentials, shape, handler. Both fronts and all doors use it.
+
+`Pipeline.start` runs on the event loop and returns the answer's bytes, or an awaitable of them. It never
+sends: the front sends, after the journal has made durable everything that was appended until then (P1).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable
+from typing import Final
+
+import protovalidate
+from google.protobuf.message import DecodeError, Message
+
+from munjigi.kernel.clock import Clock
+from munjigi.kernel.errors import InvalidArgument, MunjigiError, ResourceExhausted
+from munjigi.rpc.authentication import Authenticator
+from munjigi.rpc.call import ANONYMOUS, Call, Method, trace_of
+from munjigi.rpc.credentials import CallCredentials
+from munjigi.rpc.ports import CallMeter, SnapshotSource
+
+MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
+_VALIDATOR: Final = protovalidate.Validator()
+_MAX_NAMED: Final = 5
+
+
+def validate(request: Message) -> None:
+    """Run the request's protovalidate rules.
+
+    Raises `InvalidArgument` that names the fields and rules, never the values.
+    """
+    violations = _VALIDATOR.collect_violations(request)
+    if violations:
+        named = []
+        for violation in violations[:_MAX_NAMED]:
+            path = ".".join(element.field_name for element in violation.proto.field.elements) if violation.proto.field else ""
+            named.append(f"`{path}` {violation.proto.message or violation.proto.rule_id}")
+        raise InvalidArgument("REQUEST_INVALID", "Correct the request: " + "; ".join(named) + ".")
+
+
+class Pipeline:
+    """The gates in their order."""
+
+    def __init__(self, authenticator: Authenticator, snapshots: SnapshotSource, clock: Clock, meter: CallMeter) -> None:
+        self._authenticator = authenticator
+        self._snapshots = snapshots
+        self._clock = clock
+        self._meter = meter
+
+    def start(self, method: Method, payload: bytes, credentials: CallCredentials) -> bytes | Awaitable[bytes]:
+        """Run one call up to its answer.
+
+        Raises errors of our tree; whatever else comes out is a defect and is rendered as INTERNAL.
+        """
+        began = time.perf_counter()
+        try:
+            if len(payload) > MAX_REQUEST_BYTES:
+                raise ResourceExhausted("REQUEST_TOO_LARGE", "A request may have at most 4 MiB; send it in parts.", 0.0)
+            now = self._clock.now()
+            call = ANONYMOUS
+            if not method.open:
+                presented, traceparent, peer, uris, trust = credentials
+                tools = self._snapshots.snapshot.bundle.tools
+                caller = self._authenticator.admit(presented, peer, uris, trust, tools, now)
+                trace_id, span_id = trace_of(traceparent) if traceparent else ("", "")
+                call = Call(caller, method.name, now, trace_id, span_id)
+            request = _parse(method.request_type, payload)
+            validate(request)
+            answer = method.handler(call, request)
+            if isinstance(answer, Message):
+                data = answer.SerializeToString()
+                self._meter.call(method.name, "OK", time.perf_counter() - began)
+                return data
+        except MunjigiError as error:
+            self._meter.call(method.name, error.reason, time.perf_counter() - began)
+            raise
+        except BaseException:
+            self._meter.call(method.name, "INTERNAL", time.perf_counter() - began)
+            raise
+        return self._finish(method, answer, began)
+
+    async def _finish(self, method: Method, answer: Awaitable[Message], began: float) -> bytes:
+        reason = "INTERNAL"
+        try:
+            data = (await answer).SerializeToString()
+            reason = "OK"
+            return data
+        except MunjigiError as error:
+            reason = error.reason
+            raise
+        finally:
+            self._meter.call(method.name, reason, time.perf_counter() - began)
+
+
+def _parse(request_type: type[Message], payload: bytes) -> Message:
+    try:
+        return request_type.FromString(payload)
+    except DecodeError:
+        raise InvalidArgument(
+            "REQUEST_MALFORMED",
+            "The request is not a message of this method; generate the client from the published proto files.",
+        ) from None

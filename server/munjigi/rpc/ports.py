@@ -1,0 +1,102 @@
+"""What the services need from outside their room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
+
+from munjigi.audit.verify import Verification
+from munjigi.decision.snapshot import Snapshot
+from munjigi.decision.types import Decision
+from munjigi.kernel.identity import EmployeeKey
+from munjigi.policy.types import Problem
+
+
+class SnapshotSource(Protocol):
+    """Holds the snapshot that decides."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The current one; take it once a decision."""
+        ...
+
+
+class Durability(Protocol):
+    """Wait until everything appended to the journal so far is durable."""
+
+    def when_durable(self, callback: Callable[[Exception | None], None]) -> None:
+        """Call back on the event loop, with the failure if there is one."""
+        ...
+
+    async def durable(self) -> None:
+        """Return when it is, or raise `AuditUnavailable`."""
+        ...
+
+
+class DecisionMeter(Protocol):
+    """Count decisions."""
+
+    def decision(self, door: str, tool: str, decision: Decision) -> None:
+        """Note one decision."""
+        ...
+
+
+class CallMeter(Protocol):
+    """Count calls."""
+
+    def call(self, door: str, reason: str, seconds: float) -> None:
+        """Note the end of a call; `reason` is OK or the error's reason."""
+        ...
+
+
+class Trail(Protocol):
+    """The journals of this installation."""
+
+    def durable(self) -> dict[str, int]:
+        """Return the number of durable records by log id."""
+        ...
+
+    def verify(self, log_id: str) -> list[Verification]:
+        """Verify one log, or all with an empty id, up to what is durable. Blocks.
+
+        Raises `NotFound` for a log that does not exist.
+        """
+        ...
+
+
+class PolicyStatus(NamedTuple):
+    """The policy in force, and what became of the last attempt to load another. Times in UTC nanoseconds."""
+
+    revision: str
+    source: str
+    loaded_at: int
+    rules: int
+    roles: int
+    attempted_at: int
+    rejected: bool
+    problems: tuple[Problem, ...]
+
+
+class PolicyValidation(NamedTuple):
+    """What validation found; `revision` is empty when the files do not compile."""
+
+    problems: tuple[Problem, ...]
+    revision: str
+    tests_run: int
+    tests_failed: int
+
+
+class PolicyControl(Protocol):
+    """Validate and reload the policy home."""
+
+    def status(self) -> PolicyStatus:
+        """Tell which policy decides."""
+        ...
+
+    def validate(self, files: Mapping[str, bytes] | None) -> PolicyValidation:
+        """Compile and test files (None: the policy home on disk) without using them. Blocks."""
+        ...
+
+    async def reload(self, employee: EmployeeKey | None = None) -> PolicyStatus:
+        """Load the policy home and return the status afterwards."""
+        ...
