@@ -1,0 +1,1 @@
+"""The sample member database: synthetic members in a PostgreSQL that comes as a wheel."""
