@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 from munjigi.adapters.sample.members import DATABASE, READER, VERSION
-from munjigi.adapters.sample.processes import end
+from munjigi.adapters.sample.processes import end, signals_held
 from munjigi.adapters.sample.wheel import ENVIRONMENT, REACHABLE, Home, find_home, postmaster_pid
 from munjigi.kernel.errors import Unavailable
 
@@ -200,19 +200,20 @@ class SampleDatabase:
         settings = [argument for name, value in _SETTINGS.items() for argument in ("-c", f"{name}={value}")]
         log = os.open(self._folder / "log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            self._server = subprocess.Popen(
-                [str(home.programs / "postgres"), "-D", str(self._data), "-k", str(socket_dir), *settings],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=ENVIRONMENT,
-                cwd="/",
-                user=home.uid,
-                group=home.gid,
-                extra_groups=None if home.uid is None else [],
-                umask=0o077,
-                start_new_session=True,  # Ctrl-C in a terminal is for the daemon, which then stops us in order
-            )
+            with signals_held():
+                self._server = subprocess.Popen(
+                    [str(home.programs / "postgres"), "-D", str(self._data), "-k", str(socket_dir), *settings],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=ENVIRONMENT,
+                    cwd="/",
+                    user=home.uid,
+                    group=home.gid,
+                    extra_groups=None if home.uid is None else [],
+                    umask=0o077,
+                    start_new_session=True,  # Ctrl-C in a terminal is for the daemon, which then stops us in order
+                )
         finally:
             os.close(log)
         deadline = time.monotonic() + _START_SECONDS

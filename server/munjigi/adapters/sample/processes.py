@@ -6,11 +6,26 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 _PROC: Final = Path("/proc/self")
 _POLL_SECONDS: Final = 0.02
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Let SIGTERM and SIGINT wait, so that a child's start and the note of its pid can't be torn apart.
+
+    A child inherits the mask; PostgreSQL's programs set their own.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def command_line(pid: int) -> str:

@@ -20,6 +20,8 @@ from munjigi.adapters.sample.postgres import SampleDatabase
 from munjigi.adapters.sample.wheel import REACHABLE
 from munjigi.kernel.errors import MunjigiError
 
+_asked_to_stop = threading.Event()
+
 
 class _StopError(BaseException):
     """Asked to stop."""
@@ -39,8 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
         started = database.start()
         how = "loaded" if started.loaded else "started"
         print(f"sample database {how} in {started.seconds:.1f} s", flush=True)  # noqa: T201 - the one line that the supervisor waits for
-        while True:
+        while not _asked_to_stop.is_set():  # an exception that was raised inside a finalizer is lost, this is not
             signal.pause()
+        return 0
     except _StopError:
         return 0
     except MunjigiError as error:
@@ -51,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _raise_stop(_number: int, _frame: FrameType | None) -> None:
+    _asked_to_stop.set()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # a second signal must not cut the stop short
     raise _StopError
