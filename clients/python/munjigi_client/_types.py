@@ -1,0 +1,177 @@
+"""What the client answers with: immutable values that mirror the wire contract's names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from munjigi_client._masks import MASKS, Mask, null
+from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+
+Effect = Literal["clear", "masked", "denied"]
+Outcome = Literal["read", "failed", "abandoned"]
+
+_EFFECTS: Final[Mapping[int, Effect]] = {pb.FIELD_EFFECT_CLEAR: "clear", pb.FIELD_EFFECT_MASKED: "masked"}
+OUTCOMES: Final[Mapping[Outcome, pb.ReadOutcome]] = {
+    "read": pb.READ_OUTCOME_READ,
+    "failed": pb.READ_OUTCOME_FAILED,
+    "abandoned": pb.READ_OUTCOME_ABANDONED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldDecision:
+    """What may be seen of one field, by which rule (`file:line`) and which grants."""
+
+    name: str
+    effect: Effect
+    mask: str
+    reason: str
+    rule: str
+    grant_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One answer. Never keep an ALLOW: ask again for the next read.
+
+    `valid_until` is UTC in nanoseconds since 1970 (0 on DENY): the read must start, and be confirmed, before it.
+    `observed` says that the client is in trial mode, where a denial does not stop anything.
+    """
+
+    allowed: bool
+    reason: str
+    help: str = ""
+    decision_id: str = ""
+    fields: tuple[FieldDecision, ...] = ()
+    valid_until: int = 0
+    must_confirm: bool = False
+    subject_limit: int | None = None
+    policy_revision: str = ""
+    grant_revision: int = 0
+    role_path: tuple[str, ...] = ()
+    observed: bool = False
+    # Kept beside the answer so that `masked` needs no client; the token is what a confirmation is sent with.
+    mask_functions: Mapping[str, Mask] = field(default_factory=lambda: MASKS, repr=False, compare=False)
+    employee_token: str = field(default="", repr=False, compare=False)
+
+    @property
+    def masks(self) -> dict[str, str]:
+        """The mask's name for every field that must be masked."""
+        return {each.name: each.mask for each in self.fields if each.effect == "masked"}
+
+    @property
+    def visible(self) -> tuple[str, ...]:
+        """The fields that may be read, clear or masked, in the order asked."""
+        return tuple(each.name for each in self.fields if each.effect != "denied")
+
+    def masked(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the row as the employee may see it: clear fields as they are, masked ones masked, all others left out.
+
+        In trial mode the row comes back whole.
+        """
+        if self.observed:
+            return dict(row)
+        shown: dict[str, Any] = {}
+        if not self.allowed:
+            return shown
+        for each in self.fields:
+            if each.name not in row or each.effect == "denied":
+                continue
+            value = row[each.name]
+            shown[each.name] = value if each.effect == "clear" else self._hide(each.mask, value)
+        return shown
+
+    def _hide(self, mask: str, value: Any) -> Any:
+        function: Mask = self.mask_functions.get(mask, null)
+        return None if value is None else function(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One thing the employee may do. `conditional` rules may still deny when asked."""
+
+    object: str
+    action: str
+    purpose: str
+    effect: Effect
+    mask: str
+    rule: str
+    grant_ids: tuple[str, ...]
+    conditional: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Whoami:
+    """Who is asking, through which tool, and what they may do."""
+
+    employee: str
+    issuer: str
+    tool: str
+    principal_type: str
+    department: str
+    permissions: tuple[Permission, ...]
+    policy_revision: str
+    grant_revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One access to ask about; the arguments are those of `Client.check`."""
+
+    resource: str
+    fields: tuple[str, ...] = ()
+    purpose: str = ""
+    case_id: str = ""
+    member_ids: tuple[str, ...] = ()
+    subject_count: int = 0
+    action: str = "read"
+    allow_partial: bool = False
+    probe: bool = False
+    request_id: str = ""
+    origin_ip: str = ""
+    session_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What trial mode would have stopped: a denial (`decision_id` is its record) or an answer that did not come."""
+
+    reason: str
+    help: str
+    decision_id: str
+
+
+def decision_from(answer: pb.CheckResponse, *, observed: bool, masks: Mapping[str, Mask], token: str) -> Decision:
+    """Turn the wire's answer into a `Decision`. Anything but DECISION_ALLOW is a denial."""
+    limit = next((each.limit for each in answer.obligations if each.kind == pb.OBLIGATION_KIND_LIMIT_SUBJECTS), None)
+    return Decision(
+        allowed=answer.decision == pb.DECISION_ALLOW,
+        reason=answer.reason,
+        help=answer.help,
+        decision_id=answer.decision_id,
+        fields=tuple(
+            FieldDecision(
+                each.name, _EFFECTS.get(each.effect, "denied"), each.mask, each.reason, each.rule, tuple(each.grant_ids)
+            )
+            for each in answer.fields
+        ),
+        valid_until=answer.valid_until,
+        must_confirm=any(each.kind == pb.OBLIGATION_KIND_CONFIRM_READ for each in answer.obligations),
+        subject_limit=limit,
+        policy_revision=answer.policy_revision,
+        grant_revision=answer.grant_revision,
+        role_path=tuple(answer.role_path),
+        observed=observed,
+        mask_functions=masks,
+        employee_token=token,
+    )
+
+
+def permission_from(each: pb.Permission) -> Permission:
+    """Turn the wire's permission into a `Permission`."""
+    effect = _EFFECTS.get(each.effect, "denied")
+    return Permission(
+        each.object, each.action, each.purpose, effect, each.mask, each.rule, tuple(each.grant_ids), each.conditional
+    )
