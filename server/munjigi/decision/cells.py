@@ -1,0 +1,104 @@
+"""What the rules of one role say on one column: found once per bundle, combined at each decision.
+
+A cell is `(held role, target, action, purpose)` and keeps the rules that can match, in file order;
+where none of them has a condition it keeps the outcome itself. The effect is Casbin's
+`some(allow) && !some(deny)`; among allowing rules the most revealing mask wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, NamedTuple
+
+from munjigi.decision.reasons import GRANTED, NO_RULE, RULE_DENIES
+from munjigi.decision.types import Effect
+from munjigi.policy.types import ANY, CLEAR, PolicyBundle, Rule
+
+NOTHING: Final = 0
+ALLOWS: Final = 1
+DENIES: Final = 2
+_CLEAR_RANK: Final = 1 << 62  # `clear` reveals most, whatever the catalog's masks are
+
+
+class Outcome(NamedTuple):
+    """What one role (or several, combined) answers on one column.
+
+    `rank` orders masks from least to most revealing; `order` is the deciding rule's place in its file;
+    `head` opens the field's decision: name, effect, mask, reason, `file:line`; `path` runs from the held
+    role to the rule's.
+    """
+
+    kind: int
+    rank: int
+    order: tuple[str, int]
+    head: tuple[str, Effect, str, str, str]
+    path: tuple[str, ...]
+
+
+class Candidate(NamedTuple):
+    """A rule that matches but for its condition, with its mask's rank and the way to its role."""
+
+    rule: Rule
+    rank: int
+    path: tuple[str, ...]
+
+
+class Cell:
+    """One column as one held role sees it. `fixed` is None when the outcome hangs on conditions."""
+
+    __slots__ = ("candidates", "classes", "fixed", "name", "objects", "target")
+
+    def __init__(self, name: str, target: str, bundle: PolicyBundle, candidates: tuple[Candidate, ...]) -> None:
+        self.name = name
+        self.target = target
+        self.classes = bundle.classes.get(target, ())
+        self.objects = bundle.objects[target]
+        self.candidates = candidates
+        conditional = any(each.rule.condition is not None for each in candidates)
+        self.fixed = None if conditional else self.outcome(lambda _: True)
+
+    def outcome(self, holds: Callable[[Rule], bool]) -> Outcome:
+        """Combine the candidates whose condition `holds`."""
+        best: Candidate | None = None
+        for each in self.candidates:
+            if not holds(each.rule):
+                continue
+            if not each.rule.allow:
+                return _outcome(DENIES, self.name, Effect.DENIED, RULE_DENIES, each)
+            if best is None or each.rank > best.rank:
+                best = each
+        if best is None:
+            return Outcome(NOTHING, -1, ("", 0), (self.name, Effect.DENIED, "", NO_RULE, ""), ())
+        effect = Effect.CLEAR if best.rule.mask == CLEAR else Effect.MASKED
+        return _outcome(ALLOWS, self.name, effect, GRANTED, best)
+
+
+def _outcome(kind: int, name: str, effect: Effect, reason: str, by: Candidate) -> Outcome:
+    mask = by.rule.mask if effect is Effect.MASKED else ""
+    return Outcome(kind, by.rank, (by.rule.file, by.rule.line), (name, effect, mask, reason, by.rule.ref), by.path)
+
+
+def matching(bundle: PolicyBundle, target: str, action: str, purpose: str) -> Iterable[Mapping[str, tuple[Rule, ...]]]:
+    """Iterate over the index's buckets (role -> rules) that apply to a target, an action and a purpose."""
+    for obj in bundle.objects.get(target, ()):
+        for act in (action, ANY):
+            for why in (purpose, ANY):
+                bucket = bundle.index.get((obj, act, why))
+                if bucket:
+                    yield bucket
+
+
+def candidates(bundle: PolicyBundle, role: str, target: str, action: str, purpose: str) -> tuple[Candidate, ...]:
+    """Return the rules that a holder of `role` can match, denying ones first, each kind in file order.
+
+    An allowing rule whose mask the catalog does not know matches nothing (promise P3).
+    """
+    reached = bundle.closure.get(role, ())
+    found: list[Candidate] = []
+    for bucket in matching(bundle, target, action, purpose):
+        for way in reached:
+            for rule in bucket.get(way.role, ()):
+                rank = _CLEAR_RANK if rule.mask == CLEAR else bundle.catalog.mask_rank.get(rule.mask, -1)
+                if rank >= 0 or not rule.allow:
+                    found.append(Candidate(rule, rank, way.path))
+    return tuple(sorted(found, key=lambda each: (each.rule.allow, each.rule.file, each.rule.line)))

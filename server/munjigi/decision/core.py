@@ -1,0 +1,181 @@
+"""Decide one question against one snapshot: pure, total, and closed for whatever is not known (P2, P3, P4).
+
+Links employee -> role come from grants that are active at `now`, whose purpose is the request's, whose
+scope (if any) covers the column and the action, and whose role's requirements the person meets. Rules see
+roles only. A denying rule wins over all; among allowing ones the most revealing mask wins.
+
+`FieldDecision.grants` names each grant that, had it been the only one, would have given this field the
+same effect and mask. `Decision.reason`, `rule` and `role_path` are those of the first denied field of a DENY
+and of the first allowed field of an ALLOW.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from munjigi.decision import reasons
+from munjigi.decision.asker import Asker
+from munjigi.decision.cells import ALLOWS, DENIES, Cell, Outcome
+from munjigi.decision.frames import Frame, Ground, Memory, Sheet
+from munjigi.decision.refusal import explain_field, no_link_reason, refuse
+from munjigi.decision.snapshot import Snapshot
+from munjigi.decision.types import Decision, Effect, FieldDecision, Request
+from munjigi.kernel.grant import Grant
+
+_NO_NAMES: Final[frozenset[str]] = frozenset()
+_new = tuple.__new__  # a NamedTuple's own constructor costs twice as much
+Linked = list[tuple[Grant, Sheet]]
+
+
+def decide(snapshot: Snapshot, request: Request, now: int) -> Decision:
+    """Answer `request` at `now` (UTC nanoseconds). Equal arguments give equal answers; nothing is raised."""
+    bundle, table = snapshot
+    employee, tool, resource, fields, action, purpose, case_id, subjects, _, probe, partial = request
+    memory = bundle.memo.get("decision") or Memory.of(bundle)
+    frame: Frame = memory.frames.get((tool, resource, action, purpose)) or memory.frame(tool, resource, action, purpose)
+    ground = frame.ground
+    if frame.reason or ground is None:
+        return refuse(snapshot, request, frame, frame.reason)
+    if ground.whole and fields:
+        return refuse(snapshot, request, frame, reasons.FIELD_UNKNOWN)
+
+    linked: Linked = []
+    waiting: Linked = []
+    asker: Asker | None = None
+    for grant in table.of(employee):
+        if grant.purpose == purpose and grant.starts_at <= now < grant.ends_at:
+            sheet = ground.sheets.get(grant.role) or ground.sheet(grant.role)
+            if sheet.requires:
+                asker = asker or Asker(snapshot, request, now)
+                if not asker.meets(sheet.requires):
+                    waiting.append((grant, sheet))
+                    continue
+            linked.append((grant, sheet))
+    if not linked and not waiting:
+        return refuse(snapshot, request, frame, no_link_reason(table.of(employee), purpose, now))
+    reason = _unfit(frame, ground, case_id, subjects, probe=probe)
+    if reason:
+        return refuse(snapshot, request, frame, reason)
+
+    if len(linked) == 1 and not waiting and linked[0][0].scope is None:
+        # Most people hold one grant for a purpose: the same answer as below, without combining.
+        grant, sheet = linked[0]
+        cells = sheet.cells
+        ids = (grant.grant_id,)
+        answer = []
+        first: Outcome | None = None
+        for name in fields or ground.columns:
+            cell = cells.get(name) or sheet.cell(name)
+            if cell is None:
+                break
+            outcome = cell.fixed
+            if outcome is None:
+                asker = asker or Asker(snapshot, request, now)
+                outcome = asker.outcome(cell)
+            if outcome.kind != ALLOWS:
+                break
+            answer.append(_new(FieldDecision, (*outcome.head, ids, cell.classes)))
+            first = first or outcome
+        else:
+            if first is not None:
+                head = (True, reasons.GRANTED, tuple(answer), first.head[4], ids + first.path, "", True, True, True)
+                return _new(Decision, (*head, _NO_NAMES, bundle.revision, table.revision))
+
+    asker = asker or Asker(snapshot, request, now)
+    return _combine(frame, ground, linked, waiting, asker, partial=partial)
+
+
+def _unfit(frame: Frame, ground: Ground, case_id: str, subjects: int, *, probe: bool) -> str:
+    """Name what the request itself lacks; empty when nothing."""
+    purpose = frame.purpose
+    tool = frame.tool
+    if purpose is None or tool is None:
+        return reasons.TOOL_UNKNOWN
+    if case_id:
+        if not purpose.matches_case(case_id):
+            return reasons.CASE_ID_INVALID
+    elif purpose.case_required:
+        return reasons.CASE_ID_REQUIRED
+    if ground.member_data:
+        if subjects <= 0 and not probe:
+            return reasons.SUBJECTS_REQUIRED
+        if subjects > tool.max_subjects > 0:
+            return reasons.TOO_MANY_SUBJECTS
+    return ""
+
+
+def _combine(frame: Frame, ground: Ground, linked: Linked, waiting: Linked, asker: Asker, *, partial: bool) -> Decision:
+    """Answer each field out of all linked grants."""
+    snapshot, request = asker.snapshot, asker.request
+    answer: list[FieldDecision] = []
+    paths: list[tuple[str, ...]] = []
+    unknown: set[str] = set()
+    for name in request.fields or ground.columns:
+        if name not in ground.targets:
+            unknown.add(name)
+            answer.append(FieldDecision(name, Effect.DENIED, "", reasons.FIELD_UNKNOWN, "", (), ()))
+            paths.append(())
+            continue
+        field, path = _field(name, linked, waiting, asker)
+        answer.append(field)
+        paths.append(path)
+    denied = [number for number, field in enumerate(answer) if field.effect is Effect.DENIED]
+    allow = bool(answer) and (not denied or (partial and len(denied) < len(answer)))
+    if allow:
+        shown = next(number for number, field in enumerate(answer) if field.effect is not Effect.DENIED)
+    else:
+        shown = denied[0] if denied else -1
+    return Decision(
+        allow=allow,
+        reason=answer[shown].reason if answer else reasons.RESOURCE_UNKNOWN,
+        fields=tuple(answer),
+        rule=answer[shown].rule if answer else "",
+        role_path=paths[shown] if answer else (),
+        help=explain_field(snapshot.bundle, frame, ground, answer[denied[0]]) if denied else "",
+        resource_known=True,
+        purpose_known=True,
+        action_known=True,
+        unknown_fields=frozenset(unknown),
+        policy_revision=snapshot.bundle.revision,
+        grant_revision=snapshot.grants.revision,
+    )
+
+
+def _field(name: str, linked: Linked, waiting: Linked, asker: Asker) -> tuple[FieldDecision, tuple[str, ...]]:
+    """Answer one known field; also the path to the deciding rule."""
+    classes: tuple[str, ...] = ()
+    given: list[tuple[Grant, Outcome]] = []
+    missed = ""
+    for grant, sheet in linked + waiting:
+        cell = sheet.cell(name)
+        if cell is None:
+            continue
+        classes = cell.classes
+        outcome = asker.outcome(cell)
+        covered = covers(grant, cell, asker.request.action)
+        if covered and asker.meets(sheet.requires):
+            given.append((grant, outcome))
+        elif outcome.kind == ALLOWS:
+            # A requirement is the employee's own to meet, so it is the nearer miss of the two.
+            missed = reasons.REQUIREMENT_MISSING if covered else missed or reasons.GRANT_OUT_OF_SCOPE
+    denying = [each for each in given if each[1].kind == DENIES]
+    if denying:
+        grant, outcome = min(denying, key=lambda each: each[1].order)
+        return FieldDecision(*outcome.head, (), classes), (grant.grant_id, *outcome.path)
+    allowing = [each for each in given if each[1].kind == ALLOWS]
+    if allowing:
+        grant, outcome = min(allowing, key=lambda each: (-each[1].rank, each[1].order))
+        # Effect and mask must be the same: two masks may reveal equally much and still differ.
+        same = tuple(other.grant_id for other, its in allowing if its.head[1:3] == outcome.head[1:3])
+        return FieldDecision(*outcome.head, same, classes), (grant.grant_id, *outcome.path)
+    return FieldDecision(name, Effect.DENIED, "", missed or reasons.NO_RULE, "", (), classes), ()
+
+
+def covers(grant: Grant, cell: Cell, action: str) -> bool:
+    """Tell whether the grant's scope, if any, covers the cell's column and the action."""
+    scope = grant.scope
+    if scope is None:
+        return True
+    if scope.actions and action not in scope.actions:
+        return False
+    return not scope.objects or any(obj in scope.objects for obj in cell.objects)

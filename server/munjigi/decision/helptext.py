@@ -1,0 +1,140 @@
+"""What an employee (or the tool's developer) can do about a denial, one sentence a line.
+
+Only names from the bundle are said, never a string of the request (promise P5). Nothing here depends on
+who asks, so a text is found once per reason, tool, target, action and purpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from munjigi.decision import reasons
+from munjigi.decision.cells import ALLOWS, matching
+from munjigi.decision.frames import Frame, Ground, Memory
+from munjigi.policy.types import PolicyBundle, Rule
+
+_MOST_ROLES: Final = 3
+_MOST_NAMES: Final = 12
+
+_PLAIN: Final = {
+    reasons.TOOL_UNKNOWN: "This tool is not registered. Ask the security team to list it in tools.toml.",
+    reasons.ACTION_UNKNOWN: "There is no such action. Use read, export, reveal, update or delete; on Munjigi itself read or operate.",
+    reasons.RESOURCE_UNKNOWN: "The catalog has no such resource. Name it database.table, or class:NAME.",
+    reasons.FIELD_UNKNOWN: "The catalog has no such column in this resource. Leave fields empty to ask for all; name none for a class.",
+    reasons.SUBJECTS_REQUIRED: "Say whose data it is: send the member ids, or how many members are concerned.",
+    reasons.GRANT_EXPIRED: "Your grant for this purpose has ended.",
+    reasons.GRANT_NOT_STARTED: "Your grant for this purpose has not started yet.",
+    reasons.GRANT_OTHER_PURPOSE: "Your grants are for other purposes.",
+    reasons.GRANT_OUT_OF_SCOPE: "Your grant was narrowed and does not cover this.",
+    reasons.RULE_DENIES: "A rule of the policy forbids this, whatever else you hold. Ask the security team about the rule that is named.",
+}
+_NEEDS_ROLE: Final = frozenset(
+    (
+        reasons.NO_GRANT,
+        reasons.GRANT_EXPIRED,
+        reasons.GRANT_OTHER_PURPOSE,
+        reasons.GRANT_OUT_OF_SCOPE,
+        reasons.NO_RULE,
+        reasons.REQUIREMENT_MISSING,
+    ),
+)
+
+
+def help_text(bundle: PolicyBundle, reason: str, frame: Frame, target: str) -> str:
+    """Return the help for `reason`. `target` is the denied column's, empty when there is none."""
+    ground = frame.ground
+    special = _SPECIAL.get(reason)
+    if ground is None:
+        return special(bundle, frame) if special else _PLAIN.get(reason, "")
+    memory = Memory.of(bundle)
+    key = (reason, frame.tool.name if frame.tool else "", target, ground.action, ground.purpose)
+    text = memory.help.get(key)
+    if text is None:
+        lines = [special(bundle, frame) if special else _PLAIN.get(reason, "")]
+        if reason in _NEEDS_ROLE and target:
+            lines.append(_roles(bundle, ground, target, missing=reason == reasons.REQUIREMENT_MISSING))
+        text = "\n".join(line for line in lines if line)
+        if memory.may_keep(1):
+            memory.help[key] = text
+    return text
+
+
+def _names(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    more = len(ordered) - _MOST_NAMES
+    return ", ".join(ordered[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _purpose_unknown(bundle: PolicyBundle, _: Frame) -> str:
+    return f"There is no such purpose. The registered ones are: {_names(bundle.purposes)}."
+
+
+def _tool_purpose(_: PolicyBundle, frame: Frame) -> str:
+    allowed = _names(frame.tool.purposes) if frame.tool else ""
+    return f"This tool may ask for these purposes: {allowed or 'none'}. Ask the security team to change tools.toml."
+
+
+def _tool_action(_: PolicyBundle, frame: Frame) -> str:
+    allowed = _names(frame.tool.actions) if frame.tool else ""
+    return f"This tool may ask for these actions: {allowed or 'none'}. Ask the security team to change tools.toml."
+
+
+def _case(_: PolicyBundle, frame: Frame) -> str:
+    purpose = frame.purpose
+    if purpose is None:
+        return ""
+    if not purpose.case_pattern:
+        return f"Purpose `{purpose.name}` takes no case id; leave it out."
+    example = f"; it looks like {purpose.case_example}" if purpose.case_example else ""
+    return f"Purpose `{purpose.name}` binds each access to one piece of work: send its case id{example}."
+
+
+def _too_many(_: PolicyBundle, frame: Frame) -> str:
+    most = frame.tool.max_subjects if frame.tool else 0
+    return f"This tool may ask for at most {most} members at once. Ask in smaller parts."
+
+
+_SPECIAL: Final[dict[str, Callable[[PolicyBundle, Frame], str]]] = {
+    reasons.PURPOSE_UNKNOWN: _purpose_unknown,
+    reasons.TOOL_PURPOSE_NOT_ALLOWED: _tool_purpose,
+    reasons.TOOL_ACTION_NOT_ALLOWED: _tool_action,
+    reasons.CASE_ID_REQUIRED: _case,
+    reasons.CASE_ID_INVALID: _case,
+    reasons.TOO_MANY_SUBJECTS: _too_many,
+}
+
+
+def _roles(bundle: PolicyBundle, ground: Ground, target: str, *, missing: bool) -> str:
+    """Name the roles that would allow this, and whom to ask."""
+    lines = [_role_line(bundle, role, ground.purpose, missing=missing) for role in allowing_roles(bundle, ground, target)]
+    if lines:
+        return "\n".join(lines)
+    return f"No role allows this for purpose `{ground.purpose}`. If your work needs it, ask the security team for a rule."
+
+
+def _role_line(bundle: PolicyBundle, role: str, purpose: str, *, missing: bool) -> str:
+    about = bundle.roles.get(role)
+    owners = ", ".join(about.owners) if about else ""
+    ask = f"its owners decide, ask: {owners}." if owners else "it has no owner; ask the security team."
+    if missing and about and about.requires:
+        return f"Role `{role}` requires: {', '.join(about.requires)}. Complete what you lack; {ask}"
+    return f"You need role `{role}` for purpose `{purpose}`; {ask}"
+
+
+def allowing_roles(bundle: PolicyBundle, ground: Ground, target: str) -> list[str]:
+    """Return the first few roles, in file order of their rules, that allow the target unless a condition is in the way."""
+    rules: list[Rule] = []
+    for bucket in matching(bundle, target, ground.action, ground.purpose):
+        rules.extend(rule for each in bucket.values() for rule in each if rule.allow)
+    name = next(name for name, its in ground.targets.items() if its == target)
+    found: list[str] = []
+    for rule in sorted(rules, key=lambda each: (each.file, each.line)):
+        if rule.sub in found or rule.sub not in bundle.roles:
+            continue
+        cell = ground.sheet(rule.sub).cell(name)
+        if cell is not None and cell.outcome(lambda each: each.allow or each.condition is None).kind == ALLOWS:
+            found.append(rule.sub)
+            if len(found) == _MOST_ROLES:
+                break
+    return found
