@@ -215,7 +215,8 @@ class Journal:
         """Begin a new segment before `batch`. Everything in the old one is durable. Raises `OSError`."""
         log = self._log
         created = max(self._now(), batch.last_time)
-        header = segment.Header(log.log_id, log.slot, batch.first_index, log.size, created, batch.chain_before)
+        before = segment.first_index_of(log.segment)
+        header = segment.Header(log.log_id, log.slot, batch.first_index, before, log.size, created, batch.chain_before)
         fd = segment.create(log.folder, header)
         os.close(log.fd)
         log.fd, log.segment, log.size = fd, segment.name_of(batch.first_index), segment.HEADER_SIZE

@@ -106,7 +106,7 @@ def _check_headers(folder: Path, names: list[str], known: mark.Mark) -> segment.
     """Check that the segments follow each other and reach the mark; return the last one's header."""
     if known.segment not in names:
         _refuse(folder / known.segment, 0, "the segment is missing")
-    header = segment.Header("", 0, 0, 0, 0, segment.GENESIS)
+    header = segment.Header("", 0, 0, 0, 0, 0, segment.GENESIS)
     before = 0
     for name in names:
         path = folder / name
@@ -114,10 +114,10 @@ def _check_headers(folder: Path, names: list[str], known: mark.Mark) -> segment.
         read = segment.read_header(path)
         if read is None:
             _refuse(path, 0, "the segment's header is not what was written")
-        header = read
+        first, header = header.first_index, read
         if header.log_id != known.log_id or header.slot != known.slot or segment.name_of(header.first_index) != name:
             _refuse(path, 0, "the header belongs to another segment")
-        if header.previous_size != before or (not before and header.first_index):
+        if (header.previous_first, header.previous_size) != (first, before) or (not before and header.first_index):
             _refuse(path, 0, "the segment before it is missing or has another size")
         before = path.stat().st_size
         if name == known.segment and before < known.size:

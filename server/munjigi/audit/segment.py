@@ -19,18 +19,23 @@ from munjigi.audit.files import FILE_MODE, SystemDevice, sync_folder, write_all
 GENESIS: Final = bytes(32)
 _MAGIC: Final = b"MUNJIGI\n"
 _FORMAT: Final = 1
-_HEADER: Final = struct.Struct(">8sHH20sQQq32s")
+_HEADER: Final = struct.Struct(">8sHH20sQQQq32s")
 HEADER_SIZE: Final = frames.OVERHEAD + _HEADER.size
 _NAME: Final = re.compile(r"[0-9]{20}\.seg\Z")
 _PIECE: Final = 2 * frames.MAX_PAYLOAD  # bytes; always holds one whole frame
 
 
 class Header(NamedTuple):
-    """Where a log stood when a segment was begun. `created` is UTC nanoseconds, `chain` 32 bytes."""
+    """Where a log stood when a segment was begun.
+
+    `previous_first` and `previous_size` (bytes) are of the segment before, 0 for none; `created` is UTC
+    nanoseconds, `chain` 32 bytes.
+    """
 
     log_id: str
     slot: int
     first_index: int
+    previous_first: int
     previous_size: int
     created: int
     chain: bytes
@@ -46,6 +51,7 @@ def pack_header(header: Header) -> bytes:
             header.slot,
             header.log_id.encode("ascii"),
             header.first_index,
+            header.previous_first,
             header.previous_size,
             header.created,
             header.chain,
@@ -58,10 +64,10 @@ def parse_header(data: bytes) -> Header | None:
     found = frames.split(data[:HEADER_SIZE], 1).frames
     if not found or found[0].kind != frames.HEADER or len(found[0].payload) != _HEADER.size:
         return None
-    magic, version, slot, log_id, first, previous, created, chain = _HEADER.unpack(found[0].payload)
+    magic, version, slot, log_id, first, previous_first, previous_size, created, chain = _HEADER.unpack(found[0].payload)
     if magic != _MAGIC or version != _FORMAT or not log_id.isascii():
         return None
-    return Header(log_id.decode("ascii"), slot, first, previous, created, chain)
+    return Header(log_id.decode("ascii"), slot, first, previous_first, previous_size, created, chain)
 
 
 def name_of(first_index: int) -> str:

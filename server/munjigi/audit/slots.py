@@ -90,7 +90,7 @@ def _create(root: Path, slot: int, log_id: str, now: int) -> str:
     scratch = root / f"{log_id}.tmp"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(files.FOLDER_MODE)
-    os.close(segment.create(scratch, segment.Header(log_id, slot, 0, 0, now, segment.GENESIS)))
+    os.close(segment.create(scratch, segment.Header(log_id, slot, 0, 0, 0, now, segment.GENESIS)))
     first = segment.name_of(0)
     mark.write(scratch, mark.Mark(1, log_id, slot, True, first, segment.HEADER_SIZE, 0, segment.GENESIS.hex()))
     scratch.rename(root / log_id)
