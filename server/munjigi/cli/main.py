@@ -98,7 +98,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:  # noqa: BLE001 - a person gets a line, never a traceback; its text may quote what they typed
-        return _complain(f"Internal error: {_trace(error)}.", "This is a bug of Munjigi; report this line with the command's name.")
+        return _complain(
+            f"Internal error: {_trace(error)}.", "This is a bug of Munjigi; report this line with the command's name."
+        )
     return ended if isinstance(ended, int) else 0
 
 

@@ -57,4 +57,6 @@ class Moment(click.ParamType):
         try:
             return parse_moment(str(value), SystemClock().now())
         except (ValueError, OverflowError):
-            self.fail("write a time like 2026-11-22T09:00:00Z, a day like 2026-11-22, or how long ago: 90s, 15m, 8h, 7d.", param, ctx)
+            self.fail(
+                "write a time like 2026-11-22T09:00:00Z, a day like 2026-11-22, or how long ago: 90s, 15m, 8h, 7d.", param, ctx
+            )

@@ -84,7 +84,9 @@ _CONNECTION: Final = (
     ),
     state_option,
     click.option("--ca", type=_FILE, envvar="MUNJIGI_CA", show_envvar=True, help="Authority of the server's certificate (PEM)."),
-    click.option("--cert", type=_FILE, envvar="MUNJIGI_CERT", show_envvar=True, help="This tool's certificate (PEM), for mutual TLS."),
+    click.option(
+        "--cert", type=_FILE, envvar="MUNJIGI_CERT", show_envvar=True, help="This tool's certificate (PEM), for mutual TLS."
+    ),
     click.option("--key", type=_FILE, envvar="MUNJIGI_KEY", show_envvar=True, help="This tool's key (PEM)."),
     click.option(
         "--timeout",

@@ -1,0 +1,39 @@
+"""`munjigi policy status`: which policy decides, and what became of the last attempt to load another."""
+
+from __future__ import annotations
+
+import click
+
+from munjigi.cli.options import Connection, Output, connected
+
+
+@click.command("status")
+@connected
+def policy_status(connection: Connection, output: Output) -> None:
+    """Show which policy decides, and the last attempt to load one."""
+    from munjigi.cli.moments import show_moment  # noqa: PLC0415 - loads when used
+    from munjigi.cli.output import console, facts, print_machine, styled  # noqa: PLC0415 - as above
+    from munjigi.cli.problems import from_wire, print_problems  # noqa: PLC0415 - as above
+    from munjigi.cli.session import Session  # noqa: PLC0415 - as above
+    from munjigi_client._proto.munjigi.v1 import policy_pb2 as pb  # noqa: PLC0415 - as above
+
+    with Session(connection) as session:
+        status = session.ask(pb.GetPolicyStatusRequest(), pb.GetPolicyStatusResponse)
+    if print_machine(output, status, [status]):
+        return
+    screen = console()
+    screen.print(
+        facts(
+            [
+                ("policy", status.policy_revision),
+                ("source", status.source),
+                ("in force since", show_moment(status.loaded_at)),
+                ("rules", str(status.rules)),
+                ("roles", str(status.roles)),
+                ("last attempt", show_moment(status.attempted_at) or "none since the start"),
+            ]
+        )
+    )
+    if status.rejected:
+        screen.print(styled("\nThe policy home on disk was refused; the policy above still decides:", "bold red"))
+    print_problems(from_wire(status.problems))

@@ -1,0 +1,48 @@
+"""`munjigi what-can`: everything you may do now, through this tool."""
+
+from __future__ import annotations
+
+import click
+
+from munjigi.cli.options import Connection, Output, connected
+
+
+@click.command("what-can")
+@click.option("--purpose", default="", show_envvar=True, help="Only for this purpose.")
+@connected
+def what_can(connection: Connection, output: Output, purpose: str) -> None:
+    """List what you may do now, through this tool."""
+    from munjigi.cli.output import console, print_machine, safe, short_name, styled, table, verdict  # noqa: PLC0415 - loads when used
+    from munjigi.cli.session import Session  # noqa: PLC0415 - as above
+    from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb  # noqa: PLC0415 - as above
+
+    with Session(connection) as session:
+        found = session.whole(pb.WhatCanRequest(purpose=purpose, page_size=1000), pb.WhatCanResponse, "permissions")
+    if print_machine(output, found, found.permissions):
+        return
+    screen = console()
+    who = f"{found.employee} through {found.tool}"
+    if not found.permissions:
+        screen.print(f"{safe(who)} may do nothing now{f' for {safe(purpose)}' if purpose else ''}.")
+        screen.print(styled("`munjigi grant list` shows what you hold; the owner of a role can give you one.", "dim"))
+        return
+    listing = table("object", "action", "purpose", "effect", "mask", "rule", "grants", fold=("object", "grants"))
+    for each in found.permissions:
+        effect = verdict(short_name(pb.FieldEffect.Name(each.effect), "FIELD_EFFECT_"))
+        if each.conditional:
+            effect.append(" if", style="dim")
+        listing.add_row(
+            safe(each.object),
+            safe(each.action),
+            safe(each.purpose),
+            effect,
+            safe(each.mask),
+            safe(each.rule),
+            safe(", ".join(each.grant_ids)),
+        )
+    screen.print(f"{safe(who)} may now:")
+    screen.print(listing)
+    notes = f"policy {found.policy_revision[:12]}, grants {found.grant_revision}"
+    if any(each.conditional for each in found.permissions):
+        notes = f"if: the rule has a condition (place, device, tool) and may still deny when you ask · {notes}"
+    screen.print(styled(notes, "dim"))

@@ -1,0 +1,49 @@
+"""`munjigi whoami`: the account, the person behind it, and the grants in force."""
+
+from __future__ import annotations
+
+import click
+
+from munjigi.cli.options import Connection, Output, connected
+
+
+@click.command("whoami")
+@connected
+def whoami(connection: Connection, output: Output) -> None:
+    """Show who you are to Munjigi and what you hold."""
+    from munjigi.cli.grants_table import grants_table  # noqa: PLC0415 - loads when used
+    from munjigi.cli.output import as_dict, console, facts, print_machine  # noqa: PLC0415 - as above
+    from munjigi.cli.session import Session  # noqa: PLC0415 - as above
+    from munjigi_client._proto.munjigi.v1 import decision_pb2, grant_pb2  # noqa: PLC0415 - as above
+
+    with Session(connection) as session:
+        who = session.ask(decision_pb2.WhatCanRequest(page_size=1), decision_pb2.WhatCanResponse)
+        held = session.whole(grant_pb2.ListGrantsRequest(page_size=1000), grant_pb2.ListGrantsResponse, "grants")
+    shape = as_dict(who)
+    names = ("employee", "issuer", "tool", "principal_type", "department")
+    whole = {
+        **{name: shape[name] for name in names},
+        "grants": as_dict(held)["grants"],
+        "policy_revision": shape["policy_revision"],
+        "grant_revision": shape["grant_revision"],
+    }
+    if print_machine(output, whole, [whole]):
+        return
+    screen = console()
+    screen.print(
+        facts(
+            [
+                ("employee", who.employee),
+                ("issuer", who.issuer),
+                ("tool", who.tool),
+                (
+                    "person",
+                    f"{who.principal_type}, {who.department or 'no department'}" if who.principal_type else "not registered",
+                ),
+            ]
+        )
+    )
+    if held.grants:
+        screen.print(grants_table(held.grants, employees=False))
+    else:
+        screen.print("\nNo grant in force: every access to member data is denied. Ask the owner of a role for one.")
