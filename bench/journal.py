@@ -1,0 +1,102 @@
+"""The journal without a server: append and group commit of real records, against raw writes of as many bytes.
+
+Run as `python -m bench.journal FOLDER`; prints JSON: per-record microseconds of each round.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from bench.machine import SERVER_CORE, pin
+from munjigi.audit.journal import Journal
+from munjigi.audit.records import AccessRecord, FieldRecord
+from munjigi.kernel.clock import SystemClock
+
+ROUNDS: Final = 7
+GROUP: Final = 64
+_SYNCS: Final = 150  # a round
+
+
+def sample_record() -> AccessRecord:
+    """Return a record as the sample question leaves it."""
+    reference = "m1.0123456789abcdef.abcdefghijklmnopqrstuvwxyz"
+    fields = tuple(
+        FieldRecord(name, effect, mask, "GRANTED", "policy.csv:12", ("g-0123456789ab",))
+        for name, effect, mask in (("name", "CLEAR", ""), ("phone", "MASKED", "partial"))
+    )
+    return AccessRecord(
+        issuer="munjigi-local",
+        employee="cs.kim",
+        principal_type="employee",
+        tool="crm-desk",
+        peer="127.0.0.1",
+        ip="127.0.0.1",
+        door="Check",
+        action="read",
+        resource="crm.member",
+        purpose="inquiry",
+        case_id="CS-2026-000123",
+        decision="ALLOW",
+        reason="GRANTED",
+        fields=fields,
+        data_classes=("identity.basic", "contact"),
+        rule="policy.csv:12",
+        role_path=("g-0123456789ab", "cs_agent"),
+        members=(reference,),
+        subject_count=1,
+        policy_revision="0" * 64,
+        grant_revision=8,
+        valid_until=1,
+        latency_ns=1,
+    )
+
+
+def _ours(journal: Journal, group: int) -> float:
+    begin = time.perf_counter()
+    for _ in range(_SYNCS):
+        for _ in range(group):
+            journal.append(sample_record())
+        journal.sync()
+    return (time.perf_counter() - begin) / _SYNCS / group * 1e6
+
+
+def _raw(path: Path, size: int, group: int) -> float:
+    data = os.urandom(size * group)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    begin = time.perf_counter()
+    for _ in range(_SYNCS):
+        os.write(fd, data)
+        os.fdatasync(fd)
+    seconds = time.perf_counter() - begin
+    os.close(fd)
+    return seconds / _SYNCS / group * 1e6
+
+
+def measure(folder: Path) -> dict[str, list[float]]:
+    """Return microseconds a record: ours and raw, alone and in groups, round by round."""
+    folder.mkdir(mode=0o700)
+    root = folder / "journal"
+    root.mkdir(mode=0o700)
+    journal = Journal.open(root, 0, quarantine=folder / "quarantine", clock=SystemClock(), randomness=os.urandom(16))
+    journal.append(sample_record())
+    batch = journal.take()
+    assert batch is not None
+    size = journal.commit(batch)
+    journal.settle(batch)
+    found: dict[str, list[float]] = {"bytes": [size]}
+    for _ in range(ROUNDS):
+        for group in (1, GROUP):
+            found.setdefault(f"ours {group}", []).append(_ours(journal, group))
+            found.setdefault(f"raw {group}", []).append(_raw(folder / "raw", size, group))
+    journal.close()
+    return found
+
+
+if __name__ == "__main__":
+    pin(SERVER_CORE)
+    print(json.dumps(measure(Path(sys.argv[1]))))
