@@ -1,0 +1,146 @@
+"""A real `munjigi serve` on free ports and a state folder of its own, for tests that need the whole daemon."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+from munjigi.adapters.identity.local_issuer import mint_employee, mint_tool
+from munjigi_client._proto.munjigi.v1 import audit_pb2_grpc, decision_pb2_grpc, grant_pb2_grpc, policy_pb2_grpc
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Daemon:
+    """One daemon. `start` waits until it serves; `log` is everything that it wrote."""
+
+    def __init__(self, state_dir: Path, *options: str, policy_home: Path = ROOT / "policies", **environment: str) -> None:
+        self.state_dir = state_dir
+        self.grpc_address = environment.pop("MUNJIGI_GRPC_ADDRESS", f"127.0.0.1:{free_port()}")
+        self.http_address = f"127.0.0.1:{free_port()}"
+        self.options = options
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("MUNJIGI_")},
+            "MUNJIGI_STATE_DIR": str(state_dir),
+            "MUNJIGI_POLICY_HOME": str(policy_home),
+            "MUNJIGI_GRPC_ADDRESS": self.grpc_address,
+            "MUNJIGI_HTTP_ADDRESS": self.http_address,
+            "MUNJIGI_LOG_FORMAT": "json",
+            **environment,
+        }
+        self.process: subprocess.Popen[str] | None = None
+        self.log: list[str] = []
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    @property
+    def text(self) -> str:
+        return "".join(self.log)
+
+    def start(self) -> Daemon:
+        self.launch()
+        self.wait_for("is serving.")
+        return self
+
+    def launch(self) -> None:
+        sample = () if "--sample" in self.options else ("--no-sample",)
+        options = [option for option in self.options if option != "--sample"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "munjigi.cli.main", "serve", *sample, *options],
+            env=self.environment,
+            cwd=self.state_dir.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        with process.stdout as lines:
+            for line in lines:
+                self.log.append(line)
+                self._lines.put(line)
+        self._lines.put(None)
+
+    def wait_for(self, text: str, seconds: float = START_SECONDS) -> str:
+        """Return the first new line that holds `text`."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                line = self._lines.get(timeout=left)
+            except queue.Empty:
+                break
+            if line is None:
+                break
+            if text in line:
+                return line
+        raise AssertionError(f"the daemon did not say {text!r}:\n{self.text}")
+
+    def stop(self, number: int = signal.SIGTERM, seconds: float = 30.0) -> int:
+        """Send a signal and return the exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(seconds)
+
+    def children(self) -> dict[str, int]:
+        """Return the pids of the running children by module name."""
+        import psutil
+
+        assert self.process is not None
+        found = {}
+        for child in psutil.Process(self.process.pid).children():
+            command = child.cmdline()
+            if "-m" in command:
+                found[command[command.index("-m") + 1].rpartition(".")[2]] = child.pid
+        return found
+
+    def credentials(self, employee: str, tool: str = "crm-desk") -> tuple[tuple[str, str], ...]:
+        """Return call metadata of an employee at a tool."""
+        return (
+            ("authorization", f"Bearer {mint_employee(self.state_dir, employee, tool)}"),
+            ("munjigi-tool-token", mint_tool(self.state_dir, tool)),
+        )
+
+    def channel(self) -> grpc.Channel:
+        return grpc.insecure_channel(self.grpc_address)
+
+
+class Stubs:
+    """All services on one channel."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self.channel = channel
+        self.decision = decision_pb2_grpc.DecisionServiceStub(channel)
+        self.audit = audit_pb2_grpc.AuditServiceStub(channel)
+        self.policy = policy_pb2_grpc.PolicyServiceStub(channel)
+        self.grant = grant_pb2_grpc.GrantServiceStub(channel)
+
+
+@contextmanager
+def serving(state_dir: Path, *options: str, **environment: str) -> Iterator[Daemon]:
+    """Run a daemon for a while."""
+    daemon = Daemon(state_dir, *options, **environment)
+    daemon.start()
+    try:
+        yield daemon
+    finally:
+        daemon.stop()
