@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from munjigi.grants.changes import Change, Edit, State
+from munjigi.grants.changes import Change, Edit, State, check_origin
 from munjigi.grants.ledger import Ledger
 from munjigi.kernel.errors import FailedPrecondition, NotFound, Unavailable
 
@@ -40,6 +40,7 @@ class MemoryStateStore:
 
     def apply(self, edits: Sequence[Edit], *, at: int, actor: str, request_id: str) -> int:
         tried = self._open().copy()
+        check_origin(at, actor, request_id)
         tried.apply(edits)
         stamped = max(at, self._log[-1].at if self._log else 0)
         first = len(self._log) + 1

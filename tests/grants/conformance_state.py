@@ -149,6 +149,14 @@ class StateStoreConformance:
         assert len(store.changes_since(0)) == 3
         assert put(store, good) == 4  # no revision was lost to the refused one
 
+    @pytest.mark.parametrize(
+        ("at", "actor", "request_id"), [(-1, "a", "r"), (2**63, "a", "r"), (1, "\ud800", "r"), (1, "a", "r\x00")]
+    )
+    def test_an_origin_that_can_not_be_kept_is_refused(self, store: StateStore, at: int, actor: str, request_id: str) -> None:
+        with pytest.raises(InvalidArgument):
+            store.apply([person_changed(ALICE)], at=at, actor=actor, request_id=request_id)
+        assert store.revision() == 0
+
     def test_identifiers_are_case_sensitive_and_ordered_by_code_point(self, store: StateStore) -> None:
         people = [
             Person(f"p.{name}", "employee", "", (EmployeeKey("urn:test", account),))

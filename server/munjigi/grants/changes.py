@@ -136,6 +136,14 @@ def check_person_edit(edit: PersonEdit, owners: Mapping[EmployeeKey, str], grant
         raise InvalidArgument("FACT_PERIOD_INVALID", "A fact can't end before it starts.")
 
 
+def check_origin(at: int, actor: str, request_id: str) -> None:
+    """Refuse a time or a name that no store can keep beside a change.
+
+    Raises `InvalidArgument`.
+    """
+    _check_storable((actor, request_id), (at,))
+
+
 def _check_storable(texts: Iterable[str], times: Iterable[int]) -> None:
     # What every store can keep: no lone surrogate (not UTF-8), no NUL (PostgreSQL), times of 64 bits.
     if any("\x00" in text or any("\ud800" <= char <= "\udfff" for char in text) for text in texts):

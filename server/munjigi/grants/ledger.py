@@ -12,10 +12,11 @@ from munjigi.kernel.identity import EmployeeKey
 class Ledger:
     """People, accounts and grants at the revision reached so far."""
 
-    __slots__ = ("_grants", "_owners", "_people", "grant_revision")
+    __slots__ = ("_granted", "_grants", "_owners", "_people", "grant_revision")
 
     def __init__(self) -> None:
         self._grants: dict[str, Grant] = {}
+        self._granted: set[EmployeeKey] = set()  # accounts that a grant names or named: grants are ended, never removed
         self._people: dict[str, Person] = {}
         self._owners: dict[EmployeeKey, str] = {}
         self.grant_revision = 0
@@ -36,6 +37,7 @@ class Ledger:
         """Return an independent ledger with the same content."""
         other = Ledger()
         other._grants, other._people, other._owners = dict(self._grants), dict(self._people), dict(self._owners)
+        other._granted = set(self._granted)
         other.grant_revision = self.grant_revision
         return other
 
@@ -51,13 +53,13 @@ class Ledger:
         grant = edit.grant
         check_grant_edit(edit, self._grants.get(grant.grant_id), account_known=grant.employee in self._owners)
         self._grants[grant.grant_id] = grant
+        self._granted.add(grant.employee)
 
     def _apply_person(self, person: Person) -> None:
         before = self._people.get(person.person_id)
         had = set(before.accounts) if before else set()
-        granted = {grant.employee for grant in self._grants.values() if grant.employee in had}
         owners = {account: self._owners[account] for account in person.accounts if account in self._owners}
-        check_person_edit(person_changed(person), owners, granted)
+        check_person_edit(person_changed(person), owners, had & self._granted)
         for account in had:
             del self._owners[account]
         self._owners.update(dict.fromkeys(person.accounts, person.person_id))

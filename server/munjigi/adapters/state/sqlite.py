@@ -18,7 +18,7 @@ from sqlalchemy import Connection, create_engine, event, exc, insert, select, te
 from munjigi.adapters.state.codec import decode_edit, encode_edit
 from munjigi.adapters.state.rows import read_grants, read_people, write_grant, write_person
 from munjigi.adapters.state.tables import HEAD, REVISION_LOG
-from munjigi.grants.changes import Change, Edit, GrantEdit, State
+from munjigi.grants.changes import Change, Edit, GrantEdit, State, check_origin
 from munjigi.grants.ledger import Ledger
 from munjigi.kernel.errors import ConfigurationError, Corruption, FailedPrecondition, MunjigiError, NotFound, Unavailable
 
@@ -105,6 +105,7 @@ class SqliteStateStore:
 
         Raises what `munjigi.grants.changes` raises.
         """
+        check_origin(at, actor, request_id)
         with self._transaction("write") as connection:
             if not edits:
                 return _head(connection)
