@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from munjigi.decision.reasons import GRANTED, NO_RULE, RULE_DENIES
 from munjigi.decision.types import Effect
+from munjigi.kernel.grant import Grant
 from munjigi.policy.types import ANY, CLEAR, PolicyBundle, Rule
 
 NOTHING: Final = 0
@@ -76,6 +77,38 @@ class Cell:
 def _outcome(kind: int, name: str, effect: Effect, reason: str, by: Candidate) -> Outcome:
     mask = by.rule.mask if effect is Effect.MASKED else ""
     return Outcome(kind, by.rank, (by.rule.file, by.rule.line), (name, effect, mask, reason, by.rule.ref), by.path)
+
+
+class Verdict(NamedTuple):
+    """What several grants say together. `by` is the deciding grant; `grants` all that alone give an allow's effect and mask."""
+
+    outcome: Outcome
+    by: Grant
+    grants: tuple[str, ...]
+
+
+def combine(given: list[tuple[Grant, Outcome]]) -> Verdict | None:
+    """Combine the outcomes of the grants that cover one field. None when no rule says anything."""
+    denying = [each for each in given if each[1].kind == DENIES]
+    if denying:
+        by, outcome = min(denying, key=lambda each: each[1].order)
+        return Verdict(outcome, by, ())
+    allowing = [each for each in given if each[1].kind == ALLOWS]
+    if not allowing:
+        return None
+    by, outcome = min(allowing, key=lambda each: (-each[1].rank, each[1].order))
+    # Effect and mask must be the same: two masks may reveal equally much and still differ.
+    return Verdict(outcome, by, tuple(grant.grant_id for grant, its in allowing if its.head[1:3] == outcome.head[1:3]))
+
+
+def covers(grant: Grant, cell: Cell, action: str) -> bool:
+    """Tell whether the grant's scope, if any, covers the cell's column and the action."""
+    scope = grant.scope
+    if scope is None:
+        return True
+    if scope.actions and action not in scope.actions:
+        return False
+    return not scope.objects or any(obj in scope.objects for obj in cell.objects)
 
 
 def matching(bundle: PolicyBundle, target: str, action: str, purpose: str) -> Iterable[Mapping[str, tuple[Rule, ...]]]:

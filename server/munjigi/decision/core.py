@@ -15,8 +15,8 @@ from typing import Final
 
 from munjigi.decision import reasons
 from munjigi.decision.asker import Asker
-from munjigi.decision.cells import ALLOWS, DENIES, Cell, Outcome
-from munjigi.decision.frames import Frame, Ground, Memory, Sheet
+from munjigi.decision.cells import ALLOWS, Outcome, combine, covers
+from munjigi.decision.frames import MEMO_KEY, Frame, Ground, Memory, Sheet
 from munjigi.decision.refusal import explain_field, no_link_reason, refuse
 from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Decision, Effect, FieldDecision, Request
@@ -31,8 +31,8 @@ def decide(snapshot: Snapshot, request: Request, now: int) -> Decision:
     """Answer `request` at `now` (UTC nanoseconds). Equal arguments give equal answers; nothing is raised."""
     bundle, table = snapshot
     employee, tool, resource, fields, action, purpose, case_id, subjects, _, probe, partial = request
-    memory = bundle.memo.get("decision") or Memory.of(bundle)
-    frame: Frame = memory.frames.get((tool, resource, action, purpose)) or memory.frame(tool, resource, action, purpose)
+    memory: Memory = bundle.memo.get(MEMO_KEY) or Memory.of(bundle)
+    frame = memory.frames.get((tool, resource, action, purpose)) or memory.frame(tool, resource, action, purpose)
     ground = frame.ground
     if frame.reason or ground is None:
         return refuse(snapshot, request, frame, frame.reason)
@@ -158,24 +158,8 @@ def _field(name: str, linked: Linked, waiting: Linked, asker: Asker) -> tuple[Fi
         elif outcome.kind == ALLOWS:
             # A requirement is the employee's own to meet, so it is the nearer miss of the two.
             missed = reasons.REQUIREMENT_MISSING if covered else missed or reasons.GRANT_OUT_OF_SCOPE
-    denying = [each for each in given if each[1].kind == DENIES]
-    if denying:
-        grant, outcome = min(denying, key=lambda each: each[1].order)
-        return FieldDecision(*outcome.head, (), classes), (grant.grant_id, *outcome.path)
-    allowing = [each for each in given if each[1].kind == ALLOWS]
-    if allowing:
-        grant, outcome = min(allowing, key=lambda each: (-each[1].rank, each[1].order))
-        # Effect and mask must be the same: two masks may reveal equally much and still differ.
-        same = tuple(other.grant_id for other, its in allowing if its.head[1:3] == outcome.head[1:3])
-        return FieldDecision(*outcome.head, same, classes), (grant.grant_id, *outcome.path)
+    verdict = combine(given)
+    if verdict is not None:
+        path = (verdict.by.grant_id, *verdict.outcome.path)
+        return FieldDecision(*verdict.outcome.head, verdict.grants, classes), path
     return FieldDecision(name, Effect.DENIED, "", missed or reasons.NO_RULE, "", (), classes), ()
-
-
-def covers(grant: Grant, cell: Cell, action: str) -> bool:
-    """Tell whether the grant's scope, if any, covers the cell's column and the action."""
-    scope = grant.scope
-    if scope is None:
-        return True
-    if scope.actions and action not in scope.actions:
-        return False
-    return not scope.objects or any(obj in scope.objects for obj in cell.objects)

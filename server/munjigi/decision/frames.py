@@ -25,7 +25,7 @@ from munjigi.policy.types import (
 
 MOST_CELLS: Final = 131_072
 _MOST_FRAMES: Final = 16_384
-_MEMO_KEY: Final = "decision"
+MEMO_KEY: Final = "decision"
 ACTIONS: Final = frozenset((*DATA_ACTIONS, *OWN_ACTIONS))
 _OWN_PREFIX: Final = OWN_DATABASE + "."
 
@@ -110,10 +110,10 @@ class Memory:
     @classmethod
     def of(cls, bundle: PolicyBundle) -> Memory:
         """Return the memory that lives in the bundle's memo."""
-        memory = bundle.memo.get(_MEMO_KEY)
+        memory = bundle.memo.get(MEMO_KEY)
         if not isinstance(memory, Memory):
-            memory = bundle.memo.setdefault(_MEMO_KEY, Memory(bundle))
-            assert isinstance(memory, Memory)  # noqa: S101 - the key is ours alone
+            memory = bundle.memo.setdefault(MEMO_KEY, Memory(bundle))
+            assert isinstance(memory, Memory)
         return memory
 
     def may_keep(self, cells: int) -> bool:

@@ -28,21 +28,23 @@ class GrantPlace(NamedTuple):
         return cls(grant.employee.issuer, grant.employee.subject, grant.grant_id)
 
 
-def _grant_id(grant: Grant) -> str:
-    return grant.grant_id
+class _Parts(NamedTuple):
+    held: ShardedMap[EmployeeKey, tuple[Grant, ...]]
+    by_id: ShardedMap[str, Grant]
+    employees: SortedKeys[EmployeeKey]
+    accounts: ShardedMap[EmployeeKey, Person]
+    people: ShardedMap[str, Person]
 
 
 class GrantTable:
     """All grants and people at `revision` (the store's dense integer). Grants of one employee are ordered by id."""
 
-    __slots__ = ("_accounts", "_by_id", "_employees", "_held", "_people", "revision")
+    __slots__ = ("_held", "_parts", "revision")
 
-    revision: int
-    _held: ShardedMap[EmployeeKey, tuple[Grant, ...]]
-    _by_id: ShardedMap[str, Grant]
-    _employees: SortedKeys[EmployeeKey]
-    _accounts: ShardedMap[EmployeeKey, Person]
-    _people: ShardedMap[str, Person]
+    def __init__(self, parts: _Parts, revision: int) -> None:
+        self._parts = parts
+        self._held = parts.held
+        self.revision = revision
 
     @classmethod
     def build(cls, grants: Iterable[Grant], people: Iterable[Person], revision: int) -> GrantTable:
@@ -55,22 +57,22 @@ class GrantTable:
         held: dict[EmployeeKey, list[Grant]] = {}
         for grant in by_id.values():
             held.setdefault(grant.employee, []).append(grant)
-        table = cls.__new__(cls)
-        table.revision = revision
-        table._by_id = ShardedMap(by_id.items())
-        table._held = ShardedMap((employee, tuple(sorted(each, key=_grant_id))) for employee, each in held.items())
-        table._employees = SortedKeys(held)
         by_person = {person.person_id: person for person in people}
         accounts: dict[EmployeeKey, Person] = {}
         for person in by_person.values():
             for account in person.accounts:
                 _claim(accounts.setdefault(account, person), person)
-        table._people = ShardedMap(by_person.items())
-        table._accounts = ShardedMap(accounts.items())
-        return table
+        parts = _Parts(
+            held=ShardedMap((employee, _ordered(each)) for employee, each in held.items()),
+            by_id=ShardedMap(by_id.items()),
+            employees=SortedKeys(held),
+            accounts=ShardedMap(accounts.items()),
+            people=ShardedMap(by_person.items()),
+        )
+        return cls(parts, revision)
 
     def __len__(self) -> int:
-        return len(self._by_id)
+        return len(self._parts.by_id)
 
     def of(self, employee: EmployeeKey) -> tuple[Grant, ...]:
         """Return the grants of one account, whatever their period, ordered by id."""
@@ -78,15 +80,15 @@ class GrantTable:
 
     def person(self, employee: EmployeeKey) -> Person | None:
         """Return whose account this is."""
-        return self._accounts.get(employee)
+        return self._parts.accounts.get(employee)
 
     def grant(self, grant_id: str) -> Grant | None:
         """Return the grant of this id."""
-        return self._by_id.get(grant_id)
+        return self._parts.by_id.get(grant_id)
 
     def people(self) -> Iterator[Person]:
         """Iterate over all people, in no particular order."""
-        return self._people.values()
+        return self._parts.people.values()
 
     def __iter__(self) -> Iterator[Grant]:
         """Iterate over all grants ordered by issuer, subject and grant id."""
@@ -95,7 +97,7 @@ class GrantTable:
     def since(self, after: GrantPlace | None) -> Iterator[Grant]:
         """Iterate in order over the grants behind `after`; over all when it is None."""
         start = None if after is None else EmployeeKey(after.issuer, after.subject)
-        for employee in self._employees.since(start):
+        for employee in self._parts.employees.since(start):
             for grant in self.of(employee):
                 if after is None or employee != start or grant.grant_id > after.grant_id:
                     yield grant
@@ -112,55 +114,48 @@ class GrantTable:
 
     def with_grant(self, grant: Grant, revision: int) -> GrantTable:
         """Return the table in which `grant` is as given (new, or instead of the one of the same id)."""
-        table = self._without(grant.grant_id)
-        table.revision = revision
-        table._by_id = table._by_id.with_item(grant.grant_id, grant)
-        held = (*table.of(grant.employee), grant)
-        table._held = table._held.with_item(grant.employee, tuple(sorted(held, key=_grant_id)))
-        table._employees = table._employees.with_key(grant.employee)
-        return table
+        parts = _without(self._parts, grant.grant_id)
+        held = (*(parts.held.get(grant.employee) or ()), grant)
+        parts = parts._replace(
+            held=parts.held.with_item(grant.employee, _ordered(held)),
+            by_id=parts.by_id.with_item(grant.grant_id, grant),
+            employees=parts.employees.with_key(grant.employee),
+        )
+        return GrantTable(parts, revision)
 
     def without_grant(self, grant_id: str, revision: int) -> GrantTable:
         """Return the table without this grant; nothing but the revision changes if it has none."""
-        table = self._without(grant_id)
-        table.revision = revision
-        return table
+        return GrantTable(_without(self._parts, grant_id), revision)
 
     def with_person(self, person: Person, revision: int) -> GrantTable:
         """Return the table in which `person` is as given; accounts they no longer have belong to nobody.
 
         Raises `FailedPrecondition` when another person has one of the accounts.
         """
-        table = self._copy()
-        table.revision = revision
-        old = self._people.get(person.person_id)
+        accounts = self._parts.accounts
+        old = self._parts.people.get(person.person_id)
         for account in old.accounts if old else ():
-            table._accounts = table._accounts.without(account)
+            accounts = accounts.without(account)
         for account in person.accounts:
-            _claim(table._accounts.get(account) or person, person)
-            table._accounts = table._accounts.with_item(account, person)
-        table._people = table._people.with_item(person.person_id, person)
-        return table
+            _claim(accounts.get(account) or person, person)
+            accounts = accounts.with_item(account, person)
+        people = self._parts.people.with_item(person.person_id, person)
+        return GrantTable(self._parts._replace(accounts=accounts, people=people), revision)
 
-    def _without(self, grant_id: str) -> GrantTable:
-        table = self._copy()
-        grant = self._by_id.get(grant_id)
-        if grant is None:
-            return table
-        table._by_id = self._by_id.without(grant_id)
-        rest = tuple(other for other in self.of(grant.employee) if other.grant_id != grant_id)
-        if rest:
-            table._held = self._held.with_item(grant.employee, rest)
-        else:
-            table._held = self._held.without(grant.employee)
-            table._employees = self._employees.without(grant.employee)
-        return table
 
-    def _copy(self) -> GrantTable:
-        table = GrantTable.__new__(GrantTable)
-        for name in GrantTable.__slots__:
-            setattr(table, name, getattr(self, name))
-        return table
+def _ordered(grants: Iterable[Grant]) -> tuple[Grant, ...]:
+    return tuple(sorted(grants, key=lambda grant: grant.grant_id))
+
+
+def _without(parts: _Parts, grant_id: str) -> _Parts:
+    grant = parts.by_id.get(grant_id)
+    if grant is None:
+        return parts
+    by_id = parts.by_id.without(grant_id)
+    rest = tuple(other for other in parts.held.get(grant.employee) or () if other.grant_id != grant_id)
+    if rest:
+        return parts._replace(by_id=by_id, held=parts.held.with_item(grant.employee, rest))
+    return parts._replace(by_id=by_id, held=parts.held.without(grant.employee), employees=parts.employees.without(grant.employee))
 
 
 def _claim(holder: Person, person: Person) -> None:

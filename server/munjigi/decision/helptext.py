@@ -19,15 +19,15 @@ _MOST_NAMES: Final = 12
 
 _PLAIN: Final = {
     reasons.TOOL_UNKNOWN: "This tool is not registered. Ask the security team to list it in tools.toml.",
-    reasons.ACTION_UNKNOWN: "There is no such action. Use read, export, reveal, update or delete; on Munjigi itself read or operate.",
+    reasons.ACTION_UNKNOWN: "Unknown action. Use read, export, reveal, update or delete; on Munjigi itself read or operate.",
     reasons.RESOURCE_UNKNOWN: "The catalog has no such resource. Name it database.table, or class:NAME.",
-    reasons.FIELD_UNKNOWN: "The catalog has no such column in this resource. Leave fields empty to ask for all; name none for a class.",
+    reasons.FIELD_UNKNOWN: "This resource has no such column. Leave fields empty to ask for all; name none for a class.",
     reasons.SUBJECTS_REQUIRED: "Say whose data it is: send the member ids, or how many members are concerned.",
     reasons.GRANT_EXPIRED: "Your grant for this purpose has ended.",
     reasons.GRANT_NOT_STARTED: "Your grant for this purpose has not started yet.",
     reasons.GRANT_OTHER_PURPOSE: "Your grants are for other purposes.",
     reasons.GRANT_OUT_OF_SCOPE: "Your grant was narrowed and does not cover this.",
-    reasons.RULE_DENIES: "A rule of the policy forbids this, whatever else you hold. Ask the security team about the rule that is named.",
+    reasons.RULE_DENIES: "A rule forbids this, whatever else you hold. Ask the security team about the rule that is named.",
 }
 _NEEDS_ROLE: Final = frozenset(
     (
