@@ -63,8 +63,8 @@ class Decision:
 
     @property
     def visible(self) -> tuple[str, ...]:
-        """The fields that may be read, clear or masked, in the order asked."""
-        return tuple(each.name for each in self.fields if each.effect != "denied")
+        """The fields that may be read, clear or masked, in the order asked; in trial mode all that were answered."""
+        return tuple(each.name for each in self.fields if each.effect != "denied" or self.observed)
 
     def masked(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return the row as the employee may see it: clear fields as they are, masked ones masked, all others left out.
