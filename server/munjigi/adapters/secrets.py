@@ -87,24 +87,29 @@ def read_secret(path: Path, size: int = 0) -> bytes:
         raise ConfigurationError(
             "KEY_FILE_UNREADABLE", f"{path} cannot be read ({error.strerror}); run as the user that runs munjigi."
         ) from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ConfigurationError("KEY_FILE_UNREADABLE", f"{path} is not a plain file; put the key itself there.")
-        if hasattr(os, "geteuid") and status.st_uid != os.geteuid():
-            raise ConfigurationError(
-                "KEY_FILE_FOREIGN", f"{path} belongs to another user; run as the user that runs munjigi, or `chown` it."
-            )
-        if status.st_mode & 0o077:
-            raise ConfigurationError(
-                "KEY_FILE_EXPOSED",
-                f"{path} is accessible to others; `chmod 600 {path}`, and replace the key if it may have been read.",
-            )
-        content = file.read(_LONGEST + 1)
+    try:
+        _refuse_exposed(path, os.fstat(descriptor))
+        content = os.read(descriptor, _LONGEST + 1)
+    finally:
+        os.close(descriptor)
     if (size and len(content) != size) or not 0 < len(content) <= _LONGEST:
         wanted = f"exactly {size} bytes" if size else "a key"
         raise ConfigurationError("KEY_FILE_INVALID", f"{path} must hold {wanted}; restore it from a backup.")
     return content
+
+
+def _refuse_exposed(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise ConfigurationError("KEY_FILE_UNREADABLE", f"{path} is not a plain file; put the key itself there.")
+    if hasattr(os, "geteuid") and status.st_uid != os.geteuid():
+        raise ConfigurationError(
+            "KEY_FILE_FOREIGN", f"{path} belongs to another user; run as the user that runs munjigi, or `chown` it."
+        )
+    if status.st_mode & 0o077:
+        raise ConfigurationError(
+            "KEY_FILE_EXPOSED",
+            f"{path} is accessible to others; `chmod 600 {path}`, and replace the key if it may have been read.",
+        )
 
 
 def member_key(path: Path, *, create: bool = True) -> bytes:

@@ -83,11 +83,12 @@ class UrlKeys:
     """Keys of a JSON Web Key Set behind an https URL.
 
     Nothing is fetched until `fetch` (blocking, for the start) or `poll`. `authority` is a PEM file of the certificate
-    authority, where it is not one of the system's.
+    authority, where it is not one of the system's; `seconds` bounds one fetch.
     Raises `ConfigurationError` when the URL is not https; http is taken for loopback hosts only.
     """
 
-    def __init__(self, url: str, *, authority: Path | None = None) -> None:
+    def __init__(self, url: str, *, authority: Path | None = None, seconds: float = FETCH_SECONDS) -> None:
+        self._seconds = seconds
         self._url = _accepted(url)
         self._context = _tls(authority) if self._url.scheme == "https" else None
         self._ring = KeyRing({})
@@ -120,7 +121,7 @@ class UrlKeys:
         """
         self._tried_at = now
         try:
-            content = _get(self._url, self._context)
+            content = _get(self._url, self._context, self._seconds)
             if content != self._content:
                 ring = parse_key_set(content)
                 self._content, self._ring = content, ring
@@ -200,10 +201,10 @@ def _tls(authority: Path | None) -> ssl.SSLContext:
         raise ConfigurationError("KEY_SET_AUTHORITY", f"{authority} is not a readable PEM file of certificates.") from None
 
 
-def _get(url: SplitResult, context: ssl.SSLContext | None) -> bytes:
-    fetch = _Fetch(url, context)
+def _get(url: SplitResult, context: ssl.SSLContext | None, seconds: float) -> bytes:
+    fetch = _Fetch(url, context, seconds)
     # A socket's own timeout starts again with every byte; this one does not.
-    limit = threading.Timer(FETCH_SECONDS, fetch.cut)
+    limit = threading.Timer(seconds, fetch.cut)
     limit.daemon = True
     limit.start()
     try:
@@ -220,7 +221,8 @@ def _get(url: SplitResult, context: ssl.SSLContext | None) -> bytes:
 class _Fetch:
     """One GET that another thread can cut. http.client follows no redirect and reads no proxy from the environment."""
 
-    def __init__(self, url: SplitResult, context: ssl.SSLContext | None) -> None:
+    def __init__(self, url: SplitResult, context: ssl.SSLContext | None, seconds: float) -> None:
+        self._seconds = seconds
         self._url = url
         self._context = context
         self._socket: socket.socket | None = None
@@ -228,12 +230,12 @@ class _Fetch:
 
     def run(self) -> bytes:
         host, tls = self._url.hostname or "", self._context
-        self._socket = socket.create_connection((host, self._url.port or (80 if tls is None else 443)), FETCH_SECONDS)
+        self._socket = socket.create_connection((host, self._url.port or (80 if tls is None else 443)), self._seconds)
         try:
             if tls is not None:
                 self._socket = wrapped = tls.wrap_socket(self._socket, server_hostname=host, do_handshake_on_connect=False)
                 wrapped.do_handshake()
-            connection = http.client.HTTPConnection(host, self._url.port, timeout=FETCH_SECONDS)
+            connection = http.client.HTTPConnection(host, self._url.port, timeout=self._seconds)
             connection.sock = self._socket
             path = (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
             connection.request("GET", path, headers={"Accept": "application/json", "Connection": "close"})
