@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,7 @@ from munjigi.cli.moments import Moment, show_moment
 from munjigi.cli.options import Connection, Output, connected
 
 if TYPE_CHECKING:
+    from rich.table import Table
     from rich.text import Text
 
     from munjigi_client._proto.munjigi.v1 import audit_pb2
@@ -55,10 +57,9 @@ def audit_search(
     limit: int,
 ) -> None:
     """Search the audit trail, newest record first."""
-    from munjigi.cli.output import console, print_machine, styled  # noqa: PLC0415 - loads when used
-    from munjigi.cli.session import Session  # noqa: PLC0415 - as above
-    from munjigi_client._proto.munjigi.v1 import audit_pb2 as pb  # noqa: PLC0415 - as above
-    from munjigi_client._proto.munjigi.v1 import decision_pb2  # noqa: PLC0415 - as above
+    from munjigi.cli.output import console, print_machine, styled
+    from munjigi.cli.session import Session
+    from munjigi_client._proto.munjigi.v1 import audit_pb2 as pb
 
     request = pb.SearchRecordsRequest(
         employee=who,
@@ -67,7 +68,7 @@ def audit_search(
         resource=resource,
         decision_id=decision_id,
         event_type=event_type,
-        decision=decision_pb2.Decision.Value(f"DECISION_{decision.upper()}") if decision else decision_pb2.DECISION_UNSPECIFIED,
+        decision=f"DECISION_{(decision or 'unspecified').upper()}",
         from_time=since,
         to_time=until,
         page_size=min(limit, 1000),
@@ -90,9 +91,9 @@ def audit_search(
         screen.print(styled("The index has not caught up with the journal; search again for the newest records.", "yellow"))
 
 
-def records_table(records: list[audit_pb2.AuditRecord]) -> object:
+def records_table(records: Iterable[audit_pb2.AuditRecord]) -> Table:
     """Return records as a table of two lines each: what happened above, under which case and record below."""
-    from munjigi.cli.output import as_dict, safe, styled, table  # noqa: PLC0415 - as above
+    from munjigi.cli.output import as_dict, safe, styled, table
 
     listing = table("time", "who", "what", "answer", fold=("who", "what", "answer"))
     for each in records:
@@ -132,7 +133,7 @@ def _what(event_type: str, content: dict[str, object]) -> str:
 
 
 def _answer(event_type: str, content: dict[str, object]) -> Text:
-    from munjigi.cli.output import safe, styled, verdict  # noqa: PLC0415 - as above
+    from munjigi.cli.output import safe, styled, verdict
 
     if event_type == "policy.load":
         return (

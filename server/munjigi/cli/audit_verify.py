@@ -27,9 +27,9 @@ def audit_verify(state_dir: Path, log_id: str, output: Output) -> int:
 
     Repairs nothing. Any byte that cannot be accounted for, a torn tail included, is exit 5.
     """
-    from munjigi.audit.reader import list_logs  # noqa: PLC0415 - loads when used
-    from munjigi.cli.output import console, print_machine, safe, styled, table  # noqa: PLC0415 - as above
-    from munjigi_client._proto.munjigi.v1 import audit_pb2 as pb  # noqa: PLC0415 - as above
+    from munjigi.audit.reader import list_logs
+    from munjigi.cli.output import console, print_machine, safe, styled, table
+    from munjigi_client._proto.munjigi.v1 import audit_pb2 as pb
 
     root = state_dir / "journal"
     logs = list_logs(root) if root.is_dir() else []
@@ -82,7 +82,7 @@ def audit_verify(state_dir: Path, log_id: str, output: Output) -> int:
 
 def missing_logs(root: Path) -> list[str]:
     """Return the logs that a slot file beside the journal folder names and that are not in it: someone removed them."""
-    from munjigi.audit.reader import list_logs  # noqa: PLC0415 - loads when used
+    from munjigi.audit.reader import list_logs
 
     slots = root.parent / "slots"
     named = {path.read_text("ascii", "replace").strip() for path in slots.iterdir()} if slots.is_dir() else set()
@@ -90,7 +90,7 @@ def missing_logs(root: Path) -> list[str]:
 
 
 def _gone(log_id: str) -> Verification:
-    from munjigi.audit.verify import Verification  # noqa: PLC0415 - loads when used
+    from munjigi.audit.verify import Verification
 
     return Verification(log_id, False, 0, "", "", 0, 0, "LOG_MISSING")
 
@@ -100,7 +100,7 @@ def settled(folder: Path) -> Verification:
 
     A finding that stays the same, or that the same journal shows `_TORN` times, stands.
     """
-    from munjigi.audit.verify import verify_journal  # noqa: PLC0415 - loads when used
+    from munjigi.audit.verify import verify_journal
 
     last = verify_journal(folder)
     for _ in range(_TORN):
@@ -116,7 +116,7 @@ def settled(folder: Path) -> Verification:
 
 def _being_written(folder: Path) -> bool:
     """Tell whether a gateway serves from this state folder: its lock can't be had."""
-    import fcntl  # noqa: PLC0415 - not on every platform, and only needed when there is a finding
+    import fcntl
 
     try:
         with (folder.parent.parent / "lock").open("rb") as lock:

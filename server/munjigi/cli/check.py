@@ -58,9 +58,9 @@ def check(
 
     RESOURCE is database.table of the catalog, or class:NAME.
     """
-    from munjigi.cli.output import print_machine  # noqa: PLC0415 - protobuf loads when a command needs it
-    from munjigi.cli.session import Session  # noqa: PLC0415 - as above
-    from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb  # noqa: PLC0415 - as above
+    from munjigi.cli.output import print_machine
+    from munjigi.cli.session import Session
+    from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
     request = pb.CheckRequest(
         request_id=request_id,
@@ -84,10 +84,10 @@ def check(
 
 def show(request: decision_pb2.CheckRequest, answer: decision_pb2.CheckResponse) -> None:
     """Print the answer for a person: verdict first, then why, then where it is recorded, then what to do."""
-    from rich.text import Text  # noqa: PLC0415 - tables load when one is printed
+    from rich.text import Text
 
-    from munjigi.cli.output import console, facts, safe, short_name, table, verdict  # noqa: PLC0415 - as above
-    from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb  # noqa: PLC0415 - as above
+    from munjigi.cli.output import console, facts, safe, short_name, table, verdict
+    from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
     screen = console()
     word = short_name(pb.Decision.Name(answer.decision), "DECISION_").upper()
@@ -126,7 +126,7 @@ def show(request: decision_pb2.CheckRequest, answer: decision_pb2.CheckResponse)
 
 
 def _duty(duty: decision_pb2.Obligation, until: int) -> str:
-    from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb  # noqa: PLC0415 - as above
+    from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
     if duty.kind == pb.OBLIGATION_KIND_MASK:
         return f"mask {duty.field} with {duty.mask}"

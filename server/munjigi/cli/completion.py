@@ -17,9 +17,9 @@ def completion(shell: str) -> None:
     zsh:  munjigi completion zsh > "${fpath[1]}/_munjigi"
     fish: munjigi completion fish > ~/.config/fish/completions/munjigi.fish
     """  # noqa: D301 - \b is click's mark for lines that are not to be wrapped
-    from click.shell_completion import get_completion_class  # noqa: PLC0415 - loads when used
+    from click.shell_completion import get_completion_class
 
-    from munjigi.cli.main import cli  # noqa: PLC0415 - main knows this module's name; the other way round only here
+    from munjigi.cli.main import cli
 
     kind = get_completion_class(shell)
     if kind is None:

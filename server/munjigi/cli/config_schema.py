@@ -20,8 +20,8 @@ import click
 )
 def config_schema(output: str) -> None:
     """Show every setting of `munjigi serve`."""
-    from munjigi.app.config import PREFIX, Settings  # noqa: PLC0415 - loads when used
-    from munjigi.cli.output import console, print_json, safe, table  # noqa: PLC0415 - as above
+    from munjigi.app.config import PREFIX, Settings
+    from munjigi.cli.output import console, print_json, safe, table
 
     schema: dict[str, Any] = Settings.model_json_schema()
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Munjigi configuration", **schema}

@@ -47,10 +47,10 @@ def doctor(
 
     Looks only: nothing is changed, and no key is shown.
     """
-    from munjigi.app.config import load_settings  # noqa: PLC0415 - loads when used
-    from munjigi.cli.doctor_checks import Finding, examine  # noqa: PLC0415 - as above
-    from munjigi.cli.output import console, print_machine, safe, table, verdict  # noqa: PLC0415 - as above
-    from munjigi.kernel.errors import ConfigurationError  # noqa: PLC0415 - as above
+    from munjigi.app.config import load_settings
+    from munjigi.cli.doctor_checks import Finding, examine
+    from munjigi.cli.output import console, print_machine, safe, table, verdict
+    from munjigi.kernel.errors import ConfigurationError
 
     options = {"state_dir": state_dir, "policy_home": policy_home, "grpc_address": grpc_address, "http_address": http_address}
     try:

@@ -17,10 +17,10 @@ from munjigi.cli.options import Connection, Output, connected
 @connected
 def grant_list(connection: Connection, output: Output, whose: str, everyone: bool, role: str, include_inactive: bool) -> None:
     """List grants: your own, one employee's, or everyone's."""
-    from munjigi.cli.grants_table import grants_table  # noqa: PLC0415 - loads when used
-    from munjigi.cli.output import console, print_machine, styled  # noqa: PLC0415 - as above
-    from munjigi.cli.session import Session  # noqa: PLC0415 - as above
-    from munjigi_client._proto.munjigi.v1 import grant_pb2 as pb  # noqa: PLC0415 - as above
+    from munjigi.cli.grants_table import grants_table
+    from munjigi.cli.output import console, print_machine, styled
+    from munjigi.cli.session import Session
+    from munjigi_client._proto.munjigi.v1 import grant_pb2 as pb
 
     if whose and everyone:
         raise click.UsageError("--employee and --everyone exclude each other.")

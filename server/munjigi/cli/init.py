@@ -30,10 +30,10 @@ def init(state_dir: Path, tls: bool, hostname: str, tools: tuple[str, ...]) -> N
 
     `munjigi serve` does this by itself on first start. What exists is left alone.
     """
-    from munjigi.adapters.identity.local_issuer import ensure_issuer, issuer_key_path  # noqa: PLC0415 - loads when used
-    from munjigi.adapters.secrets import member_key, names_key  # noqa: PLC0415 - as above
-    from munjigi.app.files import StateFolder  # noqa: PLC0415 - as above
-    from munjigi.kernel.references import MemberReferences  # noqa: PLC0415 - as above
+    from munjigi.adapters.identity.local_issuer import ensure_issuer, issuer_key_path
+    from munjigi.adapters.secrets import member_key, names_key
+    from munjigi.app.files import StateFolder
+    from munjigi.kernel.references import MemberReferences
 
     if (hostname or tools) and not tls:
         raise click.UsageError("--hostname and --tool go with --tls.")
@@ -57,8 +57,8 @@ def init(state_dir: Path, tls: bool, hostname: str, tools: tuple[str, ...]) -> N
 
 
 def _authority(state_dir: Path, tools: tuple[str, ...], hostname: str) -> None:
-    from munjigi.adapters.identity.authority import init_tls, tool_files, tool_uri  # noqa: PLC0415 - loads when used
-    from munjigi.kernel.clock import SystemClock  # noqa: PLC0415 - as above
+    from munjigi.adapters.identity.authority import init_tls, tool_files, tool_uri
+    from munjigi.kernel.clock import SystemClock
 
     server = init_tls(state_dir, tools, now=SystemClock().now(), hostname=hostname)
     click.echo(
@@ -69,9 +69,10 @@ def _authority(state_dir: Path, tools: tuple[str, ...], hostname: str) -> None:
     mine = tool_files(state_dir, tools[0])
     click.echo("Serve with mutual TLS:")
     click.echo(
-        f"  munjigi serve --state-dir {state_dir} --tls-certificate {server.certificate} --tls-key {server.key} --tls-client-authority {server.authority}"
+        f"  munjigi serve --state-dir {state_dir} --tls-certificate {server.certificate} \\\n    --tls-key {server.key}"
+        f" --tls-client-authority {server.authority}"
     )
     click.echo("Ask over it (certificate_uri in tools.toml must be the tool's URI above):")
     click.echo(
-        f"  munjigi whoami --state-dir {state_dir} --tool {tools[0]} --ca {server.authority} --cert {mine.certificate} --key {mine.key}"
+        f"  munjigi whoami --state-dir {state_dir} --tool {tools[0]} --ca {server.authority} \\\n    --cert {mine.certificate} --key {mine.key}"
     )

@@ -91,8 +91,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except Failure as failure:
         return _complain(failure.what, failure.todo, failure.code)
     except MunjigiError as error:
-        failure = of_our_tree(error)
-        return _complain(failure.what, failure.todo, failure.code)
+        refused = of_our_tree(error)
+        return _complain(refused.what, refused.todo, refused.code)
     except BrokenPipeError:
         # The reader (`| head`) has seen enough; keep Python's exit from writing to it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

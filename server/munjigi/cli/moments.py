@@ -43,14 +43,14 @@ def show_day(ns: int) -> str:
     return f"{datetime.fromtimestamp(ns // SECOND, UTC):%Y-%m-%d}"
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType[int]):
     """An option's value that `parse_moment` takes; `now` is looked at once per value."""
 
     name = "moment"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Parse. Fails as a usage error that shows what is accepted."""
-        from munjigi.kernel.clock import SystemClock  # noqa: PLC0415 - one clock, asked when a value comes
+        from munjigi.kernel.clock import SystemClock
 
         if isinstance(value, int):
             return value

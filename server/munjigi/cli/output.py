@@ -28,7 +28,7 @@ _WIDE: Final = 200  # columns, where nobody looks and a program may read
 
 
 def safe(text: str) -> str:
-    """Write harmful characters as `\\uXXXX`."""
+    """Write harmful characters as their JSON escapes."""
     return _HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
@@ -64,7 +64,7 @@ def _write(text: str) -> None:
 
 def console() -> Console:
     """Return a console on standard output, wide when nobody looks, so that nothing is cut off in a pipe."""
-    from rich.console import Console  # noqa: PLC0415 - a table costs 60 ms of imports that json doesn't pay
+    from rich.console import Console
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE
     return Console(width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
@@ -72,20 +72,20 @@ def console() -> Console:
 
 def table(*columns: str, title: str = "", fold: Sequence[str] = (), right: Sequence[str] = ()) -> Table:
     """Return an empty table with these column heads; columns in `fold` break anywhere, those in `right` hold numbers."""
-    from rich import box  # noqa: PLC0415 - as above
-    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich import box
+    from rich.table import Table
 
     made = Table(
         box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold", header_style="bold", pad_edge=False
     )
     for name in columns:
-        made.add_column(name, overflow="fold", no_wrap=name not in fold and None, justify="right" if name in right else "left")
+        made.add_column(name, overflow="fold", no_wrap=name not in fold, justify="right" if name in right else "left")
     return made
 
 
 def facts(pairs: Iterable[tuple[str, str | Text]]) -> Table:
     """Return a grid of names and values, without the empty ones."""
-    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.table import Table
 
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
@@ -98,7 +98,7 @@ def facts(pairs: Iterable[tuple[str, str | Text]]) -> Table:
 
 def styled(text: str, style: str) -> Text:
     """Return text in a style, made harmless."""
-    from rich.text import Text  # noqa: PLC0415 - as above
+    from rich.text import Text
 
     return Text(safe(text), style=style)
 

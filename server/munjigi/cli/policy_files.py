@@ -43,9 +43,9 @@ def examine(path: Path | None, policy_home: Path | None) -> Examined:
 
     Raises an error of our tree when the folder can't be read or is unsafe to load from.
     """
-    from munjigi.adapters.policy_files import read_policy_home  # noqa: PLC0415 - loads when used
-    from munjigi.app.config import Settings  # noqa: PLC0415 - as above
-    from munjigi.app.policy_home import build  # noqa: PLC0415 - as above
+    from munjigi.adapters.policy_files import read_policy_home
+    from munjigi.app.config import Settings
+    from munjigi.app.policy_home import build
 
     home = path or policy_home or Settings.model_construct(policy_home=None).home()
     found = read_policy_home(home)

@@ -20,9 +20,9 @@ def policy_lint(path: Path | None, policy_home: Path | None, output: Output) -> 
 
     PATH is the folder. Prints file:line:column for every finding; exits 1 when a server would refuse it.
     """
-    from munjigi.cli.output import print_machine  # noqa: PLC0415 - loads when used
-    from munjigi.cli.problems import count, print_problems, to_wire  # noqa: PLC0415 - as above
-    from munjigi_client._proto.munjigi.v1 import policy_pb2 as pb  # noqa: PLC0415 - as above
+    from munjigi.cli.output import print_machine
+    from munjigi.cli.problems import count, print_problems, to_wire
+    from munjigi_client._proto.munjigi.v1 import policy_pb2 as pb
 
     found = examine(path, policy_home)
     wire = to_wire(found.problems)

@@ -13,10 +13,10 @@ from munjigi.cli.options import Connection, Output, connected
 @connected
 def policy_reload(connection: Connection, output: Output, request_id: str) -> int:
     """Load the policy home now; a bad one changes nothing."""
-    from munjigi.cli.output import console, print_machine, styled  # noqa: PLC0415 - loads when used
-    from munjigi.cli.problems import from_wire, print_problems  # noqa: PLC0415 - as above
-    from munjigi.cli.session import Session  # noqa: PLC0415 - as above
-    from munjigi_client._proto.munjigi.v1 import policy_pb2 as pb  # noqa: PLC0415 - as above
+    from munjigi.cli.output import console, print_machine, styled
+    from munjigi.cli.problems import from_wire, print_problems
+    from munjigi.cli.session import Session
+    from munjigi_client._proto.munjigi.v1 import policy_pb2 as pb
 
     with Session(connection) as session:
         answer = session.ask(pb.ReloadPolicyRequest(request_id=request_id), pb.ReloadPolicyResponse)

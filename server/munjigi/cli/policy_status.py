@@ -11,11 +11,11 @@ from munjigi.cli.options import Connection, Output, connected
 @connected
 def policy_status(connection: Connection, output: Output) -> None:
     """Show which policy decides, and the last attempt to load one."""
-    from munjigi.cli.moments import show_moment  # noqa: PLC0415 - loads when used
-    from munjigi.cli.output import console, facts, print_machine, styled  # noqa: PLC0415 - as above
-    from munjigi.cli.problems import from_wire, print_problems  # noqa: PLC0415 - as above
-    from munjigi.cli.session import Session  # noqa: PLC0415 - as above
-    from munjigi_client._proto.munjigi.v1 import policy_pb2 as pb  # noqa: PLC0415 - as above
+    from munjigi.cli.moments import show_moment
+    from munjigi.cli.output import console, facts, print_machine, styled
+    from munjigi.cli.problems import from_wire, print_problems
+    from munjigi.cli.session import Session
+    from munjigi_client._proto.munjigi.v1 import policy_pb2 as pb
 
     with Session(connection) as session:
         status = session.ask(pb.GetPolicyStatusRequest(), pb.GetPolicyStatusResponse)

@@ -17,9 +17,9 @@ from munjigi.cli.policy_files import examine, home_option, path_argument
 @output_option
 def policy_test(path: Path | None, policy_home: Path | None, output: Output) -> int:
     """Run a policy home's decision tables, without a server."""
-    from munjigi.cli.output import print_machine  # noqa: PLC0415 - loads when used
-    from munjigi.cli.problems import count, print_problems, to_wire  # noqa: PLC0415 - as above
-    from munjigi_client._proto.munjigi.v1 import policy_pb2 as pb  # noqa: PLC0415 - as above
+    from munjigi.cli.output import print_machine
+    from munjigi.cli.problems import count, print_problems, to_wire
+    from munjigi_client._proto.munjigi.v1 import policy_pb2 as pb
 
     found = examine(path, policy_home)
     failures = [each for each in found.problems if each.code == "TEST_FAILED"]

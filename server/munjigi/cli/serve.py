@@ -17,7 +17,7 @@ def _options(command: click.Command) -> click.Command:
     """Add an option for each setting. Variables are read by the settings themselves, so that one place decides who wins."""
     for name, field in Settings.model_fields.items():
         flag = name.replace("_", "-")
-        shown = {
+        shown: dict[str, Any] = {
             "help": f"{field.description} [{PREFIX}{name.upper()}; default: {_default(field.default)}]",
             "default": None,
             "allow_from_autoenv": False,
@@ -28,12 +28,17 @@ def _options(command: click.Command) -> click.Command:
         elif choices and all(isinstance(each, str) for each in choices):
             option = click.Option([f"--{flag}", name], type=click.Choice(choices), **shown)
         else:
-            kind = {int: "N", float: "SECONDS"}.get(field.annotation, "TEXT")  # type: ignore[call-overload] - annotations are types here
-            option = click.Option(
-                [f"--{flag}", name], metavar=_SHORT.get(name, "FILE" if Path in (field.annotation, *choices) else kind), **shown
-            )
+            option = click.Option([f"--{flag}", name], metavar=_metavar(name, field.annotation), **shown)
         command.params.append(option)
     return command
+
+
+def _metavar(name: str, kind: Any) -> str:
+    if name in _SHORT:
+        return _SHORT[name]
+    if Path in (kind, *typing.get_args(kind)):
+        return "FILE"
+    return "N" if kind in (int, float) else "TEXT"
 
 
 def _default(value: object) -> str:
@@ -54,9 +59,10 @@ def _serve(config: Path | None, **options: Any) -> int:
 
     Without options this is the embedded installation: loopback only, state under ./var, the sample company.
     """
-    from munjigi.app.supervisor import serve as run  # noqa: PLC0415 - the daemon's imports are for the daemon
+    from munjigi.app.supervisor import serve as run
 
-    return run(load_settings(options, config), lambda text: click.echo(text))
+    # A worker that refuses its configuration ends with another code than 1; to the shell it is one failure like any other.
+    return min(run(load_settings(options, config), click.echo), 1)
 
 
 serve: Final = _options(_serve)

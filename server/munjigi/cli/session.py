@@ -105,7 +105,8 @@ def credentials(connection: Connection) -> tuple[str, str | None]:
         if error.reason == "ISSUER_KEY_MISSING":
             raise Failure(
                 f"There is no identity to ask with: {connection.state_dir} holds no key of the embedded issuer.",
-                f"Start `munjigi serve` or name its folder with --state-dir (MUNJIGI_STATE_DIR); in production set {TOKEN_VARIABLE}.",
+                f"Start `munjigi serve` or name its folder with --state-dir (MUNJIGI_STATE_DIR); "
+                f"in production set {TOKEN_VARIABLE}.",
             ) from None
         raise
     except PermissionError:

@@ -12,9 +12,9 @@ from munjigi.cli.options import Connection, Output, connected
 @connected
 def what_can(connection: Connection, output: Output, purpose: str) -> None:
     """List what you may do now, through this tool."""
-    from munjigi.cli.output import console, print_machine, safe, short_name, styled, table, verdict  # noqa: PLC0415 - loads when used
-    from munjigi.cli.session import Session  # noqa: PLC0415 - as above
-    from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb  # noqa: PLC0415 - as above
+    from munjigi.cli.output import console, print_machine, safe, short_name, styled, table, verdict
+    from munjigi.cli.session import Session
+    from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
     with Session(connection) as session:
         found = session.whole(pb.WhatCanRequest(purpose=purpose, page_size=1000), pb.WhatCanResponse, "permissions")

@@ -11,10 +11,10 @@ from munjigi.cli.options import Connection, Output, connected
 @connected
 def whoami(connection: Connection, output: Output) -> None:
     """Show who you are to Munjigi and what you hold."""
-    from munjigi.cli.grants_table import grants_table  # noqa: PLC0415 - loads when used
-    from munjigi.cli.output import as_dict, console, facts, print_machine  # noqa: PLC0415 - as above
-    from munjigi.cli.session import Session  # noqa: PLC0415 - as above
-    from munjigi_client._proto.munjigi.v1 import decision_pb2, grant_pb2  # noqa: PLC0415 - as above
+    from munjigi.cli.grants_table import grants_table
+    from munjigi.cli.output import as_dict, console, facts, print_machine
+    from munjigi.cli.session import Session
+    from munjigi_client._proto.munjigi.v1 import decision_pb2, grant_pb2
 
     with Session(connection) as session:
         who = session.ask(decision_pb2.WhatCanRequest(page_size=1), decision_pb2.WhatCanResponse)
