@@ -7,6 +7,7 @@ import logging
 
 import grpc
 import pytest
+
 from doubles.wire import Wire, abort, allow, deny, serving
 from munjigi_client import (
     TLS,
@@ -248,6 +249,10 @@ def test_trial_mode_never_stops_the_tool(wire: Wire, caplog: pytest.LogCaptureFi
         wire.on_check = lambda _request, context: abort(context, grpc.StatusCode.UNAUTHENTICATED, "TOKEN_EXPIRED", "Sign in.")
         assert trial.require("crm.member", ["name"], **ASK).observed
         assert [each.reason for each in seen] == ["NO_GRANT", "TOKEN_EXPIRED"]
+        wire.on_check = lambda request, _context: allow(request)
+        with trial.access("crm.member", ["name"], **ASK) as access:
+            access.read(rows=1)
+        trial.flush()
     assert wire.confirmed == []  # a trial never counts as use
     with serving() as gone:
         target = gone.target

@@ -11,6 +11,7 @@ import time
 
 import grpc
 import pytest
+
 from doubles.wire import Wire, abort, allow, serving
 from munjigi_client import AsyncClient, Client, ConfigurationError, ConfirmationsLost, InvalidRequest
 from munjigi_client._confirmations import Book, Flusher, Pending
@@ -38,7 +39,7 @@ def test_an_exception_is_failed_and_silence_is_abandoned(wire: Wire, client: Cli
         raise ZeroDivisionError
     with client.access("crm.member", **ASK):
         pass
-    with pytest.raises(ZeroDivisionError), client.access("crm.member", **ASK) as access:
+    with pytest.raises(ZeroDivisionError), client.access("crm.member", **ASK) as access:  # noqa: PT012 - the order matters
         access.read(rows=1)
         raise ZeroDivisionError
     client.flush()
@@ -221,7 +222,7 @@ def test_asyncio_sends_in_the_background_and_through_a_short_outage(wire: Wire) 
             client.confirm(await client.require("crm.member", **ASK), rows=1)
             end = time.monotonic() + 10
             while not wire.confirmed and time.monotonic() < end:
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02)  # polls with a deadline: the server runs in threads of its own
             assert len(wire.confirmed) == 1
 
     asyncio.run(scenario())

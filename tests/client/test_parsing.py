@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 
 import pytest
 from google.rpc import error_details_pb2, status_pb2
-from hypothesis import example, given, strategies as st
+from hypothesis import example, given
+from hypothesis import strategies as st
+
 from munjigi_client._channel import is_local
 from munjigi_client._masks import MASKS
 from munjigi_client._status import Details, details_of, parse
@@ -57,7 +59,7 @@ def test_masks_are_total_and_never_show_the_value(mask: str, value) -> None:
         ("partial", "m@example.com", "***@example.com"),
         ("partial", "4000-0012-3456-7899", "4000-00**-****-7899"),
         ("partial", 1000001, None),
-        ("year", datetime.date(1990, 5, 17), "1990"),
+        ("year", dt.date(1990, 5, 17), "1990"),
         ("year", "1990-05-17", "1990"),
         ("district", "서울특별시 중구 세종대로 110", "서울특별시 중구"),
         ("district", "서울특별시 중구", None),

@@ -12,7 +12,9 @@ from typing import Any
 import grpc
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
-from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb, decision_pb2_grpc as rpc
+
+from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+from munjigi_client._proto.munjigi.v1 import decision_pb2_grpc as rpc
 
 MINUTE = 60_000_000_000
 
