@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from munjigi.kernel.personal import looks_personal
+from munjigi.policy.canonical import revision_of
 from munjigi.policy.catalog import CATALOG_FILE, CatalogFile, read_catalog
 from munjigi.policy.csvfile import read_rows
 from munjigi.policy.findings import Findings, decode
@@ -22,6 +23,7 @@ from munjigi.policy.types import CLASS_PREFIX, OWN_RESOURCES, Catalog, PolicyBun
 
 REQUIRED_FILES: Final = (MODEL_FILE, POLICY_FILE, CATALOG_FILE, ROLES_FILE, PURPOSES_FILE, TOOLS_FILE)
 TEST_FILE: Final = re.compile(r"tests/[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.yaml\Z")
+_PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9._/-]{1,128}\Z")
 MAX_FILES: Final = 1000
 
 
@@ -33,17 +35,6 @@ class _Parts(NamedTuple):
     purposes: dict[str, Purpose] | None
     tools: dict[str, Tool] | None
     rows: PolicyRows | None
-
-
-def revision_of(files: Mapping[str, bytes]) -> str:
-    """Return SHA-256 over the canonical bytes, 64 hex digits: sorted by path, each path and content after its length."""
-    digest = hashlib.sha256(b"munjigi policy 1\x00")
-    for path in sorted(files):
-        name = path.encode("utf-8", "surrogatepass")
-        digest.update(len(name).to_bytes(8) + name)
-        digest.update(len(files[path]).to_bytes(8))
-        digest.update(files[path])
-    return digest.hexdigest()
 
 
 def known_file(path: str) -> bool:
@@ -103,7 +94,9 @@ def _read_texts(files: Mapping[str, bytes], findings: Findings) -> dict[str, str
     for path in sorted(files):
         if not known_file(path):
             message = "This is no file of a policy home; files are: " + ", ".join((*REQUIRED_FILES, "tests/NAME.yaml")) + "."
-            findings.error("", 0, 0, "FILE_UNKNOWN", message)
+            # A path that was sent to be validated may be anything: only one that looks like a file's name is repeated.
+            named = path if _PLAIN_PATH.match(path) and not looks_personal(path) else ""
+            findings.error(named, 0, 0, "FILE_UNKNOWN", message)
             continue
         text = decode(path, files[path], findings)
         if text is not None:
