@@ -18,11 +18,20 @@ if TYPE_CHECKING:
 
 
 @click.command("search")
-@click.option("--employee", "who", default="", metavar="EMPLOYEE", show_envvar=True, help="Whose accesses.")
+@click.option(
+    "--employee",
+    "who",
+    default="",
+    envvar="MUNJIGI_AUDIT_SEARCH_EMPLOYEE",
+    metavar="EMPLOYEE",
+    show_envvar=True,
+    help="Whose accesses.",
+)
 @click.option("--through", default="", metavar="TOOL", show_envvar=True, help="Through which tool.")
 @click.option(
     "--member",
     "member_id",
+    envvar="MUNJIGI_AUDIT_SEARCH_MEMBER",
     default="",
     metavar="SERIAL",
     show_envvar=True,
@@ -32,7 +41,9 @@ if TYPE_CHECKING:
 @click.option("--decision-id", default="", metavar="ID", show_envvar=True, help="One decision and what followed from it.")
 @click.option("--event-type", default="", metavar="TYPE", show_envvar=True, help="For example access.decision or policy.load.")
 @click.option("--decision", type=click.Choice(["allow", "deny"], case_sensitive=False), show_envvar=True, help="Verdict.")
-@click.option("--case", "case_id", default="", metavar="ID", show_envvar=True, help="Case or ticket.")
+@click.option(
+    "--case", "case_id", default="", envvar="MUNJIGI_AUDIT_SEARCH_CASE", metavar="ID", show_envvar=True, help="Case or ticket."
+)
 @click.option(
     "--since", type=Moment(), default=0, show_envvar=True, help="From this moment on: RFC 3339, a day, or 15m, 8h, 7d ago."
 )

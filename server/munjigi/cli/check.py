@@ -22,10 +22,22 @@ if TYPE_CHECKING:
 @click.option("--action", default="read", show_default=True, show_envvar=True, help="read, export, reveal, update or delete.")
 @click.option("--purpose", required=True, show_envvar=True, help="Registered purpose, for example inquiry.")
 @click.option(
-    "--case", "case_id", default="", metavar="ID", show_envvar=True, help="Case or ticket, in the form its purpose asks for."
+    "--case",
+    "case_id",
+    default="",
+    metavar="ID",
+    envvar="MUNJIGI_CHECK_CASE",
+    show_envvar=True,
+    help="Case or ticket, in the form its purpose asks for.",
 )
 @click.option(
-    "--member", "members", multiple=True, metavar="SERIAL", show_envvar=True, help="Member concerned; repeat for more (1,000)."
+    "--member",
+    "members",
+    envvar="MUNJIGI_CHECK_MEMBER",
+    multiple=True,
+    metavar="SERIAL",
+    show_envvar=True,
+    help="Member concerned; repeat for more (1,000).",
 )
 @click.option(
     "--subject-count",

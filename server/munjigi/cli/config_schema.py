@@ -41,4 +41,6 @@ def config_schema(output: str) -> None:
 def _default(value: object) -> str:
     if value is None or value == "":
         return "-"
+    if isinstance(value, list):
+        return ", ".join(value)
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -52,7 +52,7 @@ def demo(connection: Connection, output: Output, count: int, concurrency: int, s
         screen = console()
         screen.print(_table(rows))
         screen.print(
-            f"{total['decisions']} decisions, {total['allowed']} ALLOW, {total['denied']} DENY, {total['confirmed']} reads confirmed, "
+            f"{total['decisions']} answers: {total['allowed']} ALLOW, {total['denied']} DENY; {total['confirmed']} confirmed, "
             f"{total['errors']} errors, in {seconds:.1f} s ({total['decisions_per_second']:.0f}/s, "
             f"p50 {total['p50_milliseconds']:.1f} ms, p99 {total['p99_milliseconds']:.1f} ms a call)"
         )

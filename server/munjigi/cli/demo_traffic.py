@@ -18,7 +18,7 @@ Door = Literal["check", "access", "batch"]
 
 
 class Scene(NamedTuple):
-    """What one employee does through one tool, and how often among the others. `people` members are named each time."""
+    """What one employee does through one tool, and how often among the others."""
 
     title: str
     employee: str
@@ -29,30 +29,38 @@ class Scene(NamedTuple):
     fields: tuple[str, ...]
     purpose: str
     case: str = ""  # a format for a number
-    people: int = 1
-    count: int = 0  # members, when none is named
+    members: int = 0  # how many, unnamed; 0: one, named
     probe: bool = False
 
 
+_CARE: Final = "CS-2026-{:06d}"  # a customer's case
+_MEMBER: Final = "crm.member"
 SCENES: Final = (
-    Scene("reads a caller's contact data", "cs.kim", "crm-desk", 40, "access", "crm.member", ("name", "phone"), "inquiry", "CS-2026-{:06d}"),
-    Scene("prepares a list of call-backs", "cs.kim", "crm-desk", 1, "batch", "crm.member", ("name", "phone"), "inquiry", "CS-2026-{:06d}"),
-    Scene("opens the menu", "cs.kim", "crm-desk", 10, "check", "crm.member", (), "inquiry", "CS-2026-{:06d}", people=0, probe=True),
+    Scene("reads a caller's contact data", "cs.kim", "crm-desk", 40, "access", _MEMBER, ("name", "phone"), "inquiry", _CARE),
+    Scene("prepares a list of call-backs", "cs.kim", "crm-desk", 1, "batch", _MEMBER, ("name", "phone"), "inquiry", _CARE),
+    Scene("opens the menu", "cs.kim", "crm-desk", 10, "check", _MEMBER, ("name", "phone"), "inquiry", _CARE, probe=True),
+    Scene("tries resident numbers", "cs.kim", "crm-desk", 5, "check", _MEMBER, ("resident_number",), "inquiry", _CARE),
+    Scene("forgets the case", "cs.kim", "crm-desk", 3, "check", _MEMBER, ("name",), "inquiry"),
+    Scene("checks an order", "cs.lee", "crm-desk", 15, "access", "crm.member_order", (), "inquiry", _CARE),
+    Scene("reads a whole phone number", "cs.lee", "crm-desk", 10, "access", _MEMBER, ("name", "phone"), "inquiry", _CARE),
     Scene(
-        "tries resident numbers", "cs.kim", "crm-desk", 5, "check", "crm.member", ("resident_number",), "inquiry", "CS-2026-{:06d}"
+        "counts a target group", "mkt.park", "campaign-tool", 5, "access", _MEMBER, ("birth_date",), "marketing", members=5_000
     ),
-    Scene("forgets the case", "cs.kim", "crm-desk", 3, "check", "crm.member", ("name",), "inquiry"),
-    Scene("checks an order", "cs.lee", "crm-desk", 15, "access", "crm.member_order", (), "inquiry", "CS-2026-{:06d}"),
-    Scene("reads a whole phone number", "cs.lee", "crm-desk", 10, "access", "crm.member", ("name", "phone"), "inquiry", "CS-2026-{:06d}"),
+    Scene("wants names for a campaign", "mkt.park", "campaign-tool", 3, "check", _MEMBER, ("name",), "marketing", members=300),
     Scene(
-        "counts a target group", "mkt.park", "campaign-tool", 5, "access", "crm.member", ("birth_date", "address"), "marketing",
-        "MK-2026-{:04d}", people=0, count=5_000,
+        "follows a payment",
+        "fraud.choi",
+        "fraud-console",
+        8,
+        "access",
+        "crm.payment",
+        (),
+        "fraud_investigation",
+        "FR-2026-{:04d}",
     ),
-    Scene("wants names for a campaign", "mkt.park", "campaign-tool", 3, "check", "crm.member", ("name", "phone"), "marketing", people=0, count=300),
-    Scene("follows a payment", "fraud.choi", "fraud-console", 8, "access", "crm.payment", (), "fraud_investigation", "FR-2026-{:04d}", people=3),
-    Scene("looks into a table", "dba.jung", "munjigi-cli", 3, "check", "crm.member", ("name",), "inquiry", "CS-2026-{:06d}"),
-    Scene("has no grant yet", "new.oh", "crm-desk", 2, "check", "crm.member", ("name", "phone"), "inquiry", "CS-2026-{:06d}"),
-)  # fmt: skip
+    Scene("looks into a table", "dba.jung", "munjigi-cli", 3, "check", _MEMBER, ("name",), "inquiry", _CARE),
+    Scene("has no grant yet", "new.oh", "crm-desk", 2, "check", _MEMBER, ("name", "phone"), "inquiry", _CARE),
+)
 
 
 @dataclass
@@ -147,19 +155,18 @@ async def _ask(scene: Scene, client: AsyncClient, tally: Tally, question: Questi
     )
     _count(tally, decision)
     if scene.door == "access" and decision.allowed:
-        client.confirm(decision, rows=scene.people or scene.count, member_ids=question.member_ids)
+        client.confirm(decision, rows=scene.members or 1, member_ids=question.member_ids)
         tally.confirmed += 1
 
 
 def _question(scene: Scene, random: Random) -> Question:
-    members = tuple(str(FIRST_MEMBER + random.randrange(MEMBERS)) for _ in range(scene.people))
     return Question(
         scene.resource,
         scene.fields,
         scene.purpose,
         scene.case.format(random.randrange(1, 3000)),
-        members,
-        scene.count,
+        () if scene.members else (str(FIRST_MEMBER + random.randrange(MEMBERS)),),
+        scene.members,
         probe=scene.probe,
     )
 

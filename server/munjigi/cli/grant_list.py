@@ -9,7 +9,13 @@ from munjigi.cli.options import Connection, Output, connected
 
 @click.command("list")
 @click.option(
-    "--employee", "whose", default="", metavar="EMPLOYEE", show_envvar=True, help="This employee's instead of your own."
+    "--employee",
+    "whose",
+    envvar="MUNJIGI_GRANT_LIST_EMPLOYEE",
+    default="",
+    metavar="EMPLOYEE",
+    show_envvar=True,
+    help="This employee's instead of your own.",
 )
 @click.option("--everyone", is_flag=True, show_envvar=True, help="Every employee's.")
 @click.option("--role", default="", show_envvar=True, help="Only this role.")

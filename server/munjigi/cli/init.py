@@ -73,6 +73,5 @@ def _authority(state_dir: Path, tools: tuple[str, ...], hostname: str) -> None:
         f" --tls-client-authority {server.authority}"
     )
     click.echo("Ask over it (certificate_uri in tools.toml must be the tool's URI above):")
-    click.echo(
-        f"  munjigi whoami --state-dir {state_dir} --tool {tools[0]} --ca {server.authority} \\\n    --cert {mine.certificate} --key {mine.key}"
-    )
+    click.echo(f"  munjigi whoami --state-dir {state_dir} --tool {tools[0]} --ca {server.authority} \\")
+    click.echo(f"    --cert {mine.certificate} --key {mine.key}")

@@ -5,12 +5,13 @@ Text that came from elsewhere is made harmless first: a record must not move som
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, TextIO, cast
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 # Control characters (C0, DEL, C1), and the marks that reorder text on a terminal.
 _HARMFUL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+_BLANKS: Final = re.compile(" +\n")
 _WIDE: Final = 200  # columns, where nobody looks and a program may read
 
 
@@ -62,12 +64,28 @@ def _write(text: str) -> None:
     sys.stdout.write("\n".join(safe(line) for line in text.split("\n")) + "\n")
 
 
+class _Trimmed(io.TextIOBase):
+    """Standard output without the blanks that tables put at the end of lines."""
+
+    def __init__(self, target: TextIO) -> None:
+        self._target = target
+
+    def write(self, text: str) -> int:
+        """Write, without blanks before line ends."""
+        return self._target.write(_BLANKS.sub("\n", text))
+
+    def flush(self) -> None:
+        """Flush."""
+        self._target.flush()
+
+
 def console() -> Console:
     """Return a console on standard output, wide when nobody looks, so that nothing is cut off in a pipe."""
     from rich.console import Console
 
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE
-    return Console(width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    if not sys.stdout.isatty():
+        return Console(file=cast("IO[str]", _Trimmed(sys.stdout)), width=_WIDE, highlight=False, markup=False, emoji=False)
+    return Console(width=shutil.get_terminal_size().columns, highlight=False, markup=False, emoji=False)
 
 
 def table(*columns: str, title: str = "", fold: Sequence[str] = (), right: Sequence[str] = ()) -> Table:

@@ -25,12 +25,18 @@ def _options(command: click.Command) -> click.Command:
         choices = typing.get_args(field.annotation)
         if field.annotation is bool:
             option = click.Option([f"--{flag}/--no-{flag}", name], **shown)
+        elif typing.get_origin(field.annotation) is tuple:
+            option = click.Option([f"--{flag}", name], multiple=True, callback=_none_if_empty, metavar="TEXT", **shown)
         elif choices and all(isinstance(each, str) for each in choices):
             option = click.Option([f"--{flag}", name], type=click.Choice(choices), **shown)
         else:
             option = click.Option([f"--{flag}", name], metavar=_metavar(name, field.annotation), **shown)
         command.params.append(option)
     return command
+
+
+def _none_if_empty(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...] | None:
+    return value or None
 
 
 def _metavar(name: str, kind: Any) -> str:
@@ -42,6 +48,8 @@ def _metavar(name: str, kind: Any) -> str:
 
 
 def _default(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value) if value not in (None, "") else "none"
