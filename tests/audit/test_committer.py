@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from audit.support import access, open_journal
+
+from munjigi.audit.committer import GroupCommitter, choose_mode, measure_sync
+from munjigi.audit.files import SystemDevice
+from munjigi.audit.verify import verify_journal
+from munjigi.kernel.errors import AuditUnavailable
+
+Mode = Literal["loop", "thread"]
+MODES = pytest.mark.parametrize("mode", ["loop", "thread"])
+
+
+class HeldDevice(SystemDevice):
+    """A disk whose sync waits until it is let go, and then fails if told to."""
+
+    def __init__(self) -> None:
+        self.syncing = threading.Event()
+        self.go = threading.Event()
+        self.fail = False
+        self.syncs = 0
+
+    def sync(self, fd: int) -> None:
+        self.syncing.set()
+        assert self.go.wait(10)
+        self.syncs += 1
+        if self.fail:
+            raise OSError(5, "Input/output error")
+        super().sync(fd)
+
+
+@MODES
+def test_p1_waiter_is_called_after_its_record_is_durable(tmp_path: Path, mode: Mode) -> None:
+    async def main() -> None:
+        journal = open_journal(tmp_path)
+        committer = GroupCommitter(journal, mode, pytest.fail)
+        seen: list[tuple[int, int]] = []
+
+        async def user(number: int) -> None:
+            for each in range(20):
+                index = journal.append(access(number * 100 + each))
+                await committer.durable()
+                assert journal.durable_index > index
+                seen.append((index, journal.durable_index))
+
+        await asyncio.gather(*(user(number) for number in range(10)))
+        assert len({index for index, _ in seen}) == 200
+        assert (committer.records, committer.commits <= 200) == (200, True)
+        assert committer.total_sync_seconds >= committer.last_sync_seconds > 0
+        folder = tmp_path / "journal" / journal.log_id
+        assert committer.bytes == sum(path.stat().st_size for path in folder.glob("*.seg")) - 105
+        await committer.close()
+        journal.close()
+        assert verify_journal(folder).records == 200
+
+    asyncio.run(main())
+
+
+@MODES
+def test_one_iteration_of_the_loop_shares_one_sync(tmp_path: Path, mode: Mode) -> None:
+    async def main() -> None:
+        journal = open_journal(tmp_path)
+        committer = GroupCommitter(journal, mode, pytest.fail)
+
+        async def one() -> None:
+            journal.append(access())
+            await committer.durable()
+
+        await asyncio.gather(*(one() for _ in range(50)))
+        assert (committer.commits, committer.records) == (1, 50)
+        await one()
+        assert (committer.commits, committer.records) == (2, 51)
+        await committer.durable()  # nothing new: no sync is needed
+        assert committer.commits == 2
+        await committer.close()
+        journal.close()
+
+    asyncio.run(main())
+
+
+def test_thread_syncs_while_the_loop_goes_on_and_batches_what_arrives(tmp_path: Path) -> None:
+    async def main() -> None:
+        device = HeldDevice()
+        journal = open_journal(tmp_path, device=device)
+        committer = GroupCommitter(journal, "thread", pytest.fail)
+        answers: list[int] = []
+        journal.append(access(0))
+        committer.when_durable(lambda _: answers.append(0))
+        assert await asyncio.to_thread(device.syncing.wait, 10)
+        for number in range(1, 30):
+            journal.append(access(number))
+            committer.when_durable(lambda _, number=number: answers.append(number))
+        assert (answers, journal.durable_index, journal.next_index) == ([], 0, 30)
+        device.go.set()
+        await committer.durable()
+        assert answers == list(range(30))
+        assert committer.commits == 2
+        await committer.close()
+        journal.close()
+
+    asyncio.run(main())
+
+
+@MODES
+def test_p1_failed_sync_reaches_every_waiter_and_the_process(tmp_path: Path, mode: Mode) -> None:
+    async def main() -> None:
+        device = HeldDevice()
+        device.go.set()
+        device.fail = True
+        journal = open_journal(tmp_path, device=device)
+        failures: list[AuditUnavailable] = []
+        committer = GroupCommitter(journal, mode, failures.append)
+        answers: list[Any] = []
+        for number in range(3):
+            journal.append(access(number))
+            committer.when_durable(answers.append)
+        with pytest.raises(AuditUnavailable):
+            await committer.durable()
+        device.fail = False
+        with pytest.raises(AuditUnavailable):
+            journal.append(access(9))
+        with pytest.raises(AuditUnavailable):
+            await committer.durable()
+        assert [type(each) for each in answers] == [AuditUnavailable] * 3
+        assert (len(failures), device.syncs, journal.durable_index) == (1, 1, 0)
+        with pytest.raises(AuditUnavailable):
+            await committer.close()
+        journal.close()
+
+    asyncio.run(main())
+
+
+@MODES
+def test_waiter_that_raises_harms_no_other(tmp_path: Path, mode: Mode) -> None:
+    async def main() -> None:
+        journal = open_journal(tmp_path)
+        committer = GroupCommitter(journal, mode, pytest.fail)
+        reported: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+        answers: list[Any] = []
+
+        def bad(_: Exception | None) -> None:
+            raise ValueError
+
+        journal.append(access())
+        committer.when_durable(bad)
+        committer.when_durable(answers.append)
+        await committer.durable()
+        assert answers == [None]
+        assert isinstance(reported[0]["exception"], ValueError)
+        await committer.close()
+        journal.close()
+
+    asyncio.run(main())
+
+
+@MODES
+def test_cancelled_waiter_harms_no_other(tmp_path: Path, mode: Mode) -> None:
+    async def main() -> None:
+        journal = open_journal(tmp_path)
+        committer = GroupCommitter(journal, mode, pytest.fail)
+        journal.append(access())
+        gone = asyncio.ensure_future(committer.durable())
+        stays = asyncio.ensure_future(committer.durable())
+        await asyncio.sleep(0)
+        gone.cancel()
+        await stays
+        assert gone.cancelled() or gone.done()
+        await committer.close()
+        journal.close()
+
+    asyncio.run(main())
+
+
+def test_mode_follows_front_and_measured_sync(tmp_path: Path) -> None:
+    assert 0 < measure_sync(tmp_path) < 10
+    assert list(tmp_path.iterdir()) == []
+    assert choose_mode(native=True, sync_seconds=0.0002) == "loop"
+    assert choose_mode(native=True, sync_seconds=0.01) == "thread"
+    assert choose_mode(native=False, sync_seconds=0.0002) == "thread"
+    with pytest.raises(AuditUnavailable):
+        measure_sync(tmp_path / "missing")

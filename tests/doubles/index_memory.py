@@ -1,0 +1,87 @@
+"""An `AuditIndex` in memory: the same rules, no disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from munjigi.audit import pages
+from munjigi.audit.ports import IndexedRecord, RecordPage, RecordQuery
+from munjigi.audit.records import AnyRecord, decode
+from munjigi.kernel.errors import Corruption, FailedPrecondition
+from munjigi.kernel.ids import record_id
+
+
+class MemoryAuditIndex:
+    def __init__(self) -> None:
+        self._logs: dict[str, list[tuple[AnyRecord, bytes]]] = {}
+        self._closed = False
+
+    def ingest(self, log_id: str, first_index: int, records: Sequence[bytes]) -> int:
+        log = self._open().get(log_id, [])
+        if first_index > len(log):
+            raise FailedPrecondition("AUDIT_INDEX_GAP", "Follow the log from its cursor.")
+        new = []
+        for index, payload in enumerate(records[len(log) - first_index :], len(log)):
+            try:
+                record = decode(payload)
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                raise Corruption("RECORD_UNREADABLE", "Not a record.") from None
+            if record.index != index:
+                raise Corruption("RECORD_UNREADABLE", "A record of another index.")
+            new.append((record, payload))
+        self._logs.setdefault(log_id, log).extend(new)
+        return len(new)
+
+    def cursor(self, log_id: str) -> int:
+        return len(self._open().get(log_id, []))
+
+    def payload(self, log_id: str, index: int) -> bytes | None:
+        log = self._open().get(log_id, [])
+        return log[index][1] if 0 <= index < len(log) else None
+
+    def truncate(self, log_id: str, next_index: int) -> None:
+        del self._open().get(log_id, [])[next_index:]
+
+    def search(self, query: RecordQuery, page_size: int, page_token: str = "") -> RecordPage:
+        logs = self._open()
+        pages.check_size(page_size)
+        query.check()
+        place = pages.place_of(query, page_token)
+        position = query.position()
+        found = [
+            (record.time, log_id, record.index, payload)
+            for log_id, log in logs.items()
+            for record, payload in log
+            if self._matches(query, position, log_id, record)
+            and (place is None or (record.time, log_id, record.index) < (place.time, place.log_id, place.index))
+        ]
+        found.sort(reverse=True)
+        page = [IndexedRecord(log_id, index, time, payload) for time, log_id, index, payload in found[:page_size]]
+        if len(found) <= page_size:
+            return RecordPage(page, "")
+        return RecordPage(page, pages.token_of(query, pages.Place(page[-1].time, page[-1].log_id, page[-1].index)))
+
+    def close(self) -> None:
+        self._closed = True
+
+    def _open(self) -> dict[str, list[tuple[AnyRecord, bytes]]]:
+        if self._closed:
+            raise FailedPrecondition("AUDIT_INDEX_CLOSED", "Closed.")
+        return self._logs
+
+    @staticmethod
+    def _matches(query: RecordQuery, position: tuple[str, int] | None, log_id: str, record: AnyRecord) -> bool:
+        for name in ("employee", "tool", "resource", "decision", "case_id"):
+            wanted = getattr(query, name)
+            if wanted and getattr(record, name, "") != wanted:
+                return False
+        if query.event_type and type(record).__struct_config__.tag != query.event_type:
+            return False
+        if query.members and not set(query.members) & set(getattr(record, "members", ())):
+            return False
+        about = query.decision_id in (record_id(log_id, record.index), getattr(record, "decision_id", ""))
+        if position is not None and not about:
+            return False
+        return query.from_time <= record.time and (not query.to_time or record.time < query.to_time)
