@@ -38,7 +38,7 @@ oracle: setup ## the comparisons with pycasbin, with many more examples than `ma
 	@HYPOTHESIS_PROFILE=oracle $(BIN)/python -m pytest -k oracle $(PYTEST_ARGS)
 
 wheels: setup ## build both distributions into dist/
-	@$(BIN)/uv build --quiet --all-packages --wheel --out-dir dist && ls dist/*.whl
+	@.ci/uv build --quiet --all-packages --wheel --out-dir dist && ls dist/*.whl
 
 clean: ## remove environments, caches and built files (not ./var, which holds your records)
 	@rm -rf .venv .venv-3.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov dist
