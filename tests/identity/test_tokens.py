@@ -121,6 +121,16 @@ def test_an_extra_member_that_names_the_key_is_not_followed():
     assert reason(employees().verify, token, NOW) == "TOKEN_SIGNATURE"
 
 
+def test_critical_extensions_are_refused_even_those_that_the_library_knows():
+    header = {"alg": "EdDSA", "typ": "at+jwt", "kid": "EdDSA", "crit": ["b64"], "b64": True}  # RFC 7797
+    signing = raw(header, claims()).rpartition(".")[0]
+    token = raw(header, claims(), ED25519.sign(signing.encode()))
+    assert reason(employees().verify, token, NOW) == "TOKEN_MALFORMED"
+    del header["crit"], header["b64"]
+    signing = raw(header, claims()).rpartition(".")[0]
+    assert employees().verify(raw(header, claims(), ED25519.sign(signing.encode())), NOW).subject == "cs.kim"
+
+
 def test_a_changed_body_breaks_the_signature():
     header, body, signature = sign().split(".")
     other = sign(claims(sub="dpo.yoon")).split(".")[1]
