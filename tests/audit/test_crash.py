@@ -13,6 +13,7 @@ from audit.support import open_journal
 from munjigi.audit import records
 from munjigi.audit.reader import JournalReader, list_logs
 from munjigi.audit.verify import verify_journal
+from munjigi.kernel.errors import AuditUnavailable
 
 TESTS = Path(__file__).parents[1]
 
@@ -110,3 +111,33 @@ def test_p1_file_that_takes_no_more_bytes_ends_the_writer(tmp_path: Path, mode: 
     cuts = [each for each in found if isinstance(each, records.TailCutRecord)]
     assert len(cuts) <= 1
     assert sum(each.length for each in cuts) + cuts[0].offset == limit if cuts else True
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=96k", "munjigi-test", str(disk)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small disk needs root")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("mode", ["loop", "thread"])
+def test_p1_full_disk_ends_the_writer_and_loses_nothing(small_disk: Path, mode: str) -> None:
+    account = Account()
+    writer = start(small_disk, mode, 0, segment_bytes=20_000)
+    out, err = writer.communicate(timeout=20)
+    assert writer.returncode == 3
+    assert "(ENOSPC)" in err
+    assert account.note(iter(out.splitlines(keepends=True))) >= 50
+    (log_id,) = list_logs(small_disk / "journal")
+    before = {path.name: path.read_bytes() for path in (small_disk / "journal" / log_id).glob("*.seg")}
+    with pytest.raises(AuditUnavailable, match="free space"):  # still full
+        open_journal(small_disk)
+    assert {path.name: path.read_bytes() for path in (small_disk / "journal" / log_id).glob("*.seg")} == before
+    subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
+    account.check(small_disk)
