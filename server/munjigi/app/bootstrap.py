@@ -7,12 +7,11 @@ import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from munjigi.adapters.audit_index_sqlite import SqliteAuditIndex
-from munjigi.adapters.identity.certificates import certificate_uris
-from munjigi.adapters.identity.jwks import FileKeys, UrlKeys
+from munjigi.adapters.identity.authority import certificate_uris
+from munjigi.adapters.identity.jwks import FileKeys, UrlKeys, key_source
 from munjigi.adapters.identity.local_issuer import ensure_issuer
 from munjigi.adapters.identity.tokens import EMPLOYEE_TYPE, TOOL_TYPE, JwtVerifier
 from munjigi.adapters.prometheus import PrometheusSink
@@ -28,7 +27,7 @@ from munjigi.audit.journal import Journal
 from munjigi.audit.records import SignInRecord
 from munjigi.grants.sample import seed_sample
 from munjigi.kernel.clock import Clock, SystemClock
-from munjigi.kernel.errors import AuditUnavailable, ConfigurationError, Unavailable
+from munjigi.kernel.errors import AuditUnavailable, ConfigurationError
 from munjigi.kernel.identity import EMBEDDED_ISSUER
 from munjigi.kernel.references import MemberReferences, NameDigests
 from munjigi.monitoring import catalogue
@@ -144,7 +143,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     pending = PendingReads()
     desk = Desk(home, journal, references, digests, clock, pending, meter)
     index = SqliteAuditIndex(folder.index, read_only=True)
-    keys = _keys(settings, folder, clock)
+    keys = _keys(settings, folder)
     employees, tools = _verifiers(settings, keys)
     pipeline = Pipeline(Authenticator(employees, tools, failures, note_failure), home, clock, meter)
     methods = (
@@ -184,21 +183,11 @@ def _commit_mode(settings: Settings, native: bool, folder: StateFolder) -> Mode:
     return mode
 
 
-def _keys(settings: Settings, folder: StateFolder, clock: Clock) -> FileKeys | UrlKeys:
-    """Return the keys that sign employees' tokens.
-
-    A provider that can't be reached at start is looked for again; until then its tokens are refused.
-    """
+def _keys(settings: Settings, folder: StateFolder) -> FileKeys | UrlKeys:
+    """Return the keys that sign employees' tokens."""
     if settings.identity == "embedded":
-        return FileKeys(ensure_issuer(folder.root))
-    if "://" not in settings.oidc_keys:
-        return FileKeys(Path(settings.oidc_keys))
-    keys = UrlKeys(settings.oidc_keys, authority=settings.oidc_authority)
-    try:
-        keys.fetch(clock.now())
-    except Unavailable as error:
-        _LOGGER.warning("the key set can't be fetched yet", extra={"reason": error.reason})
-    return keys
+        return key_source(str(ensure_issuer(folder.root)))
+    return key_source(settings.oidc_keys, authority=settings.oidc_authority)
 
 
 def _verifiers(settings: Settings, keys: FileKeys | UrlKeys) -> tuple[TokenVerifier, TokenVerifier | None]:

@@ -7,7 +7,9 @@ asked or was killed, the child stops. Nothing is left behind by a `kill -9` of t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import signal
 import sys
 import threading
@@ -36,8 +38,10 @@ def stop_on_request(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -
         loop.add_signal_handler(number, stop)
 
     def wait() -> None:
-        while sys.stdin.buffer.read(4096):
+        # Not through sys.stdin, whose lock a thread that waits here would hold at interpreter exit.
+        while os.read(sys.stdin.fileno(), 4096):
             pass
-        loop.call_soon_threadsafe(stop)
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(stop)
 
     threading.Thread(target=wait, name="lifeline", daemon=True).start()

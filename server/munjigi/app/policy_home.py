@@ -130,6 +130,9 @@ class PolicyHome:
                     await asyncio.to_thread(store_bundle, self._kept, bundle)
             except MunjigiError as error:
                 bundle, problems = None, (Problem("", 0, 0, "error", error.reason, error.message),)
+            except OSError:
+                message = "The bundle can't be kept in the state folder; free disk space and reload."
+                bundle, problems = None, (Problem("", 0, 0, "error", "POLICY_NOT_KEPT", message),)
             self._attempted_at = self._clock.now()
             self._problems = problems
             self._rejected = bundle is None
