@@ -66,9 +66,10 @@ def main() -> int:
     path = RESULTS / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}.json"
     path.write_text(json.dumps(figures, indent=1, default=str))
     path.with_suffix(".md").write_text(markdown(rows))
+    apart = "another" if SERVER_CORE != LOAD_CORE else "the same"
     notes.append(
-        f"{len(CORES)} cores: server on one, load generator on {'another' if SERVER_CORE != LOAD_CORE else 'the same'}; "
-        f"{options.rounds} interleaved rounds of {options.seconds:g} s, median (minimum-maximum); {time.monotonic() - began:.0f} s in all."
+        f"{len(CORES)} cores: server on one, load generator on {apart}; {options.rounds} interleaved rounds of "
+        f"{options.seconds:g} s, median (minimum-maximum); {time.monotonic() - began:.0f} s in all."
     )
     notes.append(f"Written to {path.relative_to(ROOT)}.")
     show(rows, "Munjigi, measured", notes)

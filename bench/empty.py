@@ -24,7 +24,7 @@ class _Empty(services.DecisionServiceServicer):
 
 async def _serve(stack: str) -> None:
     server = NativeServer(io_threads=1) if stack == "native" else aio.server()
-    services.add_DecisionServiceServicer_to_server(_Empty(), server)
+    services.add_DecisionServiceServicer_to_server(_Empty(), server)  # type: ignore[abstract]
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(port, flush=True)

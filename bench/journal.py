@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from bench.machine import SERVER_CORE, pin
 from munjigi.audit.journal import Journal
@@ -19,6 +19,7 @@ from munjigi.kernel.clock import SystemClock
 
 ROUNDS: Final = 7
 GROUP: Final = 64
+_EFFECTS: Final[tuple[tuple[str, Literal["clear", "masked"], str], ...]] = (("name", "clear", ""), ("phone", "masked", "partial"))
 _SYNCS: Final = 150  # a round
 
 
@@ -26,8 +27,7 @@ def sample_record() -> AccessRecord:
     """Return a record as the sample question leaves it."""
     reference = "m1.0123456789abcdef.abcdefghijklmnopqrstuvwxyz"
     fields = tuple(
-        FieldRecord(name, effect, mask, "GRANTED", "policy.csv:12", ("g-0123456789ab",))
-        for name, effect, mask in (("name", "CLEAR", ""), ("phone", "MASKED", "partial"))
+        FieldRecord(name, effect, mask, "GRANTED", "policy.csv:12", ("g-0123456789ab",)) for name, effect, mask in _EFFECTS
     )
     return AccessRecord(
         issuer="munjigi-local",

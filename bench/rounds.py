@@ -60,7 +60,9 @@ def run(all_cases: list[Case], rounds: int, seconds: float, folder: Path, tell: 
     Raises `RuntimeError` when answers were not recorded ALLOWs.
     """
     found: dict[str, list[tuple[load.Load, float]]] = {}
-    metadata = {case.server: case.server.credentials() for case in all_cases if isinstance(case.server, Worker)}
+    metadata: dict[Server, dict[str, str]] = {
+        case.server: case.server.credentials() for case in all_cases if isinstance(case.server, Worker)
+    }
     for case in all_cases:
         load.run(
             case.server.port,
@@ -120,7 +122,7 @@ def fill(worker: Worker, checks: int) -> None:
 
 def unknown(worker: Worker, checks: int, memory: Callable[[], float]) -> list[tuple[int, float]]:
     """Ask about unknown employees and resources, none of them twice; return (checks so far, resident MiB) ten times."""
-    seen = []
+    seen: list[tuple[int, float]] = []
     asked = 0
     step = checks // 10
     while asked < checks:

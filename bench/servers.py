@@ -18,7 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from bench.load import BATCH_CHECK, CHECK
 from bench.machine import SERVER_CORE, pin
 from munjigi.adapters.identity.local_issuer import mint_employee, mint_tool
-from munjigi.app.config import Settings
+from munjigi.app.config import load_settings
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -103,13 +103,15 @@ class Worker(Server):
         self.folder.make()
         for stale in self.folder.metrics.glob("*.db"):
             stale.unlink()
-        settings = Settings(
-            state_dir=state,
-            policy_home=ROOT / "policies",
-            grpc_address="127.0.0.1:0",
-            front=front,
-            sample=False,
-            log_level="warning",
+        settings = load_settings(
+            {
+                "state_dir": state,
+                "policy_home": ROOT / "policies",
+                "grpc_address": "127.0.0.1:0",
+                "front": front,
+                "sample": False,
+                "log_level": "warning",
+            }
         )
         super().__init__(
             ["-m", "munjigi.app.worker"],

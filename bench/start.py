@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import grpc
@@ -63,6 +64,7 @@ def _serving(port: int) -> bool:
             return False  # a gRPC channel would back off for longer than a start takes
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         try:
-            return bool(channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=2) == _SERVING)
+            check: Callable[..., bytes] = channel.unary_unary("/grpc.health.v1.Health/Check")
+            return check(b"", timeout=2) == _SERVING
         except grpc.RpcError:
             return False

@@ -1,0 +1,136 @@
+"""Decision core alone: p50 of one decision with its full explanation, and how it grows with the rules.
+
+Run with `python -m bench.decide`. Prints microseconds; the last column is the cost relative to 1,000 rules.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+import sys
+import time
+
+from munjigi.decision.core import decide
+from munjigi.decision.grant_table import GrantTable
+from munjigi.decision.snapshot import Snapshot
+from munjigi.decision.types import Request
+from munjigi.kernel.grant import Grant
+from munjigi.kernel.identity import EmployeeKey
+from munjigi.policy.types import Catalog, PolicyBundle, Purpose, Role, RolePath, Rule, Table, Tool
+
+NOW = 1_800_000_000_000_000_000
+YEAR = 365 * 86_400_000_000_000
+COLUMNS = 20
+RULES_A_ROLE = 10
+QUESTIONS = 50_000
+
+
+def bundle_of(rules: int) -> PolicyBundle:
+    """`rules` p lines over 10 a role, 20 tables of 20 columns; every second role inherits from the one before it."""
+    roles = [f"role{number}" for number in range(rules // RULES_A_ROLE)]
+    tables = {f"db.t{number}": tuple(f"c{column}" for column in range(COLUMNS)) for number in range(20)}
+    made: list[Rule] = []
+    for number, role in enumerate(roles):
+        table = f"db.t{number % 20}"
+        for at in range(RULES_A_ROLE):
+            obj = f"{table}.c{(number + at) % COLUMNS}" if at else f"class:k{number % 5}"
+            mask = "clear" if at % 2 else "partial"
+            made.append(Rule(role, obj, "read", "inquiry", "True", None, True, mask, "policy.csv", len(made) + 1))
+    index: dict[tuple[str, str, str], dict[str, tuple[Rule, ...]]] = {}
+    for rule in made:
+        bucket = index.setdefault((rule.obj, rule.act, rule.purpose), {})
+        bucket[rule.sub] = (*bucket.get(rule.sub, ()), rule)
+    targets = [f"{table}.{column}" for table, columns in tables.items() for column in columns]
+    classes = {target: (f"k{number % 5}",) for number, target in enumerate(targets)}
+    closure = {}
+    for number, role in enumerate(roles):
+        below = (RolePath(roles[number - 1], (role, roles[number - 1])),) if number % 2 else ()
+        closure[role] = (RolePath(role, (role,)), *below)
+    masks = {f"k{number}": ("partial", "clear") for number in range(5)}
+    return PolicyBundle(
+        revision=f"{rules:064x}",
+        source="bench",
+        files={},
+        catalog=Catalog({n: Table(n, "s", n, "c0", "integer", c, n) for n, c in tables.items()}, masks, {"partial": 0, "clear": 1}),
+        roles={role: Role(role, role, ("o",), ("owner",), 365, "quarterly", (), 0) for role in roles},
+        purposes={"inquiry": Purpose("inquiry", "", "", "", "", "", False, "", 1, lambda _: True)},
+        tools={"desk": Tool("desk", "", "", "", frozenset(("inquiry",)), frozenset(("read",)), frozenset(), True, "exempt", 0, 0)},
+        rules=tuple(made),
+        closure=closure,
+        classes=classes,
+        objects={t: (t, t.rpartition(".")[0] + ".*", "db.*", f"class:{classes[t][0]}") for t in targets},
+        index=index,
+        problems=(),
+        memo={},
+    )
+
+
+def grants_of(roles: int, count: int) -> list[Grant]:
+    """`count` grants, one for each of `count` employees, spread over the roles."""
+    held = []
+    for number in range(count):
+        employee = EmployeeKey("https://issuer", f"e{number}")
+        held.append(Grant(f"g{number}", employee, f"role{number % roles}", "inquiry", NOW - YEAR, NOW + YEAR, ("o",)))
+    return held
+
+
+def questions(roles: int, count: int, columns: int) -> list[Request]:
+    """Random employees who ask for columns that their role allows."""
+    rng = random.Random(7)
+    asked = []
+    for _ in range(QUESTIONS):
+        employee = rng.randrange(count)
+        role = employee % roles
+        at = rng.sample(range(1, RULES_A_ROLE), columns)
+        fields = tuple(f"c{(role + each) % COLUMNS}" for each in at)
+        key = EmployeeKey("https://issuer", f"e{employee}")
+        asked.append(Request(key, "desk", f"db.t{role % 20}", fields, "read", "inquiry", "CS-1", 1, "10.0.0.1"))
+    return asked
+
+
+def p50(snapshot: Snapshot, asked: list[Request]) -> tuple[float, float]:
+    """Return p50 and p99 in microseconds, the timer's own cost taken off; all questions were asked before."""
+    clock = time.perf_counter_ns
+    empty = statistics.median([-(clock() - clock()) for _ in range(20_000)])
+    assert sum(decide(snapshot, each, NOW).allow for each in asked) == len(asked)
+    took = []
+    for each in asked:
+        start = clock()
+        decide(snapshot, each, NOW)
+        took.append(clock() - start)
+    took.sort()
+    return (took[len(took) // 2] - empty) / 1000, (took[len(took) * 99 // 100] - empty) / 1000
+
+
+def one_grant(size: int) -> tuple[float, float]:
+    """Return median and worst milliseconds to apply one grant to a table of `size` grants."""
+    table = GrantTable.build(grants_of(1000, size), (), 1)
+    took = []
+    for number in range(500):
+        grant = Grant(f"n{number}", EmployeeKey("https://issuer", f"n{number}"), "role1", "inquiry", NOW, NOW + YEAR, ("o",))
+        start = time.perf_counter_ns()
+        table = table.with_grant(grant, number + 2)
+        took.append((time.perf_counter_ns() - start) / 1e6)
+    return statistics.median(took), max(took)
+
+
+def measure() -> dict[str, float]:
+    """Measure everything; microseconds unless the name says otherwise."""
+    found: dict[str, float] = {}
+    for rules in (1_000, 10_000, 100_000):
+        roles = rules // RULES_A_ROLE
+        snapshot = Snapshot(bundle_of(rules), GrantTable.build(grants_of(roles, 100_000), (), 1))
+        for columns in (1, 2, 5):
+            middle, late = p50(snapshot, questions(roles, 100_000, columns))
+            found[f"decide_{columns}_columns_{rules}_rules_p50"] = round(middle, 2)
+            found[f"decide_{columns}_columns_{rules}_rules_p99"] = round(late, 2)
+    found["growth_100000_over_1000_rules"] = round(
+        found["decide_1_columns_100000_rules_p50"] / found["decide_1_columns_1000_rules_p50"], 2
+    )
+    found["one_grant_in_1000000_ms_p50"], found["one_grant_in_1000000_ms_max"] = (round(each, 3) for each in one_grant(1_000_000))
+    return found
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(measure(), indent=2) + "\n")
