@@ -211,7 +211,8 @@ def _select(
     time, key = "r.time", "r.id"
     if query.members:
         marks = ", ".join("?" * len(query.members))
-        source = f"(SELECT DISTINCT time, id FROM member WHERE reference IN ({marks})) m CROSS JOIN record r ON r.id = m.id"
+        rows = f"SELECT DISTINCT time, id FROM member WHERE reference IN ({marks})"  # noqa: S608 -- question marks only
+        source = f"({rows}) m CROSS JOIN record r ON r.id = m.id"
         values.extend(query.members)
         time, key = "m.time", "m.id"
     for name in _COLUMNS:
