@@ -35,6 +35,7 @@ class _Parts(NamedTuple):
     purposes: dict[str, Purpose] | None
     tools: dict[str, Tool] | None
     rows: PolicyRows | None
+    places: dict[str, TomlFile]
 
 
 def known_file(path: str) -> bool:
@@ -62,7 +63,7 @@ def compile_bundle(files: Mapping[str, bytes], source: str) -> tuple[PolicyBundl
     catalog = parts.catalog.catalog
     classes = _classes(catalog, parts.rows.classified)
     objects = _objects(catalog, classes)
-    lint(Subject(parts.catalog, parts.roles, parts.purposes, parts.tools, parts.rows, closure, classes, objects), findings)
+    lint(Subject(parts.catalog, parts.roles, parts.purposes, parts.tools, parts.rows, closure, classes, objects, parts.places), findings)
     problems = findings.all()
     if findings.failed:
         return None, problems
@@ -124,7 +125,8 @@ def _read_parts(texts: Mapping[str, str], findings: Findings) -> _Parts:
             catalog=catalog.catalog if catalog else None,
         )
         rows = read_policy(POLICY_FILE, read_rows(POLICY_FILE, texts[POLICY_FILE], findings), known, findings)
-    return _Parts(catalog, roles, purposes, tools, rows)
+    places = {file.file: file for file in (catalog_toml, roles_toml, purposes_toml, tools_toml) if file is not None}
+    return _Parts(catalog, roles, purposes, tools, rows, places)
 
 
 def _classes(catalog: Catalog, links: Iterable[Link]) -> dict[str, tuple[str, ...]]:
