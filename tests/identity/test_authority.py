@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from identity.kit import reason
 
-from munjigi.adapters.identity.authority import add_tool, init_tls, server_files, tool_files, tool_uri
-from munjigi.adapters.identity.certificates import certificate_uris
+from munjigi.adapters.identity.authority import add_tool, certificate_uris, init_tls, server_files, tool_files, tool_uri
 from munjigi.kernel.clock import SystemClock
 
 NOW = SystemClock().now()  # TLS compares with the machine's clock

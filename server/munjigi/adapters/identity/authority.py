@@ -11,6 +11,7 @@ import secrets
 import shutil
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -96,6 +97,18 @@ def add_tool(state_dir: Path, name: str, *, now: int) -> TlsFiles:
         raise _exists(files.key)
     _write_tool(state_dir / "tls", _Authority.load(state_dir / "tls"), name, now)
     return files
+
+
+# The URIs are taken from the certificate itself: gRPC's list of alternative names mixes DNS names and URIs
+# without saying which is which.
+@lru_cache(maxsize=4096)
+def certificate_uris(pem: bytes) -> tuple[str, ...]:
+    """Return the URIs among the alternative names of a PEM certificate that TLS has verified; none if it has none."""
+    try:
+        names = x509.load_pem_x509_certificate(pem).extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        return tuple(names.value.get_values_for_type(x509.UniformResourceIdentifier))
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return ()
 
 
 class _Authority:
