@@ -108,7 +108,7 @@ def records_table(records: Iterable[audit_pb2.AuditRecord]) -> Table:
 
     listing = table("time", "who", "what", "answer", fold=("who", "what", "answer"))
     for each in records:
-        content = as_dict(each)["content"]
+        content = as_dict(each).get("content", {})
         who = styled(str(content.get("employee") or each.event_type), "bold")
         if content.get("tool"):
             who.append(f"\nvia {safe(str(content['tool']))}", style="dim")

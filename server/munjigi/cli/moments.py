@@ -10,9 +10,9 @@ import click
 
 from munjigi.kernel.clock import SECOND
 
-_AGO: Final = re.compile(r"(\d{1,6})(s|m|h|d|w)\Z")
+_AGO: Final = re.compile(r"(\d{1,6})(s|m|h|d|w)\Z", re.ASCII)
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_RFC3339: Final = re.compile(r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)?)?\Z")
+_RFC3339: Final = re.compile(r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)?)?\Z", re.ASCII)
 
 
 def parse_moment(text: str, now: int) -> int:

@@ -36,7 +36,19 @@ def safe(text: str) -> str:
 
 def as_dict(message: Message) -> dict[str, Any]:
     """Return the protobuf JSON form under the wire's names, with empty fields, so that its shape does not vary."""
-    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    shape: dict[str, Any] = _whole(
+        MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    )
+    return shape
+
+
+def _whole(value: Any) -> Any:
+    """Write the whole numbers of a Struct, whose numbers are all doubles, as whole numbers."""
+    if isinstance(value, dict):
+        return {name: _whole(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def print_json(value: Message | Mapping[str, Any]) -> None:

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from munjigi.cli.main import run
+
+FREE = ("--grpc-address", "127.0.0.1:1", "--http-address", "127.0.0.1:2")
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+
+
+def diagnose(capsys, *options: str) -> tuple[int, dict[str, dict[str, str]]]:
+    code = run(["doctor", *FREE, "--output", "json", *options])
+    return code, {each["check"]: each for each in json.loads(capsys.readouterr().out)["findings"]}
+
+
+def test_init_makes_private_keys_once(tmp_path: Path, capsys):
+    state = tmp_path / "var"
+    assert run(["init", "--state-dir", str(state)]) == 0
+    assert "made  keys/member.key" in capsys.readouterr().out
+    keys = {path: path.read_bytes() for path in (state / "keys").iterdir()}
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in keys)
+    assert run(["init", "--state-dir", str(state)]) == 0
+    printed = capsys.readouterr().out
+    assert "kept  keys/member.key" in printed
+    assert keys == {path: path.read_bytes() for path in (state / "keys").iterdir()}
+    assert not any(content.hex() in printed for content in keys.values())
+
+
+def test_init_tls_does_not_overwrite(tmp_path: Path, capsys):
+    state = str(tmp_path / "var")
+    assert run(["init", "--tls", "--tool", "crm-desk", "--state-dir", state]) == 0
+    authority = (tmp_path / "var" / "tls" / "ca.crt").read_bytes()
+    assert "tool-crm-desk.crt" in capsys.readouterr().out
+    assert run(["init", "--tls", "--state-dir", state]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 2
+    assert (tmp_path / "var" / "tls" / "ca.crt").read_bytes() == authority
+
+
+def test_a_sound_installation(tmp_path: Path, capsys):
+    state = str(tmp_path / "var")
+    assert run(["init", "--state-dir", state]) == 0
+    capsys.readouterr()
+    code, found = diagnose(capsys, "--state-dir", state)
+    assert [each for each in found.values() if each["result"] == "fail"] == []
+    assert code == 0
+    assert found["policy home"]["result"] in ("ok", "warn")
+    assert run(["doctor", *FREE, "--state-dir", state]) == 0
+    assert "This installation is sound." in capsys.readouterr().out
+
+
+def test_p10_open_folder_and_key_and_taken_port_are_named(tmp_path: Path, capsys):
+    state = tmp_path / "var"
+    assert run(["init", "--state-dir", str(state)]) == 0
+    capsys.readouterr()
+    state.chmod(0o755)
+    (state / "keys" / "member.key").chmod(0o644)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code, found = diagnose(capsys, "--state-dir", str(state), "--grpc-address", f"127.0.0.1:{taken.getsockname()[1]}")
+    assert code == 1
+    assert found["state folder"]["todo"] == f"chmod 700 {state}"
+    assert "chmod 600" in found["keys"]["todo"]
+    assert "MUNJIGI_GRPC_ADDRESS" in found["gRPC address"]["todo"]
+    assert (state / "keys" / "member.key").stat().st_mode & 0o777 == 0o644  # looks only
+
+
+def test_p10_unsafe_settings_are_the_finding(capsys):
+    code, found = diagnose(capsys, "--grpc-address", "0.0.0.0:7443")
+    assert code == 1
+    assert "loopback" in found["settings"]["found"]
+
+
+def test_a_broken_policy_home_is_the_finding(tmp_path: Path, capsys):
+    code, found = diagnose(capsys, "--policy-home", str(tmp_path / "nowhere"))
+    assert code == 1
+    assert found["policy home"]["result"] == "fail"
+
+
+def test_config_schema(capsys):
+    assert run(["config", "schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert schema["properties"]["grpc_address"]["default"] == "127.0.0.1:7443"
+    assert run(["config", "schema", "-o", "table"]) == 0
+    assert "MUNJIGI_GRPC_ADDRESS" in capsys.readouterr().out
+
+
+def test_p10_serve_refuses_an_unsafe_address_with_two_lines(capsys, tmp_path: Path):
+    assert run(["serve", "--grpc-address", "0.0.0.0:7443", "--state-dir", str(tmp_path / "var")]) == 1
+    error = capsys.readouterr().err
+    assert "loopback" in error
+    assert not (tmp_path / "var").exists()
