@@ -55,7 +55,11 @@ class Daemon:
 
     def start(self) -> Daemon:
         self.launch()
-        self.wait_for("is serving.")
+        try:
+            self.wait_for("is serving.")
+        except AssertionError:
+            self.stop(signal.SIGKILL)
+            raise
         return self
 
     def launch(self) -> None:
