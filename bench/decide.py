@@ -52,10 +52,14 @@ def bundle_of(rules: int) -> PolicyBundle:
         revision=f"{rules:064x}",
         source="bench",
         files={},
-        catalog=Catalog({n: Table(n, "s", n, "c0", "integer", c, n) for n, c in tables.items()}, masks, {"partial": 0, "clear": 1}),
+        catalog=Catalog(
+            {n: Table(n, "s", n, "c0", "integer", c, n) for n, c in tables.items()}, masks, {"partial": 0, "clear": 1}
+        ),
         roles={role: Role(role, role, ("o",), ("owner",), 365, "quarterly", (), 0) for role in roles},
         purposes={"inquiry": Purpose("inquiry", "", "", "", "", "", False, "", 1, lambda _: True)},
-        tools={"desk": Tool("desk", "", "", "", frozenset(("inquiry",)), frozenset(("read",)), frozenset(), True, "exempt", 0, 0)},
+        tools={
+            "desk": Tool("desk", "", "", "", frozenset(("inquiry",)), frozenset(("read",)), frozenset(), True, "exempt", 0, 0)
+        },
         rules=tuple(made),
         closure=closure,
         classes=classes,
