@@ -51,14 +51,18 @@ def read_policy_home(path: Path, mode: str = FILES) -> PolicyFiles:
     """
     home = path.resolve()
     if not home.is_dir():
-        raise FailedPrecondition("POLICY_HOME_MISSING", f"There is no policy home at {path}; set policy_home to the folder with policy.csv.")
+        raise FailedPrecondition(
+            "POLICY_HOME_MISSING", f"There is no policy home at {path}; set policy_home to the folder with policy.csv."
+        )
     for attempt in range(_ATTEMPTS):
         if attempt:
             time.sleep(_PAUSE_SECONDS)
         found = _read_once(home, mode)
         if found is not None:
             return found
-    raise FailedPrecondition("POLICY_HOME_CHANGING", "The policy home keeps changing while it is read; finish the edit or checkout, then reload.")
+    raise FailedPrecondition(
+        "POLICY_HOME_CHANGING", "The policy home keeps changing while it is read; finish the edit or checkout, then reload."
+    )
 
 
 def fingerprint(path: Path) -> object:
@@ -103,16 +107,23 @@ def load_bundle(folder: Path, revision: str) -> PolicyBundle:
     `FailedPrecondition` when this version no longer compiles it.
     """
     if len(revision) != hashlib.sha256().digest_size * 2 or not revision.isalnum():
-        raise NotFound("POLICY_REVISION_UNKNOWN", "A policy revision has 64 hex digits; copy it from a record or from the policy status.")
+        raise NotFound(
+            "POLICY_REVISION_UNKNOWN", "A policy revision has 64 hex digits; copy it from a record or from the policy status."
+        )
     try:
         stored = (folder / f"{revision}.bundle").read_bytes()
     except FileNotFoundError:
         raise NotFound("POLICY_REVISION_UNKNOWN", "This policy revision never decided here; look for it in git.") from None
     if hashlib.sha256(stored).hexdigest() != revision:
-        raise Corruption("POLICY_BUNDLE_CORRUPT", f"Kept policy bundle {revision[:12]} is damaged; restore it from the backup or from git.")
+        raise Corruption(
+            "POLICY_BUNDLE_CORRUPT", f"Kept policy bundle {revision[:12]} is damaged; restore it from the backup or from git."
+        )
     bundle, _ = compile_bundle(files_of(stored), "kept")
     if bundle is None:
-        raise FailedPrecondition("POLICY_REVISION_TOO_OLD", f"Kept policy bundle {revision[:12]} does not compile with this version; use the one it was made with.")
+        raise FailedPrecondition(
+            "POLICY_REVISION_TOO_OLD",
+            f"Kept policy bundle {revision[:12]} does not compile with this version; use the one it was made with.",
+        )
     return bundle
 
 
@@ -136,13 +147,19 @@ def _read_once(home: Path, mode: str) -> PolicyFiles | None:
 def _source(files: Mapping[str, bytes], commit: Commit | None, mode: str) -> str:
     if commit is None:
         if mode == GIT:
-            message = "policy_source is git, but the policy home is not committed in a git work tree that can be read (is git installed, and the work tree this user's?)."
+            message = (
+                "policy_source is git, but the policy home is not committed in a git work tree that can be read;"
+                " install git, commit the files, and let the work tree belong to this user."
+            )
             raise FailedPrecondition("POLICY_NOT_IN_GIT", message)
         return FILES
     changed = commit.changed(files, REQUIRED_FILES)
     if changed and mode == GIT:
         listed = ", ".join(changed[:10])
-        raise FailedPrecondition("POLICY_DIRTY", f"policy_source is git, and these policy files are not as committed: {listed}. Commit or restore them.")
+        raise FailedPrecondition(
+            "POLICY_DIRTY",
+            f"policy_source is git, and these policy files are not as committed: {listed}. Commit or restore them.",
+        )
     return f"{commit.revision}+dirty" if changed else commit.revision
 
 
@@ -152,13 +169,19 @@ def _names(home: Path) -> tuple[str, ...]:
     tests = home / _TESTS
     try:
         _refuse_writable(home.stat(), ".")
-        names += [entry.name for entry in home.iterdir() if entry.name in REQUIRED_FILES or (entry.suffix in _SUFFIXES and entry.name[0] != ".")]
+        names += [
+            entry.name
+            for entry in home.iterdir()
+            if entry.name in REQUIRED_FILES or (entry.suffix in _SUFFIXES and entry.name[0] != ".")
+        ]
         if tests.is_dir():
             _inside(home, tests)
             _refuse_writable(tests.stat(), _TESTS)
             names += [f"{_TESTS}/{entry.name}" for entry in tests.iterdir() if entry.name[0] != "."]
     except OSError:
-        raise FailedPrecondition("POLICY_HOME_UNREADABLE", "The policy home cannot be listed; give this user read access to it.") from None
+        raise FailedPrecondition(
+            "POLICY_HOME_UNREADABLE", "The policy home cannot be listed; give this user read access to it."
+        ) from None
     return tuple(sorted(names))
 
 
@@ -182,7 +205,9 @@ def _read_file(home: Path, name: str) -> bytes:
     except FileNotFoundError:
         raise
     except OSError:
-        raise FailedPrecondition("POLICY_FILE_UNREADABLE", f"Policy file {name} cannot be opened; give this user read access to it.") from None
+        raise FailedPrecondition(
+            "POLICY_FILE_UNREADABLE", f"Policy file {name} cannot be opened; give this user read access to it."
+        ) from None
     with os.fdopen(descriptor, "rb") as stream:
         found = os.fstat(stream.fileno())
         if not stat.S_ISREG(found.st_mode):
@@ -195,7 +220,9 @@ def _inside(home: Path, path: Path) -> Path:
     found = path.resolve()
     if not found.is_relative_to(home):
         name = path.relative_to(home)
-        raise FailedPrecondition("POLICY_LINK_OUTSIDE", f"{name} in the policy home is a link that leads outside of it; copy the file in.")
+        raise FailedPrecondition(
+            "POLICY_LINK_OUTSIDE", f"{name} in the policy home is a link that leads outside of it; copy the file in."
+        )
     return found
 
 

@@ -27,7 +27,9 @@ class Commit:
     def changed(self, files: Mapping[str, bytes], required: Iterable[str]) -> list[str]:
         """Return the paths whose content differs from the commit, or that only one of the two has."""
         relevant = {path for path in self.blobs if path in required or path.startswith("tests/")}
-        return sorted(path for path in relevant | files.keys() if path not in files or self._blob_id(files[path]) != self.blobs.get(path))
+        return sorted(
+            path for path in relevant | files.keys() if path not in files or self._blob_id(files[path]) != self.blobs.get(path)
+        )
 
     def _blob_id(self, content: bytes) -> str:
         # git's own content id: SHA-1 in a repository of that format (not a security function here), else SHA-256.
@@ -71,8 +73,8 @@ def _git(home: Path, *arguments: str) -> str | None:
     # Variables such as GIT_DIR would make git look at another repository than the one around the home.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        done = subprocess.run(  # noqa: S603  fixed arguments, no shell
-            ["git", "-C", str(home), *arguments],  # noqa: S607  git is found on PATH as its package installs it
+        done = subprocess.run(
+            ["git", "-C", str(home), *arguments],
             env=environment | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -12,7 +12,9 @@ from collections.abc import Callable
 from typing import Final
 
 MAX_CASE_ID: Final = 64
-_ATOM: Final = re.compile(r"(?P<atom>\\d|\\[.\-]|[A-Za-z0-9_-]|\[(?:[A-Za-z0-9](?:-[A-Za-z0-9])?|[._])+\])(?P<count>\{\d{1,2}(?:,\d{1,2})?\}|\?)?")
+_ATOM: Final = re.compile(
+    r"(?P<atom>\\d|\\[.\-]|[A-Za-z0-9_-]|\[(?:[A-Za-z0-9](?:-[A-Za-z0-9])?|[._])+\])(?P<count>\{\d{1,2}(?:,\d{1,2})?\}|\?)?"
+)
 
 
 def matcher(pattern: str) -> Callable[[str], bool] | str:
@@ -27,11 +29,13 @@ def matcher(pattern: str) -> Callable[[str], bool] | str:
     while at < len(pattern):
         found = _ATOM.match(pattern, at)
         if found is None:
-            return rf"Character {at + 1} is not allowed; use letters, digits, - _ \. \d and [A-Z], with counts {{4}}, {{1,6}} or ?."
+            return (
+                rf"Character {at + 1} is not allowed; use letters, digits, - _ \. \d and [A-Z], with counts {{4}}, {{1,6}} or ?."
+            )
         count = found["count"] or ""
         varying += count == "?" or "," in count
         at = found.end()
-    if varying > 2:  # noqa: PLR2004  two bound the cost by the square of the length
+    if varying > 2:
         return "At most two counts may vary ({1,6} or ?); write the others as {n}."
     try:
         compiled = re.compile(rf"(?:{pattern})\Z", re.ASCII)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from typing import Final
 
 from munjigi.policy.findings import Findings, quoted
@@ -86,9 +87,17 @@ def _check_partitions(file: TomlFile, tables: dict[str, Table], findings: Findin
         line, column = file.place(("tables", table.name, "subjects_of"))
         people = tables.get(table.subjects_of)
         if people is None or people.subjects_of != people.name:
-            findings.error(file.file, line, column, "TABLE_UNKNOWN", "`subjects_of` must name the table of this file that lists the members.")
+            findings.error(
+                file.file, line, column, "TABLE_UNKNOWN", "`subjects_of` must name the table of this file that lists the members."
+            )
         elif people.key_type != table.key_type:
-            findings.error(file.file, line, column, "KEY_TYPE_DIFFERS", "One member has one reference everywhere; make key_type equal to that table's.")
+            findings.error(
+                file.file,
+                line,
+                column,
+                "KEY_TYPE_DIFFERS",
+                "One member has one reference everywhere; make key_type equal to that table's.",
+            )
         if not table.partition_of:
             continue
         line, column = file.place(("tables", table.name, "partition_of"))
@@ -116,7 +125,7 @@ def _rank(file: TomlFile, masks: dict[str, tuple[str, ...]], findings: Findings)
     """Merge the orders of all classes into one; classes that contradict each other are an error."""
     before: dict[str, set[str]] = {mask: set() for mask in MASKS}
     for order in masks.values():
-        for less, more in zip(order, order[1:], strict=False):
+        for less, more in pairwise(order):
             if more != CLEAR:
                 before[more].add(less)
     try:

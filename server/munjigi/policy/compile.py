@@ -63,7 +63,10 @@ def compile_bundle(files: Mapping[str, bytes], source: str) -> tuple[PolicyBundl
     catalog = parts.catalog.catalog
     classes = _classes(catalog, parts.rows.classified)
     objects = _objects(catalog, classes)
-    lint(Subject(parts.catalog, parts.roles, parts.purposes, parts.tools, parts.rows, closure, classes, objects, parts.places), findings)
+    lint(
+        Subject(parts.catalog, parts.roles, parts.purposes, parts.tools, parts.rows, closure, classes, objects, parts.places),
+        findings,
+    )
     problems = findings.all()
     if findings.failed:
         return None, problems
@@ -112,7 +115,9 @@ def _read_parts(texts: Mapping[str, str], findings: Findings) -> _Parts:
     def toml(path: str) -> TomlFile | None:
         return read_toml(path, texts[path], findings) if path in texts else None
 
-    catalog_toml, roles_toml, purposes_toml, tools_toml = (toml(path) for path in (CATALOG_FILE, ROLES_FILE, PURPOSES_FILE, TOOLS_FILE))
+    catalog_toml, roles_toml, purposes_toml, tools_toml = (
+        toml(path) for path in (CATALOG_FILE, ROLES_FILE, PURPOSES_FILE, TOOLS_FILE)
+    )
     catalog = read_catalog(catalog_toml, findings) if catalog_toml else None
     roles = read_roles(roles_toml, findings) if roles_toml else None
     purposes = read_purposes(purposes_toml, findings) if purposes_toml else None
@@ -131,7 +136,9 @@ def _read_parts(texts: Mapping[str, str], findings: Findings) -> _Parts:
 
 def _classes(catalog: Catalog, links: Iterable[Link]) -> dict[str, tuple[str, ...]]:
     """Return the classes of each column, in file order of the links; a column without one has none."""
-    classes: dict[str, dict[str, None]] = {f"{table.name}.{column}": {} for table in catalog.tables.values() for column in table.columns}
+    classes: dict[str, dict[str, None]] = {
+        f"{table.name}.{column}": {} for table in catalog.tables.values() for column in table.columns
+    }
     for link in links:
         if link.one in classes:
             classes[link.one][link.other.removeprefix(CLASS_PREFIX)] = None

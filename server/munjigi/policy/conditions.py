@@ -172,7 +172,9 @@ def _read_compare(node: ast.Compare, text: str, depth: int) -> _Typed:
         raise _refuse(node, text, "A text is compared with true or false, which is never equal; compare like with like.")
     one, other = left.value, right.value
     compare = operator.eq if isinstance(sign, ast.Eq) else operator.ne
-    return _Typed("flag", lambda sub, obj, act, purpose, ctx: compare(one(sub, obj, act, purpose, ctx), other(sub, obj, act, purpose, ctx)))
+    return _Typed(
+        "flag", lambda sub, obj, act, purpose, ctx: compare(one(sub, obj, act, purpose, ctx), other(sub, obj, act, purpose, ctx))
+    )
 
 
 def _members(node: ast.expr, text: str) -> frozenset[str]:
@@ -185,7 +187,7 @@ def _members(node: ast.expr, text: str) -> frozenset[str]:
 
 
 def _read_call(node: ast.Call, text: str, depth: int) -> _Typed:
-    if not isinstance(node.func, ast.Name) or node.func.id != "ipMatch" or len(node.args) != 2 or node.keywords:  # noqa: PLR2004  address and network
+    if not isinstance(node.func, ast.Name) or node.func.id != "ipMatch" or len(node.args) != 2 or node.keywords:
         raise _refuse(node, text, 'The only function is ipMatch(r.ctx.ip, "network").')
     address, network = node.args
     found = _expression(address, text, depth)

@@ -82,7 +82,13 @@ def _read_quoted(file: str, lines: list[str], number: int, rows: list[Row], find
     if text.count('"') % 2:
         # Nothing closes it: only its own line is given up, so that what follows is still checked.
         column = lines[first - 1].rfind('"') + 1
-        findings.error(file, first, column, "CSV_UNTERMINATED_QUOTE", 'A quote is opened and never closed; close it, or write "" for one quote.')
+        findings.error(
+            file,
+            first,
+            column,
+            "CSV_UNTERMINATED_QUOTE",
+            'A quote is opened and never closed; close it, or write "" for one quote.',
+        )
         return first
     if _CONTROL.search(text) is not None:
         _control(file, first, text, findings)

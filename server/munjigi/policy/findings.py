@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from munjigi.kernel.personal import looks_personal
-from munjigi.policy.types import Problem
+from munjigi.policy.types import Problem, Severity
 
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 MAX_FINDINGS: Final = 1000
@@ -57,7 +57,7 @@ class Findings:
         """Return each distinct problem once, by file, line and column."""
         found = sorted(set(self._problems))
         if self._dropped:
-            severity = "error" if self._errors else "warning"
+            severity: Severity = "error" if self._errors else "warning"
             more = f"There are {self._dropped} more findings; repair these first."
             found.append(Problem(found[-1].file, 0, 0, severity, "MORE_FINDINGS", more))
         return tuple(found)

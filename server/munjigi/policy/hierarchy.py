@@ -48,11 +48,11 @@ def _reach(file: str, role: str, above: dict[str, list[Link]], findings: Finding
 def _check_cycles(file: str, above: dict[str, list[Link]], findings: Findings) -> None:
     """Report the line that closes each cycle. Iterative: a chain may be longer than Python's stack."""
     done: set[str] = set()
-    for start in above:
+    for start, outgoing in above.items():
         if start in done:
             continue
         active = {start}
-        trail = [(start, iter(above[start]))]
+        trail = [(start, iter(outgoing))]
         while trail:
             role, links = trail[-1]
             link = next(links, None)

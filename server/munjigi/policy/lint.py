@@ -70,7 +70,7 @@ def _rows(rows: PolicyRows) -> Iterator[Row]:
 
 
 def _shadowed(subject: Subject, findings: Findings) -> None:
-    """An allow rule that an unconditional deny always beats."""
+    """Warn about an allow rule that an unconditional deny always beats."""
     denies: dict[tuple[str, str], dict[tuple[str, str], int]] = {}
     for placed in subject.rows.rules:
         rule = placed.rule
@@ -112,7 +112,9 @@ def _never_matches(subject: Subject, findings: Findings) -> None:
     for placed in subject.rows.rules:
         rule = placed.rule
         if rule.cond == "False":
-            findings.warning(POLICY_FILE, *_at(placed.row, 5), "RULE_NEVER_MATCHES", "This condition never holds; remove the rule.")
+            findings.warning(
+                POLICY_FILE, *_at(placed.row, 5), "RULE_NEVER_MATCHES", "This condition never holds; remove the rule."
+            )
         elif (
             (rule.act == ANY and rule.purpose not in purposes and rule.purpose != ANY)
             or (rule.purpose == ANY and rule.act not in actions and rule.act != ANY)
@@ -160,7 +162,11 @@ def _masks_of_classes(subject: Subject, findings: Findings) -> None:
     for obj, mask, placed in _allows(subject):
         if mask == CLEAR:
             continue
-        wanted = (obj[len(CLASS_PREFIX) :],) if obj.startswith(CLASS_PREFIX) else tuple({name: None for each in columns(obj) for name in subject.classes[each]})
+        wanted = (
+            (obj[len(CLASS_PREFIX) :],)
+            if obj.startswith(CLASS_PREFIX)
+            else tuple({name: None for each in columns(obj) for name in subject.classes[each]})
+        )
         for name in wanted:
             if mask not in masks.get(name, ()):
                 message = f"Class {quoted(name)} has no mask {quoted(mask)}; it has: {', '.join(masks.get(name, ()))}."
@@ -168,7 +174,7 @@ def _masks_of_classes(subject: Subject, findings: Findings) -> None:
 
 
 def _unclassified(subject: Subject, findings: Findings) -> None:
-    """A column without a class is denied to everyone (promise P3), so nothing may allow it either."""
+    """Refuse to allow a column without a class: the unclassified is denied to everyone (promise P3)."""
     columns = _columns(subject)
     for obj, _, placed in _allows(subject):
         for column in columns(obj):
@@ -187,7 +193,12 @@ def _classes_without_column(subject: Subject, findings: Findings) -> None:
     for name in subject.catalog.catalog.masks:
         if name not in used:
             place = subject.place(CATALOG_FILE, ("classes", name))
-            findings.warning(CATALOG_FILE, *place, "CLASS_WITHOUT_COLUMN", f"No column is in class {quoted(name)}; classify one or remove the class.")
+            findings.warning(
+                CATALOG_FILE,
+                *place,
+                "CLASS_WITHOUT_COLUMN",
+                f"No column is in class {quoted(name)}; classify one or remove the class.",
+            )
 
 
 def _roles_without_rule(subject: Subject, findings: Findings) -> None:
@@ -195,7 +206,12 @@ def _roles_without_rule(subject: Subject, findings: Findings) -> None:
     for role, reached in subject.closure.items():
         if not any(each.role in allowing for each in reached):
             place = subject.place(ROLES_FILE, ("roles", role))
-            findings.warning(ROLES_FILE, *place, "ROLE_WITHOUT_RULE", f"No rule allows role {quoted(role)} anything; add one or remove the role.")
+            findings.warning(
+                ROLES_FILE,
+                *place,
+                "ROLE_WITHOUT_RULE",
+                f"No rule allows role {quoted(role)} anything; add one or remove the role.",
+            )
 
 
 def _purposes_without_tool(subject: Subject, findings: Findings) -> None:
@@ -210,7 +226,9 @@ def _purposes_without_tool(subject: Subject, findings: Findings) -> None:
 def _read_by_casbin(subject: Subject, findings: Findings) -> None:
     for row in _rows(subject.rows):
         if reads_differently(row):
-            message = "Casbin's own file reader splits this line differently; rewrite it without quotes, commas or brackets in cells."
+            message = (
+                "Casbin's own file reader splits this line differently; rewrite it without quotes, commas or brackets in cells."
+            )
             findings.warning(POLICY_FILE, *_at(row, 0), "CASBIN_READS_DIFFERENTLY", message)
 
 

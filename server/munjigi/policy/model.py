@@ -40,16 +40,34 @@ def check_model(file: str, text: str, findings: Findings) -> None:
         if found:
             section = found[1]
             if section not in SHIPPED:
-                findings.error(file, number, column, "MODEL_SECTION_UNKNOWN", f"Section {quoted(section)} is not part of the shipped model; remove it.")
+                findings.error(
+                    file,
+                    number,
+                    column,
+                    "MODEL_SECTION_UNKNOWN",
+                    f"Section {quoted(section)} is not part of the shipped model; remove it.",
+                )
             elif section in seen:
-                findings.error(file, number, column, "MODEL_SECTION_TWICE", f"Section {quoted(section)} stands here a second time; merge the two.")
+                findings.error(
+                    file,
+                    number,
+                    column,
+                    "MODEL_SECTION_TWICE",
+                    f"Section {quoted(section)} stands here a second time; merge the two.",
+                )
             seen.setdefault(section, {})
             continue
         _check_definition(file, number, column, section, stripped, seen, findings)
     for name, definitions in SHIPPED.items():
         for key in definitions:
             if key not in seen.get(name, {}):
-                findings.error(file, 0, 0, "MODEL_DEFINITION_MISSING", f"`{key}` of section [{name}] is missing; copy it from the shipped model.")
+                findings.error(
+                    file,
+                    0,
+                    0,
+                    "MODEL_DEFINITION_MISSING",
+                    f"`{key}` of section [{name}] is missing; copy it from the shipped model.",
+                )
 
 
 def _check_definition(
@@ -66,7 +84,13 @@ def _check_definition(
     if section not in SHIPPED:
         return
     if key not in SHIPPED[section]:
-        findings.error(file, number, column, "MODEL_DEFINITION_UNKNOWN", f"{quoted(key)} is not part of the shipped model's [{section}]; remove it.")
+        findings.error(
+            file,
+            number,
+            column,
+            "MODEL_DEFINITION_UNKNOWN",
+            f"{quoted(key)} is not part of the shipped model's [{section}]; remove it.",
+        )
         return
     if key in seen[section]:
         findings.error(file, number, column, "MODEL_DEFINITION_TWICE", f"{quoted(key)} is defined a second time; keep one.")

@@ -76,9 +76,17 @@ def _read_purpose(section: Section) -> Purpose:
         section.error("case_pattern", "CASE_PATTERN_INVALID", matches)
         matches = matcher("")
     elif pattern and not (ID.match(example) and matches(example)):
-        section.error("case_example", "CASE_EXAMPLE_INVALID", "`case_example` must be a case id that matches `case_pattern`; people are shown it.")
+        section.error(
+            "case_example",
+            "CASE_EXAMPLE_INVALID",
+            "`case_example` must be a case id that matches `case_pattern`; people are shown it.",
+        )
     elif example and not pattern:
-        section.error("case_example", "CASE_EXAMPLE_INVALID", "There is an example but no `case_pattern`; add the pattern or remove the example.")
+        section.error(
+            "case_example",
+            "CASE_EXAMPLE_INVALID",
+            "There is an example but no `case_pattern`; add the pattern or remove the example.",
+        )
     if required and not pattern:
         section.error("case_required", "CASE_PATTERN_MISSING", "A required case id needs a `case_pattern`; add it.")
     purpose = Purpose(
@@ -110,7 +118,10 @@ def read_tools(file: TomlFile, purposes: Mapping[str, Purpose] | None, findings:
     for section in entries(file, "tools", findings):
         tool = _read_tool(section, purposes)
         tools[tool.name] = tool
-        for key, value, taken in (("certificate_uri", tool.certificate_uri, uris), ("token_subject", tool.token_subject, subjects)):
+        for key, value, taken in (
+            ("certificate_uri", tool.certificate_uri, uris),
+            ("token_subject", tool.token_subject, subjects),
+        ):
             if value and value in taken:
                 section.error(key, "TOOL_IDENTITY_TWICE", f"Another tool has this `{key}`; two tools cannot share an identity.")
             taken.add(value)
@@ -121,13 +132,21 @@ def _read_tool(section: Section, purposes: Mapping[str, Purpose] | None) -> Tool
     uri = section.text("certificate_uri", required=False)
     subject = section.text("token_subject", required=False)
     if not uri and not subject:
-        section.error("", "TOOL_WITHOUT_IDENTITY", "The tool has neither `certificate_uri` nor `token_subject`, so it can never call; add one.")
+        section.error(
+            "",
+            "TOOL_WITHOUT_IDENTITY",
+            "The tool has neither `certificate_uri` nor `token_subject`, so it can never call; add one.",
+        )
     if uri and (":" not in uri or not uri.isascii() or any(char in uri for char in ' ,;"')):
-        section.error("certificate_uri", "VALUE_INVALID", "`certificate_uri` must be one URI, for example spiffe://company/tool/crm-desk.")
+        section.error(
+            "certificate_uri", "VALUE_INVALID", "`certificate_uri` must be one URI, for example spiffe://company/tool/crm-desk."
+        )
     asked = section.names("purposes", wildcard=True)
     for purpose in asked:
         if purposes is not None and purpose != ANY and purpose not in purposes:
-            section.error("purposes", "PURPOSE_UNKNOWN", "A purpose of this tool is not in purposes.toml; add it there or remove it here.")
+            section.error(
+                "purposes", "PURPOSE_UNKNOWN", "A purpose of this tool is not in purposes.toml; add it there or remove it here."
+            )
     actions = section.names("actions", wildcard=True)
     for action in actions:
         if action != ANY and action not in ACTIONS:

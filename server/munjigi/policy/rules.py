@@ -74,7 +74,9 @@ def read_policy(file: str, rows: list[Row], known: Known, findings: Findings) ->
             message = f"{quoted(ptype)} is no line type of the model; lines start with p, g or g2."
             findings.error(file, row.line, row.column(0), "PTYPE_UNKNOWN", message)
         elif len(row.cells) != arity:
-            message = f"A `{ptype}` line has {arity} cells, this one has {len(row.cells)}; put a cell that contains a comma in quotes."
+            message = (
+                f"A `{ptype}` line has {arity} cells, this one has {len(row.cells)}; put a cell that contains a comma in quotes."
+            )
             findings.error(file, row.line, row.column(min(len(row.cells), arity)), "WRONG_ARITY", message)
         elif ptype == "p":
             rule = _read_rule(file, row, cells, findings)
@@ -201,7 +203,10 @@ class _Cells:
         if purpose == ANY:
             if eft != "allow" or obj in OWN_RESOURCES:
                 return None
-            return "ALLOW_WITHOUT_PURPOSE", "Member data is allowed for a purpose, never for all of them; write one line per purpose."
+            return (
+                "ALLOW_WITHOUT_PURPOSE",
+                "Member data is allowed for a purpose, never for all of them; write one line per purpose.",
+            )
         if self._known.purposes is None or purpose in self._known.purposes:
             return None
         return "PURPOSE_UNKNOWN", f"Purpose {quoted(purpose)} is not in purposes.toml; add it there."
@@ -228,5 +233,5 @@ def _effect(eft: str) -> _Verdict:
     return "EFFECT_UNKNOWN", f"{quoted(eft)} is no effect; write allow or deny, in lower case."
 
 
-def _translated(text: str, allow: bool) -> Condition | None:  # noqa: FBT001  positional for the cache
+def _translated(text: str, allow: bool) -> Condition | None:
     return translate(text, allow=allow)

@@ -101,7 +101,7 @@ class Section:
             if key not in self._asked:
                 self.error(key, "KEY_UNKNOWN", f"{quoted(key)} is not known here; known: {', '.join(sorted(self._asked))}.")
 
-    def _take(self, key: str, *, required: bool) -> Any:  # noqa: ANN401  the value is whatever the file says, checked by the caller
+    def _take(self, key: str, *, required: bool) -> Any:
         self._asked.add(key)
         if key not in self._values:
             if required:
@@ -121,7 +121,9 @@ def entries(file: TomlFile, group: str, findings: Findings) -> Iterator[Section]
         path = (group, name)
         line, column = file.place(path)
         if not ID.match(name):
-            findings.error(file.file, line, column, "NAME_INVALID", f"{quoted(name)} is no name; names have 1 to 64 of A-Z a-z 0-9 . _ -")
+            findings.error(
+                file.file, line, column, "NAME_INVALID", f"{quoted(name)} is no name; names have 1 to 64 of A-Z a-z 0-9 . _ -"
+            )
         elif not isinstance(values, dict):
             findings.error(file.file, line, column, "VALUE_WRONG_TYPE", f"{quoted(name)} must be a table: [{group}.NAME].")
         else:

@@ -134,7 +134,13 @@ def read_tables(file: str, text: str, findings: Findings) -> tuple[TableCase, ..
     names: dict[str, int] = {}
     for case in cases:
         if case.name in names:
-            findings.error(file, case.line, 0, "TEST_NAME_TWICE", f"The test at line {names[case.name]} has this name too; give each its own.")
+            findings.error(
+                file,
+                case.line,
+                0,
+                "TEST_NAME_TWICE",
+                f"The test at line {names[case.name]} has this name too; give each its own.",
+            )
         names.setdefault(case.name, case.line)
     return tuple(cases)
 

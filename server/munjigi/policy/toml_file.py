@@ -60,7 +60,7 @@ def read_toml(file: str, text: str, findings: Findings) -> TomlFile | None:
 def _syntax_error(text: str, source: str) -> tuple[int, int, str]:
     found = _AT.search(text)
     # tomllib's own words for a duplicate name or a wrong value may quote the file; only the known openings are kept.
-    kind = (text[: found.start()] if found else text).split("'")[0].split("\"")[0].strip(" :(") or "Syntax error"
+    kind = (text[: found.start()] if found else text).split("'")[0].split('"')[0].strip(" :(") or "Syntax error"
     message = f"{kind}: this is not TOML; repair the syntax here."
     if found and found[1]:
         return int(found[1]), int(found[2]), message

@@ -32,7 +32,7 @@ class Node:
     keys: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
-class _Refused(Exception):  # noqa: N818  control flow of this module, not an error of the tree
+class _Refused(Exception):
     def __init__(self, line: int, column: int, code: str, message: str) -> None:
         super().__init__(message)
         self.finding = (line, column, code, message)
@@ -65,7 +65,7 @@ def _build(text: str) -> Node | None:
     root: Node | None = None
     open_nodes: list[tuple[Node, list[tuple[str, int, int]]]] = []
     for event in yaml.parse(text, Loader=_LOADER):
-        line, column = event.start_mark.line + 1, event.start_mark.column + 1
+        line, column = (event.start_mark.line + 1, event.start_mark.column + 1) if event.start_mark else (0, 0)
         if isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
             open_nodes.pop()
             continue
@@ -121,7 +121,7 @@ class Fields:
         self._findings = findings
         self._asked: set[str] = set()
         self._fields = node.fields or {}
-        if node.fields is None and not (node.text == ""):
+        if node.fields is None and node.text != "":
             findings.error(file, node.line, node.column, "VALUE_WRONG_TYPE", "A mapping (`key: value` lines) is needed here.")
 
     def error(self, key: str, code: str, message: str) -> None:
@@ -165,7 +165,7 @@ class Fields:
     def number(self, key: str, highest: int, *, default: int) -> int:
         """Return a whole number in [0, highest]."""
         text = self.text(key, default=str(default))
-        if text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= highest:  # noqa: PLR2004  digits of the highest number
+        if text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= highest:
             return int(text)
         self.error(key, "VALUE_INVALID", f"{quoted(key)} must be a whole number from 0 to {highest}.")
         return default
