@@ -21,7 +21,7 @@ LINES = [
     P("agent", "crm.member.memo", act="*", purpose="*", allow=False),
     P("overseer", "munjigi.audit", purpose="oversight"),
     P("agent", "class:contact"),
-    P("away", "crm.member.phone", on=lambda sub, obj, act, why, ctx: ctx.ip.startswith("10.")),
+    P("away", "crm.member.phone", on=lambda *asked: asked[4].ip.startswith("10.")),
     P("away", "crm.member.phone", mask="null"),
     P("broken", "crm.member.name", on=lambda *_: 1 / 0 > 0),
     P("careful", "crm.member.name"),

@@ -120,17 +120,16 @@ def _combine(frame: Frame, ground: Ground, linked: Linked, waiting: Linked, aske
         answer.append(field)
         paths.append(path)
     denied = [number for number, field in enumerate(answer) if field.effect is Effect.DENIED]
-    allow = bool(answer) and (not denied or (partial and len(denied) < len(answer)))
-    if allow:
-        shown = next(number for number, field in enumerate(answer) if field.effect is not Effect.DENIED)
-    else:
-        shown = denied[0] if denied else -1
+    visible = [number for number, field in enumerate(answer) if field.effect is not Effect.DENIED]
+    allow = bool(visible) and (partial or not denied)
+    # A known resource has columns, and each of them is either shown or denied.
+    first = visible[0] if allow else denied[0]
     return Decision(
         allow=allow,
-        reason=answer[shown].reason if answer else reasons.RESOURCE_UNKNOWN,
+        reason=answer[first].reason,
         fields=tuple(answer),
-        rule=answer[shown].rule if answer else "",
-        role_path=paths[shown] if answer else (),
+        rule=answer[first].rule,
+        role_path=paths[first],
         help=explain_field(snapshot.bundle, frame, ground, answer[denied[0]]) if denied else "",
         resource_known=True,
         purpose_known=True,

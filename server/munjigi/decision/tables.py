@@ -1,6 +1,8 @@
-"""Decide a case of the security team's decision tables with the core that decides in service."""
+"""Answer the decision tables of a policy home with the one core (promise P4)."""
 
 from __future__ import annotations
+
+from typing import Final
 
 from munjigi.decision.core import decide
 from munjigi.decision.grant_table import GrantTable
@@ -11,36 +13,36 @@ from munjigi.kernel.identity import EmployeeKey
 from munjigi.policy.tables import TableCase, TableOutcome
 from munjigi.policy.types import PolicyBundle
 
-_ISSUER = "urn:munjigi:decision-table"
-_FOREVER = 1 << 62
+_ISSUER: Final = "policy-test"
+_ALWAYS: Final = (-(1 << 63), (1 << 63) - 1)
 
 
 def evaluate_case(bundle: PolicyBundle, case: TableCase) -> TableOutcome:
-    """Give the case's employee its grants and facts, decide its request at its time, and return the outcome."""
+    """Decide one case against its own grants and facts. The facts are in force at every time."""
     employee = EmployeeKey(_ISSUER, case.employee)
+    facts = tuple(Fact(kind, *_ALWAYS, source="test") for kind in case.facts)
+    person = Person(case.employee, case.principal_type, case.department, (employee,), facts)
     grants = [
-        Grant(f"case.{number}", employee, grant.role, grant.purpose, grant.starts_at, grant.ends_at, (), grant.scope)
-        for number, grant in enumerate(case.grants)
+        Grant(f"grant-{number:04}", employee, held.role, held.purpose, held.starts_at, held.ends_at, (), held.scope)
+        for number, held in enumerate(case.grants, 1)
     ]
-    facts = tuple(Fact(kind, 0, _FOREVER, "decision table") for kind in case.facts)
-    person = Person("case", case.principal_type, case.department, (employee,), facts)
     asked = case.request
     request = Request(
-        employee,
-        asked.tool,
-        asked.resource,
-        asked.fields,
-        asked.action,
-        asked.purpose,
-        asked.case_id,
-        asked.subjects,
-        asked.ip,
-        asked.probe,
-        asked.allow_partial,
+        employee=employee,
+        tool=asked.tool,
+        resource=asked.resource,
+        fields=asked.fields,
+        action=asked.action,
+        purpose=asked.purpose,
+        case_id=asked.case_id,
+        subjects=asked.subjects,
+        ip=asked.ip,
+        probe=asked.probe,
+        allow_partial=asked.allow_partial,
     )
-    decision = decide(Snapshot(bundle, GrantTable.build(grants, [person], 1)), request, asked.at)
+    decision = decide(Snapshot(bundle, GrantTable.build(grants, (person,), 0)), request, asked.at)
     return TableOutcome(
-        "ALLOW" if decision.allow else "DENY",
-        decision.reason,
-        {field.name: field.mask if field.effect is Effect.MASKED else field.effect.value for field in decision.fields},
+        decision="ALLOW" if decision.allow else "DENY",
+        reason=decision.reason,
+        fields={field.name: field.mask if field.effect is Effect.MASKED else field.effect.value for field in decision.fields},
     )
