@@ -101,7 +101,7 @@ def test_a_deny_says_what_the_employee_can_do(capsys):
     show(decision_pb2.CheckRequest(resource="crm.member\x1b[2J", purpose="inquiry", intent=decision_pb2.INTENT_PROBE), answer)
     printed = capsys.readouterr().out
     assert printed.startswith("DENY  NO_GRANT  read crm.member\\u001b[2J for inquiry (probe: permits no read)")
-    assert "You need cs_agent. Ask cs.lee." in printed
+    assert "help        You need cs_agent.\n            Ask cs.lee.\n" in printed
     assert "\x1b" not in printed
     assert "valid until" not in printed
 
@@ -134,7 +134,7 @@ def record(event_type: str, index: int = 1, **content: object) -> audit_pb2.Audi
             record("access.decision", employee="dpo.yoon", action="read", resource="munjigi.audit", own=True, door="SearchRecords", decision="DENY"),
             ["dpo.yoon", "read munjigi.audit by SearchRecords", "DENY"],
         ),
-        (record("access.confirm", employee="cs.kim", outcome="read", row_count=1, decision_id=f"{LOG}-1"), [f"read: 1 rows, of {LOG}-1"]),
+        (record("access.confirm", employee="cs.kim", outcome="read", row_count=1, decision_id=f"{LOG}-1"), [f"read 1 row(s) of {LOG}-1"]),
         (record("policy.load", accepted=False, policy_revision="ab" * 32, first_problem="policy.csv:3:1 X"), ["refused", "policy.csv:3:1 X"]),
         (record("process.event", event="start", version="1", front="native"), ["gateway start, version 1, front native"]),
         (record("identity.failure", reason="TOKEN_EXPIRED", peer="127.0.0.1", count=3), ["3 refused sign-in(s) from 127.0.0.1", "TOKEN_EXPIRED"]),
@@ -151,10 +151,9 @@ def test_records_as_a_table(made: audit_pb2.AuditRecord, told: list[str], capsys
 
 def test_grants_as_a_table(capsys):
     grant = grant_pb2.Grant(
-        grant_id="g.1", employee="cs.kim", role="cs_agent", purpose="inquiry", starts_at=NOW, ends_at=NOW, active=False
+        grant_id="g.1", employee="cs.kim", role="cs_agent", purpose="inquiry", starts_at=NOW, ends_at=NOW, scope_actions=["read"]
     )
     output.console().print(grants_table([grant], employees=True))
     printed = capsys.readouterr().out
-    assert "cs.kim" in printed
-    assert "whole role" in printed
-    assert "2026-11-22 (not in force)" in printed
+    for told in ("cs.kim", "for inquiry", "only read", "to   2026-11-22", "not in force", "g.1"):
+        assert told in printed

@@ -96,7 +96,7 @@ def audit_search(
         screen.print("No record matches.")
     notes = f"{len(found.records)} shown, newest first; times are UTC"
     if found.next_page_token:
-        notes += f"; there are more: raise --limit or narrow the search (shown up to {show_moment(found.records[-1].time)})"
+        notes += "; there are more: raise --limit or narrow the search"
     screen.print(styled(notes, "dim"))
     if not found.complete:
         screen.print(styled("The index has not caught up with the journal; search again for the newest records.", "yellow"))
@@ -109,14 +109,13 @@ def records_table(records: Iterable[audit_pb2.AuditRecord]) -> Table:
     listing = table("time", "who", "what", "answer", fold=("who", "what", "answer"))
     for each in records:
         content = as_dict(each).get("content", {})
-        who = styled(str(content.get("employee") or each.event_type), "bold")
+        who = styled("", "").append(safe(str(content.get("employee") or each.event_type)), style="bold")
         if content.get("tool"):
             who.append(f"\nvia {safe(str(content['tool']))}", style="dim")
         what = styled(_what(each.event_type, content), "")
         what.append(f"\n{safe(each.id)}", style="dim")
         time = show_moment(each.time)
-        when = styled(time[:10], "dim")
-        when.append(f"\n{time[11:23]}", style="not dim")
+        when = styled("", "").append(time[:10], style="dim").append(f"\n{time[11:23]}")
         listing.add_row(when, who, what, _answer(each.event_type, content))
     return listing
 
@@ -133,7 +132,7 @@ def _what(event_type: str, content: dict[str, object]) -> str:
         subject += f", {count} member{'' if count == 1 else 's'}" if count else ""
         return subject + (" [probe]" if content.get("probe") else "") + (" [observed]" if content.get("observe") else "")
     if event_type == "access.confirm":
-        return f"{content.get('outcome')}: {content.get('row_count', 0)} rows, of {content.get('decision_id')}"
+        return f"{content.get('outcome')} {content.get('row_count', 0)} row(s) of {content.get('decision_id')}"
     if event_type == "policy.load":
         return f"policy {str(content.get('policy_revision'))[:12]} from {content.get('source')}"
     if event_type == "process.event":

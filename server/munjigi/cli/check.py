@@ -98,7 +98,7 @@ def show(request: decision_pb2.CheckRequest, answer: decision_pb2.CheckResponse)
     """Print the answer for a person: verdict first, then why, then where it is recorded, then what to do."""
     from rich.text import Text
 
-    from munjigi.cli.output import console, facts, safe, short_name, table, verdict
+    from munjigi.cli.output import console, facts, lines, safe, short_name, table, verdict
     from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
     screen = console()
@@ -126,7 +126,7 @@ def show(request: decision_pb2.CheckRequest, answer: decision_pb2.CheckResponse)
     screen.print(
         facts(
             [
-                ("help", answer.help.replace("\n", " ")),
+                ("help", lines(answer.help)),
                 ("role path", " > ".join(answer.role_path)),
                 ("you must", "; ".join(_duty(each, answer.valid_until) for each in answer.obligations)),
                 ("valid until", show_moment(answer.valid_until)),

@@ -12,19 +12,17 @@ from munjigi_client._proto.munjigi.v1 import grant_pb2
 
 
 def grants_table(grants: Iterable[grant_pb2.Grant], *, employees: bool) -> Table:
-    """Return the table; `employees` adds the column of who holds each grant."""
-    heads = ("role", "purpose", "scope", "from", "until", "approved by", "grant")
-    listing = table(*(("employee", *heads) if employees else heads), fold=("scope", "grant", "approved by", "employee"))
+    """Return the table, two lines a grant; `employees` adds the column of who holds each."""
+    heads = ("role", "in force", "approved by")
+    listing = table(*(("employee", *heads) if employees else heads), fold=("role", "approved by"))
     for each in grants:
-        scope = ", ".join([*each.scope_objects, *each.scope_actions]) or "whole role"
-        row = [
-            safe(each.role),
-            safe(each.purpose),
-            safe(scope),
-            show_day(each.starts_at),
-            show_day(each.ends_at) if each.active else styled(f"{show_day(each.ends_at)} (not in force)", "dim"),
-            safe(", ".join(each.approved_by)),
-            safe(each.grant_id),
-        ]
+        role = styled("", "").append(safe(each.role), style="bold").append(f"\nfor {safe(each.purpose)}")
+        if each.scope_objects or each.scope_actions:
+            role.append(f"\nonly {safe(', '.join([*each.scope_actions, *each.scope_objects]))}", style="yellow")
+        force = styled("", "").append(f"from {show_day(each.starts_at)}\nto   {show_day(each.ends_at)}")
+        if not each.active:
+            force.append("\nnot in force", style="yellow")
+        by = styled("", "").append(safe(", ".join(each.approved_by))).append(f"\n{safe(each.grant_id)}", style="dim")
+        row = [role, force, by]
         listing.add_row(*([safe(each.employee), *row] if employees else row))
     return listing

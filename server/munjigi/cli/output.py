@@ -109,7 +109,13 @@ def table(*columns: str, title: str = "", fold: Sequence[str] = (), right: Seque
         box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold", header_style="bold", pad_edge=False
     )
     for name in columns:
-        made.add_column(name, overflow="fold", no_wrap=name not in fold, justify="right" if name in right else "left")
+        made.add_column(
+            name,
+            overflow="fold",
+            no_wrap=name not in fold,
+            min_width=8 if name in fold else None,
+            justify="right" if name in right else "left",
+        )
     return made
 
 
@@ -126,11 +132,16 @@ def facts(pairs: Iterable[tuple[str, str | Text]]) -> Table:
     return grid
 
 
-def styled(text: str, style: str) -> Text:
-    """Return text in a style, made harmless."""
+def lines(text: str) -> Text:
+    """Return text of several lines, each made harmless."""
+    return styled("\n".join(safe(line) for line in text.splitlines()), "", trusted=True)
+
+
+def styled(text: str, style: str, *, trusted: bool = False) -> Text:
+    """Return text in a style, made harmless unless it is already."""
     from rich.text import Text
 
-    return Text(safe(text), style=style)
+    return Text(text if trusted else safe(text), style=style)
 
 
 _STYLES: Final = {
