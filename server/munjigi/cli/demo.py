@@ -120,16 +120,17 @@ def _table(rows: list[dict[str, Any]]) -> Any:
     from munjigi.cli.output import styled, table
 
     numbers = ("asked", "allow", "deny", "confirmed")
-    listing = table("employee", "through", "what", *numbers, "errors", fold=("what", "errors"), right=numbers)
+    listing = table("who", "what", *numbers, fold=("what",), right=numbers)
     for row in rows:
+        what = styled(row["what"], "")
+        for reason, count in row["errors"].items():
+            what.append(f"\n{reason} x{count}", style="bold red")
         listing.add_row(
-            row["employee"],
-            row["tool"],
-            row["what"],
+            styled(row["employee"], "").append(f" via {row['tool']}", style="dim"),
+            what,
             str(row["decisions"]),
             styled(str(row["allowed"] or ""), "green"),
             styled(str(row["denied"] or ""), "red"),
             str(row["confirmed"] or ""),
-            ", ".join(f"{reason} x{count}" for reason, count in row["errors"].items()),
         )
     return listing
