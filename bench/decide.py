@@ -73,9 +73,10 @@ def bundle_of(rules: int) -> PolicyBundle:
 def grants_of(roles: int, count: int) -> list[Grant]:
     """`count` grants, one for each of `count` employees, spread over the roles."""
     held = []
+    names = [f"role{number}" for number in range(roles)]
     for number in range(count):
         employee = EmployeeKey("https://issuer", f"e{number}")
-        held.append(Grant(f"g{number}", employee, f"role{number % roles}", "inquiry", NOW - YEAR, NOW + YEAR, ("o",)))
+        held.append(Grant(f"g{number}", employee, names[number % roles], "inquiry", NOW - YEAR, NOW + YEAR, ("o",)))
     return held
 
 

@@ -17,6 +17,7 @@ from munjigi.decision import reasons
 from munjigi.decision.asker import Asker
 from munjigi.decision.cells import ALLOWS, Outcome, combine, covers
 from munjigi.decision.frames import MEMO_KEY, Frame, Ground, Memory, Sheet
+from munjigi.decision.reasons import GRANTED
 from munjigi.decision.refusal import explain_field, no_link_reason, refuse
 from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Decision, Effect, FieldDecision, Request
@@ -39,12 +40,14 @@ def decide(snapshot: Snapshot, request: Request, now: int) -> Decision:
     if ground.whole and fields:
         return refuse(snapshot, request, frame, reasons.FIELD_UNKNOWN)
 
+    held = table.of(employee)
     linked: Linked = []
     waiting: Linked = []
     asker: Asker | None = None
-    for grant in table.of(employee):
+    for grant in held:
         if grant.purpose == purpose and grant.starts_at <= now < grant.ends_at:
-            sheet = ground.sheets.get(grant.role) or ground.sheet(grant.role)
+            role = grant.role
+            sheet = ground.sheets.get(role) or ground.sheet(role)
             if sheet.requires:
                 asker = asker or Asker(snapshot, request, now)
                 if not asker.meets(sheet.requires):
@@ -52,18 +55,20 @@ def decide(snapshot: Snapshot, request: Request, now: int) -> Decision:
                     continue
             linked.append((grant, sheet))
     if not linked and not waiting:
-        return refuse(snapshot, request, frame, no_link_reason(table.of(employee), purpose, now))
-    reason = _unfit(frame, ground, case_id, subjects, probe=probe)
-    if reason:
-        return refuse(snapshot, request, frame, reason)
+        return refuse(snapshot, request, frame, no_link_reason(held, purpose, now))
+    if (
+        (not frame.matches_case(case_id) if case_id else frame.case_required)
+        or (subjects <= 0 and frame.member_data and not probe)
+        or subjects > frame.max_subjects
+    ):
+        return refuse(snapshot, request, frame, _unfit(frame, case_id, subjects))
 
     if len(linked) == 1 and not waiting and linked[0][0].scope is None:
         # Most people hold one grant for a purpose: the same answer as below, without combining.
         grant, sheet = linked[0]
         cells = sheet.cells
         ids = (grant.grant_id,)
-        answer = []
-        first: Outcome | None = None
+        answer: list[FieldDecision] = []
         for name in fields or ground.columns:
             cell = cells.get(name) or sheet.cell(name)
             if cell is None:
@@ -72,36 +77,28 @@ def decide(snapshot: Snapshot, request: Request, now: int) -> Decision:
             if outcome is None:
                 asker = asker or Asker(snapshot, request, now)
                 outcome = asker.outcome(cell)
-            if outcome.kind != ALLOWS:
+            kind, _, _, head, path = outcome
+            if kind != ALLOWS:
                 break
-            answer.append(_new(FieldDecision, (*outcome.head, ids, cell.classes)))
-            first = first or outcome
+            if not answer:
+                first = ids + path
+            answer.append(_new(FieldDecision, head + (ids, cell.classes)))  # noqa: RUF005 - unpacking is slower
         else:
-            if first is not None:
-                head = (True, reasons.GRANTED, tuple(answer), first.head[4], ids + first.path, "", True, True, True)
-                return _new(Decision, (*head, _NO_NAMES, bundle.revision, table.revision))
+            known = (True, True, True, _NO_NAMES, bundle.revision, table.revision)
+            top = (True, GRANTED, tuple(answer), answer[0].rule, first, "")
+            return _new(Decision, top + known)
 
-    asker = asker or Asker(snapshot, request, now)
-    return _combine(frame, ground, linked, waiting, asker, partial=partial)
+    return _combine(frame, ground, linked, waiting, asker or Asker(snapshot, request, now), partial=partial)
 
 
-def _unfit(frame: Frame, ground: Ground, case_id: str, subjects: int, *, probe: bool) -> str:
-    """Name what the request itself lacks; empty when nothing."""
-    purpose = frame.purpose
-    tool = frame.tool
-    if purpose is None or tool is None:
-        return reasons.TOOL_UNKNOWN
+def _unfit(frame: Frame, case_id: str, subjects: int) -> str:
+    """Name what the request itself lacks, of what `decide` found it to lack."""
     if case_id:
-        if not purpose.matches_case(case_id):
+        if not frame.matches_case(case_id):
             return reasons.CASE_ID_INVALID
-    elif purpose.case_required:
+    elif frame.case_required:
         return reasons.CASE_ID_REQUIRED
-    if ground.member_data:
-        if subjects <= 0 and not probe:
-            return reasons.SUBJECTS_REQUIRED
-        if subjects > tool.max_subjects > 0:
-            return reasons.TOO_MANY_SUBJECTS
-    return ""
+    return reasons.SUBJECTS_REQUIRED if subjects <= 0 else reasons.TOO_MANY_SUBJECTS
 
 
 def _combine(frame: Frame, ground: Ground, linked: Linked, waiting: Linked, asker: Asker, *, partial: bool) -> Decision:

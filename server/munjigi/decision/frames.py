@@ -6,8 +6,9 @@ Everything here is kept in the bundle's memo under names of the bundle only, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+import math
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from munjigi.decision import reasons
 from munjigi.decision.cells import Cell, candidates
@@ -85,14 +86,39 @@ class Ground:
         return sheet
 
 
-class Frame(NamedTuple):
+class Frame:
     """A ground as one tool may ask about it. `reason` is empty, or why nobody gets an ALLOW; then `ground` may be None."""
 
-    reason: str
-    ground: Ground | None
-    purpose: Purpose | None
-    tool: Tool | None
-    action_known: bool
+    __slots__ = (
+        "action_known",
+        "case_required",
+        "ground",
+        "matches_case",
+        "max_subjects",
+        "member_data",
+        "purpose",
+        "reason",
+        "tool",
+    )
+
+    def __init__(
+        self, reason: str, ground: Ground | None, purpose: Purpose | None, tool: Tool | None, *, action_known: bool
+    ) -> None:
+        self.reason = reason
+        self.ground = ground
+        self.purpose = purpose
+        self.tool = tool
+        self.action_known = action_known
+        # What `decide` looks at each time, at one step.
+        self.case_required = purpose is None or purpose.case_required
+        self.matches_case: Callable[[str], bool] = purpose.matches_case if purpose else _never
+        self.member_data = ground is None or ground.member_data
+        most = tool.max_subjects if tool else 0
+        self.max_subjects: float = most if self.member_data and most > 0 else math.inf
+
+
+def _never(_: str) -> bool:
+    return False
 
 
 class Memory:
@@ -171,7 +197,7 @@ class Memory:
             reason = reasons.TOOL_ACTION_NOT_ALLOWED
         else:
             reason = ""
-        return Frame(reason, ground, why, asking, action_known)
+        return Frame(reason, ground, why, asking, action_known=action_known)
 
 
 def _is_whole(bundle: PolicyBundle, resource: str) -> bool:
