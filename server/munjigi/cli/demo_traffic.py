@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final, Literal, NamedTuple
 
-from munjigi_client import AsyncClient, Decision, MunjigiClientError, Question
+from munjigi_client import AsyncClient, Decision, MunjigiClientError, NotAuthenticated, Question, RateLimited
 
 FIRST_MEMBER: Final = 1_000_001
 MEMBERS: Final = 50_000
 BATCH: Final = 20  # questions
+PATIENCE: Final = 5  # waits for a rate limit
 Door = Literal["check", "access", "batch"]
 
 
@@ -126,24 +127,36 @@ async def play(
 
 
 async def _act(scene: Scene, client: AsyncClient, tally: Tally, random: Random) -> None:
+    questions = [_question(scene, random) for _ in range(BATCH if scene.door == "batch" else 1)]
     began = time.perf_counter()
     try:
-        if scene.door == "batch":
-            for answer in await client.batch_check([_question(scene, random) for _ in range(BATCH)]):
-                if isinstance(answer, Decision):
-                    _count(tally, answer)
-                else:
-                    tally.errors[answer.reason] = tally.errors.get(answer.reason, 0) + 1
-        else:
-            await _ask(scene, client, tally, _question(scene, random))
+        await _patiently(lambda: _ask(scene, client, tally, questions))
     except MunjigiClientError as error:
-        if error.reason in ("UNAVAILABLE", "UNAUTHENTICATED", "ISSUER_UNKNOWN"):
+        if isinstance(error, NotAuthenticated) or error.reason == "UNAVAILABLE":
             raise
-        tally.errors[error.reason] = tally.errors.get(error.reason, 0) + 1
+        _note(tally, error)
     tally.seconds.append(time.perf_counter() - began)
 
 
-async def _ask(scene: Scene, client: AsyncClient, tally: Tally, question: Question) -> None:
+async def _patiently(ask: Callable[[], Awaitable[None]]) -> None:
+    """Ask again after a tool's rate limit has told how long to wait; the last refusal stands."""
+    for _ in range(PATIENCE):
+        try:
+            return await ask()
+        except RateLimited as error:
+            await asyncio.sleep(min(max(error.retry_after, 0.05), 5.0))
+    return await ask()
+
+
+async def _ask(scene: Scene, client: AsyncClient, tally: Tally, questions: list[Question]) -> None:
+    if scene.door == "batch":
+        for answer in await client.batch_check(questions):
+            if isinstance(answer, Decision):
+                _count(tally, answer)
+            else:
+                _note(tally, answer)
+        return
+    question = questions[0]
     decision = await client.check(
         question.resource,
         question.fields,
@@ -176,3 +189,7 @@ def _count(tally: Tally, decision: Decision) -> None:
         tally.allowed += 1
     else:
         tally.denied += 1
+
+
+def _note(tally: Tally, error: MunjigiClientError) -> None:
+    tally.errors[error.reason] = tally.errors.get(error.reason, 0) + 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -43,7 +43,13 @@ def show_day(ns: int) -> str:
     return f"{datetime.fromtimestamp(ns // SECOND, UTC):%Y-%m-%d}"
 
 
-class Moment(click.ParamType[int]):
+if TYPE_CHECKING:
+    _IntType = click.ParamType[int]
+else:
+    _IntType = click.ParamType  # generic at run time only from a later click on than we ask for
+
+
+class Moment(_IntType):
     """An option's value that `parse_moment` takes; `now` is looked at once per value."""
 
     name = "moment"
