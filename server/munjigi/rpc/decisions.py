@@ -57,7 +57,7 @@ class DecisionService:
             result = response.results.add()
             try:
                 validate(item)
-                result.response.CopyFrom(self._desk.check(call, item))
+                self._desk.check(call, item, result.response)
             except InvalidArgument as error:
                 _explain(result.error, error)
         return response

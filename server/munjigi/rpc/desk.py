@@ -11,9 +11,10 @@ import time
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, NamedTuple
 
 from munjigi.audit.journal import Journal
+from munjigi.audit.records import AccessRecord
 from munjigi.decision.core import decide
 from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Decision, Effect, Request
@@ -26,7 +27,7 @@ from munjigi.policy.types import CLASS_PREFIX, OWN_DATABASE
 from munjigi.rpc.call import Call
 from munjigi.rpc.pending import VALIDITY, PendingReads
 from munjigi.rpc.ports import DecisionMeter, SnapshotSource
-from munjigi.rpc.recording import access_record
+from munjigi.rpc.recording import about_others, access_record
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
 OVERSIGHT: Final = "oversight"  # the purpose of operating and overseeing Munjigi itself
@@ -37,6 +38,17 @@ _EFFECTS: Final = {
     Effect.MASKED: pb.FIELD_EFFECT_MASKED,
     Effect.DENIED: pb.FIELD_EFFECT_DENIED,
 }
+
+
+class _Ruling(NamedTuple):
+    """The last question, its record and its answer."""
+
+    call: Call
+    snapshot: Snapshot
+    request: Request
+    decision: Decision
+    record: AccessRecord
+    answer: pb.CheckResponse
 
 
 class Desk:
@@ -59,9 +71,13 @@ class Desk:
         self._clock = clock
         self._pending = pending
         self._meter = meter
+        self._last: _Ruling | None = None
 
-    def check(self, call: Call, asked: pb.CheckRequest) -> pb.CheckResponse:
-        """Answer one question about member data.
+    def check(self, call: Call, asked: pb.CheckRequest, into: pb.CheckResponse | None = None) -> pb.CheckResponse:
+        """Answer one question about member data, in the message `into` if one is given.
+
+        The items of one call often ask the same about other members. Then the same arguments would give the
+        same decision, so it is taken over, and only what differs is put into the record and the answer.
 
         Raises `InvalidArgument` for malformed values (nothing is decided) and `AuditUnavailable` when the
         record cannot be taken.
@@ -88,29 +104,52 @@ class Desk:
             asked.intent == pb.INTENT_PROBE,
             asked.allow_partial,
         )
-        decision = decide(snapshot, request, call.received)
-        readable = decision.allow and not request.probe
-        valid_until = call.received + VALIDITY if readable else 0
-        record = access_record(
-            call,
-            request,
-            decision,
-            snapshot,
-            self._digests,
-            members=members,
-            request_id=asked.request_id,
-            session_id=asked.origin.session_id if asserted else "",
-            ip_asserted=asserted,
-            observe=asked.observe,
-            own=resource.startswith(OWN_DATABASE + ".") and decision.resource_known,
-            valid_until=valid_until,
-            latency_ns=time.perf_counter_ns() - began,
-        )
+        observe = asked.observe
+        session_id = asked.origin.session_id if asserted else ""
+        answer = pb.CheckResponse() if into is None else into
+        last = self._last
+        if (
+            last is not None
+            and last.call is call
+            and last.snapshot is snapshot
+            and last.request == request
+            and last.record.observe is observe
+        ):
+            decision = last.decision
+            valid_until = last.record.valid_until
+            latency = time.perf_counter_ns() - began
+            record = about_others(last.record, members, asked.request_id, session_id, latency, ip_asserted=asserted)
+            answer.CopyFrom(last.answer)
+        else:
+            decision = decide(snapshot, request, call.received)
+            valid_until = call.received + VALIDITY if decision.allow and not request.probe else 0
+            record = access_record(
+                call,
+                request,
+                decision,
+                snapshot,
+                self._digests,
+                members=members,
+                request_id=asked.request_id,
+                session_id=session_id,
+                ip_asserted=asserted,
+                observe=observe,
+                own=resource.startswith(OWN_DATABASE + ".") and decision.resource_known,
+                valid_until=valid_until,
+                latency_ns=time.perf_counter_ns() - began,
+            )
+            self._answer(answer, snapshot, request, decision, valid_until, observe)
+            self._last = _Ruling(call, snapshot, request, decision, record, answer)
         index = self._journal.append(record)
-        if readable and not asked.observe:
+        log_id = self._journal.log_id
+        answer.decision_id = record_id(log_id, index)
+        position = answer.record
+        position.log_id = log_id
+        position.index = index
+        if valid_until and not observe:
             self._pending.add(index, call.caller, valid_until, resource)
         self._meter.decision(call.door, call.caller.tool, decision)
-        return self._answer(snapshot, request, decision, index, valid_until, asked.observe)
+        return answer
 
     def authorize(self, call: Call, resource: str, action: str, request_id: str = "") -> str:
         """Decide an operation on Munjigi itself and return its decision id.
@@ -165,24 +204,24 @@ class Desk:
         return () if table is None else self._references.of(table.subjects_of, member_ids, table.key_type)
 
     def _answer(
-        self, snapshot: Snapshot, request: Request, decision: Decision, index: int, valid_until: int, observe: bool
-    ) -> pb.CheckResponse:
-        log_id = self._journal.log_id
-        response = pb.CheckResponse(
-            decision=pb.DECISION_ALLOW if decision.allow else pb.DECISION_DENY,
-            decision_id=f"{log_id}-{index}",
-            reason=decision.reason,
-            policy_revision=decision.policy_revision,
-            grant_revision=decision.grant_revision,
-            valid_until=valid_until,
-            help=decision.help,
-            role_path=decision.role_path,
-        )
-        position = response.record
-        position.log_id = log_id
-        position.index = index
-        fields = response.fields
-        obligations = response.obligations
+        self,
+        answer: pb.CheckResponse,
+        snapshot: Snapshot,
+        request: Request,
+        decision: Decision,
+        valid_until: int,
+        observe: bool,
+    ) -> None:
+        """Put a decision into an empty answer, all but where its record lies."""
+        answer.decision = pb.DECISION_ALLOW if decision.allow else pb.DECISION_DENY
+        answer.reason = decision.reason
+        answer.policy_revision = decision.policy_revision
+        answer.grant_revision = decision.grant_revision
+        answer.valid_until = valid_until
+        answer.help = decision.help
+        answer.role_path.extend(decision.role_path)
+        fields = answer.fields
+        obligations = answer.obligations
         for name, effect, mask, reason, rule, grants, _ in decision.fields:
             fields.add(name=name, effect=_EFFECTS[effect], mask=mask, reason=reason, rule=rule, grant_ids=grants)
             if decision.allow and effect is Effect.MASKED:
@@ -193,7 +232,6 @@ class Desk:
                 obligations.add(kind=pb.OBLIGATION_KIND_LIMIT_SUBJECTS, limit=request.subjects)
             if tool is not None and tool.confirm == "required":
                 obligations.add(kind=pb.OBLIGATION_KIND_CONFIRM_READ)
-        return response
 
 
 def _refuse_personal(field: str, value: str) -> None:

@@ -6,6 +6,8 @@ telephone number for example, so the record keeps its keyed digest instead.
 
 from __future__ import annotations
 
+from copy import copy
+
 from munjigi.audit.records import AccessRecord, FieldRecord
 from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Decision, Request
@@ -73,3 +75,17 @@ def access_record(
         valid_until=valid_until,
         latency_ns=latency_ns,
     )
+
+
+def about_others(
+    record: AccessRecord, members: tuple[str, ...], request_id: str, session_id: str, latency_ns: int, *, ip_asserted: bool
+) -> AccessRecord:
+    """Describe the same decision for an equal question of the same call about other members."""
+    other = copy(record)
+    other.clock_stepped = False
+    other.members = members
+    other.request_id = request_id
+    other.session_id = session_id
+    other.ip_asserted = ip_asserted
+    other.latency_ns = latency_ns
+    return other
