@@ -84,29 +84,23 @@ def _read_table(section: Section, schemas: dict[str, str]) -> Table:
 def _check_partitions(file: TomlFile, tables: dict[str, Table], findings: Findings) -> None:
     """Check that a table's members are those of a table which has members of its own, under one type of key."""
     for table in tables.values():
-        line, column = file.place(("tables", table.name, "subjects_of"))
+        if table.partition_of:
+            place = file.place(("tables", table.name, "partition_of"))
+            whole = tables.get(table.partition_of)
+            if whole is None or whole is table:
+                findings.error(file.file, *place, "TABLE_UNKNOWN", "`partition_of` must name another table of this file.")
+                continue
+            if (whole.key_column, whole.subjects_of) != (table.key_column, table.subjects_of):
+                message = "A partition has the key and the members of the table that it is a part of; make them equal."
+                findings.error(file.file, *place, "PARTITION_KEY_DIFFERS", message)
+        place = file.place(("tables", table.name, "subjects_of"))
         people = tables.get(table.subjects_of)
         if people is None or people.subjects_of != people.name:
-            findings.error(
-                file.file, line, column, "TABLE_UNKNOWN", "`subjects_of` must name the table of this file that lists the members."
-            )
+            message = "`subjects_of` must name the table of this file that lists the members."
+            findings.error(file.file, *place, "TABLE_UNKNOWN", message)
         elif people.key_type != table.key_type:
-            findings.error(
-                file.file,
-                line,
-                column,
-                "KEY_TYPE_DIFFERS",
-                "One member has one reference everywhere; make key_type equal to that table's.",
-            )
-        if not table.partition_of:
-            continue
-        line, column = file.place(("tables", table.name, "partition_of"))
-        whole = tables.get(table.partition_of)
-        if whole is None or whole is table:
-            findings.error(file.file, line, column, "TABLE_UNKNOWN", "`partition_of` must name another table of this file.")
-        elif (whole.key_column, whole.subjects_of) != (table.key_column, table.subjects_of):
-            message = "A partition has the key and the members of the table that it is a part of; make them equal."
-            findings.error(file.file, line, column, "PARTITION_KEY_DIFFERS", message)
+            message = "One member has one reference everywhere; make key_type equal to that of the table that lists the members."
+            findings.error(file.file, *place, "KEY_TYPE_DIFFERS", message)
 
 
 def _read_masks(section: Section) -> tuple[str, ...]:

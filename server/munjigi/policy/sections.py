@@ -118,16 +118,15 @@ def entries(file: TomlFile, group: str, findings: Findings) -> Iterator[Section]
         findings.error(file.file, line, column, "VALUE_WRONG_TYPE", f"`{group}` must be tables: [{group}.NAME].")
         return
     for name, values in tables.items():
-        path = (group, name)
-        line, column = file.place(path)
         if not ID.match(name):
-            findings.error(
-                file.file, line, column, "NAME_INVALID", f"{quoted(name)} is no name; names have 1 to 64 of A-Z a-z 0-9 . _ -"
-            )
+            place = file.place((group, name))
+            message = f"{quoted(name)} is no name; names have 1 to 64 of A-Z a-z 0-9 . _ -"
+            findings.error(file.file, *place, "NAME_INVALID", message)
         elif not isinstance(values, dict):
-            findings.error(file.file, line, column, "VALUE_WRONG_TYPE", f"{quoted(name)} must be a table: [{group}.NAME].")
+            place = file.place((group, name))
+            findings.error(file.file, *place, "VALUE_WRONG_TYPE", f"{quoted(name)} must be a table: [{group}.NAME].")
         else:
-            yield Section(file, path, values, findings)
+            yield Section(file, (group, name), values, findings)
 
 
 def only_groups(file: TomlFile, groups: tuple[str, ...], findings: Findings) -> None:

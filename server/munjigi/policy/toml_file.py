@@ -26,15 +26,18 @@ Path = tuple[str, ...]
 class TomlFile:
     """The values of a TOML file, and where its keys stand."""
 
-    __slots__ = ("_places", "file", "values")
+    __slots__ = ("_places", "_text", "file", "values")
 
-    def __init__(self, file: str, values: dict[str, Any], places: dict[Path, tuple[int, int]]) -> None:
+    def __init__(self, file: str, values: dict[str, Any], text: str) -> None:
         self.file = file
         self.values = values
-        self._places = places
+        self._text = text
+        self._places: dict[Path, tuple[int, int]] | None = None  # scanned at the first finding; most files have none
 
     def place(self, path: Path) -> tuple[int, int]:
         """Return line and column of a table or key, or of its nearest enclosing one; (0, 0) is the whole file."""
+        if self._places is None:
+            self._places = _scan(self._text)
         while path:
             found = self._places.get(path)
             if found is not None:
@@ -54,7 +57,7 @@ def read_toml(file: str, text: str, findings: Findings) -> TomlFile | None:
     except (RecursionError, ValueError):
         findings.error(file, 0, 0, "TOML_SYNTAX", "The file nests too deeply or has an impossible value; simplify it.")
         return None
-    return TomlFile(file, values, _scan(text))
+    return TomlFile(file, values, text)
 
 
 def _syntax_error(text: str, source: str) -> tuple[int, int, str]:
