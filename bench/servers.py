@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
@@ -33,6 +34,8 @@ QUESTION: Final = pb.CheckRequest(
     member_ids=["1000001"],
 )
 HUNDRED: Final = pb.BatchCheckRequest(items=[QUESTION] * 100)
+for number, item in enumerate(HUNDRED.items):
+    item.member_ids[0] = str(1_000_001 + number)
 
 
 class Counted(NamedTuple):
@@ -91,6 +94,10 @@ class Empty(Server):
     def __init__(self, stack: str) -> None:
         super().__init__(["-m", "bench.empty", stack])
         self.port = int(self.said)
+        with grpc.insecure_channel(f"127.0.0.1:{self.port}") as channel:
+            check: Callable[..., bytes] = channel.unary_unary(CHECK)
+            if check(b"", timeout=10) != b"":
+                raise RuntimeError("the empty RPC is not empty")
 
 
 class Worker(Server):

@@ -113,6 +113,7 @@ def test_grants_are_those_that_alone_give_the_same_answer():
         ({"tool": "nobody"}, "TOOL_UNKNOWN"),
         ({"action": "steal"}, "ACTION_UNKNOWN"),
         ({"action": "*"}, "ACTION_UNKNOWN"),
+        ({"action": "operate"}, "ACTION_UNKNOWN"),
         ({"purpose": "fun"}, "PURPOSE_UNKNOWN"),
         ({"purpose": "*"}, "PURPOSE_UNKNOWN"),
         ({"resource": "crm.nothing"}, "RESOURCE_UNKNOWN"),
@@ -136,7 +137,11 @@ def test_p3_what_is_not_known_or_not_allowed_denies(changes, reason):
     assert brief(decision) == [("name", "denied", reason)]
     assert decision.help
     for value in changes.values():
-        assert not isinstance(value, str) or value in ("narrow", "marketing", "export") or value not in decision.help.split()
+        assert (
+            not isinstance(value, str)
+            or value in ("narrow", "marketing", "export", "operate")
+            or value not in decision.help.split()
+        )
 
 
 def test_p3_unknown_fields_are_told_apart():

@@ -144,7 +144,8 @@ async def _run(settings: Settings, announce: Callable[[str], None]) -> int:
     _notify("READY=1")
     await _first(ended, stop_asked)
     _notify("STOPPING=1")
-    if ended.done():
+    died = ended.done()
+    if died:
         _LOGGER.error("the gateway worker ended; stopping", extra={"exit_code": ended.result()})
     code = await worker.stop(settings.drain_seconds + 10)
     keeper.cancel()
@@ -153,7 +154,7 @@ async def _run(settings: Settings, announce: Callable[[str], None]) -> int:
         sample_task.cancel()
         await sample.stop(30)
     stop_asked.cancel()
-    return code if not ended.done() else ended.result() or 1
+    return code or 1 if died else code
 
 
 async def _first(*futures: asyncio.Future[Any]) -> None:

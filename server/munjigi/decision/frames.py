@@ -191,6 +191,8 @@ class Memory:
             reason = reasons.PURPOSE_UNKNOWN
         elif ground is None:
             reason = reasons.RESOURCE_UNKNOWN
+        elif action not in actions_on(resource):
+            reason = reasons.ACTION_UNKNOWN
         elif asking.purposes.isdisjoint((purpose, ANY)):
             reason = reasons.TOOL_PURPOSE_NOT_ALLOWED
         elif asking.actions.isdisjoint((action, ANY)):
@@ -198,6 +200,11 @@ class Memory:
         else:
             reason = ""
         return Frame(reason, ground, why, asking, action_known=action_known)
+
+
+def actions_on(resource: str) -> tuple[str, ...]:
+    """Return the actions that there are on a known resource or a target: Munjigi's own are not those of data."""
+    return OWN_ACTIONS if resource.startswith(_OWN_PREFIX) else DATA_ACTIONS
 
 
 def _is_whole(bundle: PolicyBundle, resource: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from munjigi.decision.asker import Asker
 from munjigi.decision.cells import ALLOWS, Cell, Verdict, combine, covers
-from munjigi.decision.frames import ACTIONS, Memory
+from munjigi.decision.frames import Memory, actions_on
 from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Effect, Request
 from munjigi.kernel.grant import Grant
@@ -78,8 +78,8 @@ def _questions(bundle: PolicyBundle, grants: list[Grant], purpose: str) -> set[t
     for role in roles:
         for rule in reach.rules.get(role, ()):
             if rule.allow and rule.purpose in (purpose, ANY):
-                actions = ACTIONS if rule.act == ANY else ACTIONS & {rule.act}
-                asked.update((*place, action) for place in reach.places.get(rule.obj, ()) for action in actions)
+                for place in reach.places.get(rule.obj, ()):
+                    asked.update((*place, action) for action in actions_on(place[0]) if rule.act in (action, ANY))
     return asked
 
 

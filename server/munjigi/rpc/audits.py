@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any, Final
 
 import msgspec
@@ -11,7 +12,7 @@ from google.protobuf.struct_pb2 import Struct
 from munjigi.audit.ports import AuditIndex, RecordQuery
 from munjigi.audit.records import decode
 from munjigi.audit.verify import Verification
-from munjigi.kernel.errors import InvalidArgument
+from munjigi.kernel.errors import InvalidArgument, Unavailable
 from munjigi.kernel.ids import record_id
 from munjigi.kernel.references import MemberReferences
 from munjigi.policy.types import Table
@@ -28,7 +29,7 @@ _VERDICTS: Final = {
     decision_pb2.DECISION_ALLOW: "ALLOW",
     decision_pb2.DECISION_DENY: "DENY",
 }
-_WAIT_SECONDS: Final = 2.0
+_WAIT_SECONDS: Final = 5.0
 _STEP_SECONDS: Final = 0.02
 
 
@@ -92,15 +93,18 @@ class AuditService:
             own: list[Table] = [asked]
         else:
             own = [table for table in tables.values() if table.subjects_of == table.name]
+            if not own:
+                raise InvalidArgument("RESOURCE_REQUIRED", "No catalogued table has members of its own; name the table as `resource`.")
         return tuple(ref for table in own for ref in self._references.of(table.subjects_of, (request.member_id,), table.key_type))
 
     async def _caught_up(self, durable: dict[str, int]) -> bool:
-        """Wait until the index has what was durable; False when it did not within two seconds."""
+        """Wait until the index has what was durable; False when it did not within five seconds."""
         deadline = asyncio.get_running_loop().time() + _WAIT_SECONDS
         while True:
-            cursors = await asyncio.to_thread(lambda: {log_id: self._index.cursor(log_id) for log_id in durable})
-            if all(cursors[log_id] >= index for log_id, index in durable.items()):
-                return True
+            with contextlib.suppress(Unavailable):  # the follower has just begun; a search that finds no index says so
+                cursors = await asyncio.to_thread(lambda: {log_id: self._index.cursor(log_id) for log_id in durable})
+                if all(cursors[log_id] >= index for log_id, index in durable.items()):
+                    return True
             if asyncio.get_running_loop().time() > deadline:
                 return False
             await asyncio.sleep(_STEP_SECONDS)
