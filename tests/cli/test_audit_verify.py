@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -90,3 +92,40 @@ def test_nothing_to_verify_is_not_verified(tmp_path: Path, capsys):
 def test_an_unknown_log_is_not_verified(state: Path, capsys):
     assert run(["audit", "verify", "--state-dir", str(state), "--log-id", "x" * 20]) == 5
     assert "no journal with this log id" in capsys.readouterr().err
+
+
+def test_p1_a_tear_that_stays_is_found_beside_a_running_gateway_too(state: Path, capsys):
+    path = segment(state)
+    path.write_bytes(path.read_bytes()[:-1])
+    with (state / "lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        code, answer = verify(state, capsys)
+    assert code == 5
+    assert answer["journals"][0]["file"] == path.name
+
+
+def test_a_tear_that_the_writer_completes_is_none(state: Path, capsys):
+    path = segment(state)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    with (state / "lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        writer = threading.Timer(0.02, path.write_bytes, (whole,))
+        writer.start()
+        code, _ = verify(state, capsys)
+        writer.join()
+    assert code == 0
+
+
+def test_doctor_finds_what_verify_finds(state: Path, capsys, monkeypatch):
+    monkeypatch.chdir(state.parent)
+    path = segment(state)
+    path.write_bytes(path.read_bytes()[:-1])
+    options = ["--state-dir", str(state), "--grpc-address", "127.0.0.1:1", "--http-address", "127.0.0.1:2", "-o", "ndjson"]
+    assert run(["doctor", *options]) == 1
+    found = {each["check"]: each for each in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert path.name in found["journal"]["found"]
+    shutil.rmtree(state / "journal")
+    assert run(["doctor", *options]) == 1
+    found = {each["check"]: each for each in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert "gone" in found["journal"]["found"]

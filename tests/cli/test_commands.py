@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -17,7 +16,7 @@ from munjigi.cli.main import cli, run
 from munjigi.cli.reference import commands, context_of, reference
 
 ALL = list(commands(cli, context_of(cli, "munjigi")))
-REFERENCE = Path(__file__).parents[2] / "server" / "docs" / "cli.md"
+REFERENCE = Path(__file__).parents[2] / "docs" / "cli.md"
 
 
 @pytest.mark.parametrize(("command", "ctx"), ALL, ids=[ctx.command_path for _, ctx in ALL])
@@ -41,17 +40,19 @@ def test_lazy_help_is_the_commands_own(group: LazyGroup):
 
 
 def test_the_reference_is_generated():
-    assert REFERENCE.read_text(encoding="utf-8") == reference(), "run: python -m munjigi.cli.reference > server/docs/cli.md"
+    assert REFERENCE.read_text(encoding="utf-8") == reference(), "run: python -m munjigi.cli.reference > docs/cli.md"
 
 
 def test_help_imports_nothing_heavy_and_starts_within_250_ms():
     heavy = "{'rich', 'grpc', 'google.protobuf', 'pydantic', 'sqlalchemy', 'cryptography'}"
     code = f"import sys; from munjigi.cli.main import run; run(['--help']); print(sorted({heavy} & set(sys.modules)))"
     took = []
-    for _ in range(3):
-        began = time.perf_counter()
+    for _ in range(5):
+        began = os.times()
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        took.append(time.perf_counter() - began)
+        ended = os.times()
+        # Processor time: a busy machine may take its time, the command may not.
+        took.append(ended.children_user + ended.children_system - began.children_user - began.children_system)
         assert done.stdout.endswith("[]\n")
     print(f"munjigi --help: {min(took) * 1000:.0f} ms")
     assert min(took) < 0.25

@@ -1,4 +1,4 @@
-"""The command reference, generated from the commands' own help: `python -m munjigi.cli.reference > server/docs/cli.md`."""
+"""The command reference, generated from the commands' own help: `python -m munjigi.cli.reference > docs/cli.md`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WIDTH: Final = 100
 _HEAD: Final = """# The command line
 
 Generated from `--help`; a test compares them. Change a command, then run
-`python -m munjigi.cli.reference > server/docs/cli.md`.
+`python -m munjigi.cli.reference > docs/cli.md`.
 """
 
 
