@@ -12,7 +12,7 @@ from munjigi.cli.options import Connection, Output, connected
 @connected
 def what_can(connection: Connection, output: Output, purpose: str) -> None:
     """List what you may do now, through this tool."""
-    from munjigi.cli.output import console, print_machine, safe, short_name, styled, table, verdict
+    from munjigi.cli.output import console, facts, print_machine, safe, short_name, styled, table, verdict
     from munjigi.cli.session import Session
     from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
@@ -26,22 +26,15 @@ def what_can(connection: Connection, output: Output, purpose: str) -> None:
         screen.print(f"{safe(who)} may do nothing now{f' for {safe(purpose)}' if purpose else ''}.")
         screen.print(styled("`munjigi grant list` shows what you hold; the owner of a role can give you one.", "dim"))
         return
-    listing = table("object", "action", "purpose", "effect", "mask", "rule", "grants", fold=("object", "grants"))
+    listing = table("object", "action", "purpose", "sees", "rule", fold=("purpose", "rule"))
     for each in found.permissions:
-        effect = verdict(short_name(pb.FieldEffect.Name(each.effect), "FIELD_EFFECT_"))
-        if each.conditional:
-            effect.append(" if", style="dim")
-        listing.add_row(
-            safe(each.object),
-            safe(each.action),
-            safe(each.purpose),
-            effect,
-            safe(each.mask),
-            safe(each.rule),
-            safe(", ".join(each.grant_ids)),
-        )
+        sees = verdict(short_name(pb.FieldEffect.Name(each.effect), "FIELD_EFFECT_"))
+        sees.append(f" {safe(each.mask)}" if each.mask else "").append(" if" if each.conditional else "", style="dim")
+        listing.add_row(safe(each.object), safe(each.action), safe(each.purpose), sees, safe(each.rule))
     screen.print(f"{safe(who)} may now:")
     screen.print(listing)
+    grants = sorted({grant_id for each in found.permissions for grant_id in each.grant_ids})
+    screen.print(facts([("by grants", ", ".join(grants))]))
     notes = f"policy {found.policy_revision[:12]}, grants {found.grant_revision}"
     if any(each.conditional for each in found.permissions):
         notes = f"if: the rule has a condition (place, device, tool) and may still deny when you ask · {notes}"
