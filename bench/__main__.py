@@ -197,8 +197,28 @@ def _journal_rows(journal: dict[str, list[float]]) -> list[Row]:
 
 
 def _decide_rows(figures: dict[str, Any]) -> list[Row]:
-    del figures
-    return []
+    found = figures["decide"] = _json_of("bench.decide")
+    small, large, huge = (found[f"decide_1_columns_{rules}_rules_p50"] for rules in (1_000, 10_000, 100_000))
+    growth = huge / small
+    one_grant = found["one_grant_in_1000000_ms_p50"]
+    return [
+        Row(
+            "decide(), one column, 10,000 rules, 100,000 grants, p50",
+            f"{number(large)} µs",
+            f"1,000 rules {number(small)} µs",
+            f"{large / small:.2f}x",
+            "aim 2 µs",
+        ),
+        Row(
+            "same at 100,000 rules",
+            f"{number(huge)} µs",
+            f"1,000 rules {number(small)} µs",
+            f"{growth:.2f}x",
+            "<= 1.6x",
+            growth <= 1.6,
+        ),
+        Row("one grant applied to 1,000,000, p50", f"{number(one_grant)} ms", target="<= 1 ms", met=one_grant <= 1),
+    ]
 
 
 def _start(folder: Path) -> float:
