@@ -26,7 +26,7 @@ def what_can(connection: Connection, output: Output, purpose: str) -> None:
         screen.print(f"{safe(who)} may do nothing now{f' for {safe(purpose)}' if purpose else ''}.")
         screen.print(styled("`munjigi grant list` shows what you hold; the owner of a role can give you one.", "dim"))
         return
-    listing = table("object", "action", "purpose", "sees", "rule", fold=("purpose", "rule"))
+    listing = table("object", "action", "purpose", "sees", "rule", fold=("object",))
     for each in found.permissions:
         sees = verdict(short_name(pb.FieldEffect.Name(each.effect), "FIELD_EFFECT_"))
         sees.append(f" {safe(each.mask)}" if each.mask else "").append(" if" if each.conditional else "", style="dim")
