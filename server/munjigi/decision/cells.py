@@ -37,46 +37,41 @@ class Outcome(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A rule that matches but for its condition, with its mask's rank and the way to its role."""
+    """A rule that matches but for its condition, and what it makes of the column if it does."""
 
     rule: Rule
-    rank: int
-    path: tuple[str, ...]
+    outcome: Outcome
 
 
 class Cell:
     """One column as one held role sees it. `fixed` is None when the outcome hangs on conditions."""
 
-    __slots__ = ("candidates", "classes", "fixed", "name", "objects", "target")
+    __slots__ = ("_nothing", "candidates", "classes", "fixed", "name", "objects", "target")
 
-    def __init__(self, name: str, target: str, bundle: PolicyBundle, candidates: tuple[Candidate, ...]) -> None:
+    def __init__(self, bundle: PolicyBundle, name: str, target: str, candidates: tuple[Candidate, ...]) -> None:
         self.name = name
         self.target = target
         self.classes = bundle.classes.get(target, ())
         self.objects = bundle.objects[target]
         self.candidates = candidates
+        self._nothing = Outcome(NOTHING, -1, ("", 0), (name, Effect.DENIED, "", NO_RULE, ""), ())
         conditional = any(each.rule.condition is not None for each in candidates)
-        self.fixed = None if conditional else self.outcome(lambda _: True)
+        self.fixed = None if conditional else self.outcome(_always)
 
-    def outcome(self, holds: Callable[[Rule], bool]) -> Outcome:
-        """Combine the candidates whose condition `holds`."""
-        best: Candidate | None = None
-        for each in self.candidates:
-            if not holds(each.rule):
-                continue
-            if not each.rule.allow:
-                return _outcome(DENIES, self.name, Effect.DENIED, RULE_DENIES, each)
-            if best is None or each.rank > best.rank:
-                best = each
-        if best is None:
-            return Outcome(NOTHING, -1, ("", 0), (self.name, Effect.DENIED, "", NO_RULE, ""), ())
-        effect = Effect.CLEAR if best.rule.mask == CLEAR else Effect.MASKED
-        return _outcome(ALLOWS, self.name, effect, GRANTED, best)
+    def outcome(self, holds: Callable[[Rule, str], bool]) -> Outcome:
+        """Combine the candidates; `holds` is asked about each rule that has a condition, and gets the target."""
+        best = self._nothing
+        for rule, outcome in self.candidates:
+            if rule.condition is None or holds(rule, self.target):
+                if outcome.kind == DENIES:
+                    return outcome
+                if outcome.rank > best.rank:
+                    best = outcome
+        return best
 
 
-def _outcome(kind: int, name: str, effect: Effect, reason: str, by: Candidate) -> Outcome:
-    mask = by.rule.mask if effect is Effect.MASKED else ""
-    return Outcome(kind, by.rank, (by.rule.file, by.rule.line), (name, effect, mask, reason, by.rule.ref), by.path)
+def _always(_: Rule, __: str) -> bool:
+    return True
 
 
 class Verdict(NamedTuple):
@@ -121,10 +116,11 @@ def matching(bundle: PolicyBundle, target: str, action: str, purpose: str) -> It
                     yield bucket
 
 
-def candidates(bundle: PolicyBundle, role: str, target: str, action: str, purpose: str) -> tuple[Candidate, ...]:
+def candidates(bundle: PolicyBundle, role: str, name: str, target: str, action: str, purpose: str) -> tuple[Candidate, ...]:
     """Return the rules that a holder of `role` can match, denying ones first, each kind in file order.
 
-    An allowing rule whose mask the catalog does not know matches nothing (promise P3).
+    `name` is what the field is called in answers. An allowing rule whose mask the catalog does not know
+    matches nothing (promise P3).
     """
     reached = bundle.closure.get(role, ())
     found: list[Candidate] = []
@@ -132,6 +128,11 @@ def candidates(bundle: PolicyBundle, role: str, target: str, action: str, purpos
         for way in reached:
             for rule in bucket.get(way.role, ()):
                 rank = _CLEAR_RANK if rule.mask == CLEAR else bundle.catalog.mask_rank.get(rule.mask, -1)
-                if rank >= 0 or not rule.allow:
-                    found.append(Candidate(rule, rank, way.path))
-    return tuple(sorted(found, key=lambda each: (each.rule.allow, each.rule.file, each.rule.line)))
+                order = (rule.file, rule.line)
+                if not rule.allow:
+                    head = (name, Effect.DENIED, "", RULE_DENIES, rule.ref)
+                    found.append(Candidate(rule, Outcome(DENIES, rank, order, head, way.path)))
+                elif rank >= 0:
+                    shown = (Effect.CLEAR, "") if rule.mask == CLEAR else (Effect.MASKED, rule.mask)
+                    found.append(Candidate(rule, Outcome(ALLOWS, rank, order, (name, *shown, GRANTED, rule.ref), way.path)))
+    return tuple(sorted(found, key=lambda each: (each.rule.allow, each.outcome.order)))

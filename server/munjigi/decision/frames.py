@@ -50,8 +50,8 @@ class Sheet:
             target = ground.targets.get(name)
             if target is None:
                 return None
-            found = candidates(ground.bundle, self.role, target, ground.action, ground.purpose)
-            cell = Cell(name, target, ground.bundle, found)
+            found = candidates(ground.bundle, self.role, name, target, ground.action, ground.purpose)
+            cell = Cell(ground.bundle, name, target, found)
             if ground.memory.may_keep(1):
                 self.cells[name] = cell
         return cell

@@ -133,7 +133,7 @@ def allowing_roles(bundle: PolicyBundle, ground: Ground, target: str) -> list[st
         if rule.sub in found or rule.sub not in bundle.roles:
             continue
         cell = ground.sheet(rule.sub).cell(name)
-        if cell is not None and cell.outcome(lambda each: each.allow or each.condition is None).kind == ALLOWS:
+        if cell is not None and cell.outcome(lambda each, _: each.allow).kind == ALLOWS:
             found.append(rule.sub)
             if len(found) == _MOST_ROLES:
                 break

@@ -106,8 +106,8 @@ def _permission(
 def _together(cells: list[tuple[Grant, Cell]], *, hopeful: bool) -> Verdict | None:
     """Combine with every condition going the employee's way, or every one against them."""
 
-    def holds(rule: Rule) -> bool:
-        return rule.condition is None or rule.allow is hopeful
+    def holds(rule: Rule, _: str) -> bool:
+        return rule.allow is hopeful
 
     return combine([(grant, cell.outcome(holds)) for grant, cell in cells])
 
