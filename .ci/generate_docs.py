@@ -41,7 +41,7 @@ class Said(NamedTuple):
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """Render a Markdown table."""
-    lines = [head, tuple("---" for _ in head), *(tuple(cell.replace("|", "\\|") for cell in row) for row in rows)]
+    lines = [head, tuple("---" for _ in head), *(tuple(" ".join(cell.split()).replace("|", "\\|") for cell in row) for row in rows)]
     return "\n" + "".join("| " + " | ".join(line) + " |\n" for line in lines) + "\n"
 
 
@@ -97,15 +97,31 @@ def said(folder: Path) -> Iterator[Said]:
     for path in sorted(folder.rglob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         words = _assigned(tree)
+        where = str(path.relative_to(SERVER))
         for node in ast.walk(tree):
+            if isinstance(node, ast.Tuple) and len(node.elts) == 2:  # a check's verdict
+                for code in _constants(node.elts[0]):
+                    if CODE.match(code) and (text := _text(node.elts[1], words, node.lineno)):
+                        yield Said(code, "verdict", text, where)
             if not isinstance(node, ast.Call):
                 continue
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name == "AuditUnavailable" and node.args:  # its reason is always the same
+                yield Said("AUDIT_UNAVAILABLE", name, _text(node.args[0], words, node.lineno), where)
             for position, argument in enumerate(node.args):
-                if isinstance(argument, ast.Constant) and isinstance(argument.value, str) and CODE.match(argument.value):
-                    following = node.args[position + 1] if position + 1 < len(node.args) else None
-                    yield Said(argument.value, name, _text(following, words, node.lineno), str(path.relative_to(SERVER)))
+                codes = [code for code in _constants(argument) if CODE.match(code)]
+                following = node.args[position + 1] if position + 1 < len(node.args) else None
+                for code in codes:
+                    yield Said(code, name, _text(following, words, node.lineno), where)
+                if codes:
                     break
+
+
+def _constants(node: ast.expr) -> list[str]:
+    """Return the texts that an argument can be: a constant, or one of two."""
+    if isinstance(node, ast.IfExp):
+        return _constants(node.body) + _constants(node.orelse)
+    return [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
 
 
 def _assigned(tree: ast.AST) -> dict[str, list[tuple[int, ast.expr]]]:
@@ -132,7 +148,7 @@ def _text(node: ast.expr | None, words: dict[str, list[tuple[int, ast.expr]]], l
 def findings() -> str:
     """Every code that `policy lint` can print."""
     merged: dict[str, tuple[set[str], list[str]]] = {}
-    for each in said(SERVER / "policy"):
+    for each in (*said(SERVER / "policy"), *said(SERVER / "app")):
         if each.by not in {"error", "warning"} and each.by not in FINDING_HELPERS:
             continue
         kinds, messages = merged.setdefault(each.code, (set(), []))
@@ -143,7 +159,7 @@ def findings() -> str:
     return table(("code", "severity", "what it says"), rows)
 
 
-FINDING_HELPERS = frozenset({"Problem", "_error", "_refuse", "_report"})
+FINDING_HELPERS = frozenset({"Problem", "_Refused", "verdict"})
 
 
 def reasons(*, starting: bool) -> Callable[[], str]:
@@ -152,7 +168,7 @@ def reasons(*, starting: bool) -> Callable[[], str]:
     def write() -> str:
         merged: dict[str, tuple[str, list[str]]] = {}
         for each in said(SERVER):
-            kind = ERROR_CLASSES.get(each.by)
+            kind = ERROR_CLASSES.get("Unauthenticated" if each.by == "_refusal" else each.by)
             if kind is None or (each.by in REFUSALS) != starting:
                 continue
             status = each.by if starting else code_of(kind.__new__(kind)).name
@@ -165,12 +181,39 @@ def reasons(*, starting: bool) -> Callable[[], str]:
     return write
 
 
+def verification() -> str:
+    """Every finding of `audit verify`, with the words of VERIFICATION."""
+    found = {each.code for each in said(SERVER) if each.by in {"_Finding", "Verification"}}
+    return table(("finding", "what it means"), [(f"`{code}`", VERIFICATION[code]) for code in sorted(found)])
+
+
+VERIFICATION = {
+    "BYTES_AFTER_CLEAN_STOP": "the log was closed cleanly, and something was appended afterwards",
+    "CHAIN_BROKEN": "a segment does not continue the chain of the one before it",
+    "FRAME_DAMAGED": "a frame's checksum is wrong",
+    "FRAME_TYPE": "a frame is of a type that does not belong there",
+    "HEADER_DAMAGED": "a segment's header can't be read",
+    "HEADER_OF_ANOTHER_SEGMENT": "a segment's header names another log, slot or place",
+    "INDEX_NOT_DENSE": "a record is missing, or stands twice",
+    "LOG_MISSING": "a worker slot names a log whose folder is gone",
+    "MARK_DAMAGED": "mark.json can't be read",
+    "MARK_DIFFERS": "the log's bytes are not those that the mark describes",
+    "RECORD_UNREADABLE": "a whole frame does not hold a record",
+    "SEGMENT_MISSING": "a segment file is gone",
+    "SEGMENT_SIZE": "a closed segment does not have the size that the next one states",
+    "SHORTER_THAN_DURABLE": "records that had been durable are gone",
+    "SHORTER_THAN_MARK": "the log ends before the place that it was known to reach",
+    "STRAY_FILE": "a file lies in the log's folder that is not part of it",
+    "TIME_DECREASED": "a record is older than the one before it",
+    "TORN_TAIL": "the last frame is incomplete: a crash, which the next start deals with, or a cut",
+}
 REFUSALS = frozenset({"ConfigurationError", "Corruption"})
 PARTS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "metrics": metrics,
     "records": records,
     "findings": findings,
+    "verification": verification,
     "reasons": reasons(starting=False),
     "refusals": reasons(starting=True),
 }

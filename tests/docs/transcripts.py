@@ -18,11 +18,11 @@ _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _EXIT = re.compile(r"\s+# exit (\d)$")
 SKIPPED = "…"
 _SHAPES = (
-    (re.compile(r"\b[a-z2-9][a-z0-9]{19}(?:-\d+)?\b"), "<id>"),
+    (re.compile(r"\b(?=[a-z]*\d)[a-z0-9]{20}(?:-\d+)?\b"), "<id>"),
     (re.compile(r"\b[0-9a-f]{64}\b|\b[0-9a-f]{16}\b|\b[0-9a-f]{12}\b"), "<digest>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d:\d\d(?:\.\d+)?Z?)?|\b\d\d:\d\d:\d\d(?:\.\d+)?Z?"), "<time>"),
     (re.compile(r"\b\d{19}\b"), "<nanoseconds>"),
-    (re.compile(r"\b(policy\.csv):\d+(?::\d+)?"), r"\1:<line>"),
+    (re.compile(r"\b([\w/]+\.(?:csv|yaml)):\d+(?::\d+)?"), r"\1:<line>"),
     (re.compile(r'"(index|grant_revision)": "\d+"'), r'"\1": "<number>"'),
     (re.compile(r"\b\d+(?:\.\d+)? (s|ms|records|rules|shown|tests)\b"), r"<number> \1"),
     (re.compile(r"\b\d+/s\b"), "<rate>"),
