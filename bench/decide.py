@@ -130,6 +130,8 @@ def measure() -> dict[str, float]:
             middle, late = p50(snapshot, questions(roles, 100_000, columns))
             found[f"decide_{columns}_columns_{rules}_rules_p50"] = round(middle, 2)
             found[f"decide_{columns}_columns_{rules}_rules_p99"] = round(late, 2)
+        hot = questions(roles, 100_000, 1)[:500] * 100
+        found[f"decide_1_columns_{rules}_rules_500_employees_p50"] = round(p50(snapshot, hot)[0], 2)
     found["growth_100000_over_1000_rules"] = round(
         found["decide_1_columns_100000_rules_p50"] / found["decide_1_columns_1000_rules_p50"], 2
     )
