@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
+
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
 CASE = "CS-2026-000123"
@@ -15,7 +16,14 @@ SERIAL = "1000001"
 def question(**changes: Any) -> pb.CheckRequest:
     """A question that cs.kim may ask at crm-desk."""
     return pb.CheckRequest(
-        **{"resource": "crm.member", "fields": ["name", "phone"], "purpose": "inquiry", "case_id": CASE, "member_ids": [SERIAL], **changes}
+        **{
+            "resource": "crm.member",
+            "fields": ["name", "phone"],
+            "purpose": "inquiry",
+            "case_id": CASE,
+            "member_ids": [SERIAL],
+            **changes,
+        }
     )
 
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
+
 from munjigi.adapters.identity.local_issuer import mint_employee, mint_tool
 from munjigi_client._proto.munjigi.v1 import audit_pb2_grpc, decision_pb2_grpc, grant_pb2_grpc, policy_pb2_grpc
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from munjigi.app.config import Settings, load_settings, split_address
 from munjigi.kernel.errors import ConfigurationError
 
@@ -81,6 +82,8 @@ def test_every_setting_is_described() -> None:
     assert all(field.description for field in Settings.model_fields.values())
 
 
-@pytest.mark.parametrize(("address", "parts"), [("127.0.0.1:1", ("127.0.0.1", 1)), ("[::1]:2", ("::1", 2)), ("localhost:0", ("localhost", 0))])
+@pytest.mark.parametrize(
+    ("address", "parts"), [("127.0.0.1:1", ("127.0.0.1", 1)), ("[::1]:2", ("::1", 2)), ("localhost:0", ("localhost", 0))]
+)
 def test_addresses(address: str, parts: tuple[str, int]) -> None:
     assert split_address(address) == parts

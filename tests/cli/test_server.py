@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import pytest
 from running import ROOT, Daemon, free_port, serving
 
-from munjigi.adapters.identity.authority import tool_uri
 from munjigi.cli.main import run
 
 FIRST = (
@@ -250,19 +249,12 @@ def test_p10_a_second_daemon_on_the_same_state_folder_is_refused(munjigi: Munjig
     assert len(ended.err.splitlines()) == 2
 
 
-def test_mutual_tls_as_init_prints_it(tmp_path: Path, policies: Path, capsys: pytest.CaptureFixture[str], monkeypatch):
+def test_mutual_tls_as_init_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch):
     state = tmp_path / "var"
     assert run(["init", "--tls", "--state-dir", str(state)]) == 0
-    home = tmp_path / "policies"
-    home.mkdir(mode=0o700)
-    for path in policies.glob("*.*"):
-        (home / path.name).write_bytes(path.read_bytes())
-        (home / path.name).chmod(0o600)
-    tools = (home / "tools.toml").read_text()
-    (home / "tools.toml").write_text(tools.replace("spiffe://munjigi.sample/tool/munjigi-cli", tool_uri("munjigi-cli")))
     tls = state / "tls"
     options = {"MUNJIGI_TLS_CERTIFICATE": "server.crt", "MUNJIGI_TLS_KEY": "server.key", "MUNJIGI_TLS_CLIENT_AUTHORITY": "ca.crt"}
-    with serving(state, MUNJIGI_POLICY_HOME=str(home), **{name: str(tls / file) for name, file in options.items()}) as daemon:
+    with serving(state, **{name: str(tls / file) for name, file in options.items()}) as daemon:
         base = ["whoami", "--as", "cs.kim", "--state-dir", str(state), "--grpc-address", daemon.grpc_address, "--output", "json"]
         mine = ["--cert", str(tls / "tool-munjigi-cli.crt"), "--key", str(tls / "tool-munjigi-cli.key")]
         capsys.readouterr()

@@ -51,7 +51,7 @@ class Authority:
 def test_mutual_tls_and_its_refusals(tmp_path) -> None:
     ours, foreign = Authority(tmp_path / "ours"), Authority(tmp_path / "foreign")
     pair = ours.issue("server", x509.DNSName("gateway.test"), x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
-    uri = "spiffe://munjigi.sample/tool/crm-desk"
+    uri = "spiffe://munjigi.local/tool/crm-desk"
     for authority in (ours, foreign):
         authority.issue("tool", x509.UniformResourceIdentifier(uri))
     seen = []

@@ -10,9 +10,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from e2e_asking import question, reason_of
 from google.rpc import error_details_pb2, status_pb2
+from running import Daemon, Stubs
+
 from munjigi.adapters.identity.local_issuer import mint_employee, mint_tool
 from munjigi_client._proto.munjigi.v1 import audit_pb2
-from running import Daemon, Stubs
 
 STRANGER = Ed25519PrivateKey.generate()
 

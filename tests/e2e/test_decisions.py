@@ -8,12 +8,16 @@ import grpc
 import pytest
 from e2e_asking import CASE, SERIAL, question, reason_of
 from google.protobuf.json_format import MessageToDict
-from munjigi_client._proto.munjigi.v1 import audit_pb2, decision_pb2 as pb, grant_pb2
 from running import Daemon, Stubs
+
+from munjigi_client._proto.munjigi.v1 import audit_pb2, grant_pb2
+from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
 
 def records(daemon: Daemon, stubs: Stubs, **query: object) -> list[dict]:
-    answer = stubs.audit.SearchRecords(audit_pb2.SearchRecordsRequest(**query), metadata=daemon.credentials("dpo.yoon", "munjigi-cli"))
+    answer = stubs.audit.SearchRecords(
+        audit_pb2.SearchRecordsRequest(**query), metadata=daemon.credentials("dpo.yoon", "munjigi-cli")
+    )
     assert answer.complete
     return [{"id": each.id, "type": each.event_type, **MessageToDict(each.content)} for each in answer.records]
 
@@ -112,7 +116,19 @@ def test_malformed_values_are_refused_without_a_decision(daemon: Daemon, stubs: 
             assert value not in refused.value.details()
 
 
-@pytest.mark.parametrize("name", ["na\0me", "n\u202eame", "nаme", "na\u0308me", "' OR 1=1 --", "../../etc/passwd", "*", "\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16")])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "na\0me",
+        "n\u202eame",
+        "nаme",
+        "na\u0308me",
+        "' OR 1=1 --",
+        "../../etc/passwd",
+        "*",
+        "\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"),
+    ],
+)
 def test_strange_names_are_denied_and_recorded_as_digests(daemon: Daemon, stubs: Stubs, name: str) -> None:
     for changes in ({"fields": [name]}, {"resource": f"crm.{name}"}, {"purpose": name}, {"action": name}):
         answer = stubs.decision.Check(question(**changes), metadata=daemon.credentials("cs.kim"))
@@ -141,7 +157,9 @@ def test_p5_a_serial_reaches_neither_disk_nor_log(daemon: Daemon, stubs: Stubs) 
     serial = "31415926535"
     answer = stubs.decision.Check(question(member_ids=[serial]), metadata=daemon.credentials("cs.kim"))
     stubs.decision.ConfirmRead(
-        pb.ConfirmReadRequest(items=[pb.ConfirmItem(decision_id=answer.decision_id, member_ids=[serial], row_count=1, outcome=pb.READ_OUTCOME_READ)]),
+        pb.ConfirmReadRequest(
+            items=[pb.ConfirmItem(decision_id=answer.decision_id, member_ids=[serial], row_count=1, outcome=pb.READ_OUTCOME_READ)]
+        ),
         metadata=daemon.credentials("cs.kim"),
     )
     records(daemon, stubs, member_id=serial)

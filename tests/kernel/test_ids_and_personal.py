@@ -8,6 +8,7 @@ import uuid
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from munjigi.kernel.clock import to_rfc3339
 from munjigi.kernel.errors import InvalidArgument
 from munjigi.kernel.ids import is_log_id, new_log_id, parse_record_id, record_id

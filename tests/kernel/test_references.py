@@ -10,6 +10,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from munjigi.kernel.errors import ConfigurationError, InvalidArgument
 from munjigi.kernel.references import MemberReferences, NameDigests, canonical_serial
 
@@ -29,7 +30,9 @@ def test_p5_a_reference_is_the_documented_hmac() -> None:
 def test_one_number_has_one_reference_however_it_is_padded(number: int, zeros: int) -> None:
     padded = "0" * zeros + str(number)
     if len(padded) <= 20:
-        assert REFERENCES.of("crm.member", [padded, str(number)], "integer") == REFERENCES.of("crm.member", [str(number)], "integer")
+        assert REFERENCES.of("crm.member", [padded, str(number)], "integer") == REFERENCES.of(
+            "crm.member", [str(number)], "integer"
+        )
 
 
 def test_text_keys_are_compared_in_nfc() -> None:

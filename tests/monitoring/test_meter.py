@@ -32,7 +32,11 @@ print(render().decode())
 def run(folder: Path, what: str) -> str:
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", PROGRAM, str(folder), what], env=environment, check=True, capture_output=True, text=True
+        [sys.executable, "-W", "error", "-c", PROGRAM, str(folder), what],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from munjigi.kernel.clock import SECOND
 from munjigi.kernel.identity import Caller, EmployeeKey
 from munjigi.rpc.pending import VALIDITY, PendingReads

@@ -7,6 +7,7 @@ import logging
 import pytest
 from google.protobuf.any_pb2 import Any
 from google.rpc import error_details_pb2, status_pb2
+
 from munjigi.kernel import errors
 from munjigi.rpc.status import render
 

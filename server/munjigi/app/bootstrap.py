@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import logging
 import secrets
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from munjigi.adapters.audit_index_sqlite import SqliteAuditIndex
@@ -21,9 +23,11 @@ from munjigi.app.config import Settings
 from munjigi.app.files import StateFolder
 from munjigi.app.grant_watch import load_table
 from munjigi.app.policy_home import PolicyHome, load_first
+from munjigi.app.recent_reads import recall
 from munjigi.app.trail import Journals
 from munjigi.audit.committer import GroupCommitter, Mode, choose_mode, measure_sync
 from munjigi.audit.journal import Journal
+from munjigi.audit.reader import JournalReader
 from munjigi.audit.records import SignInRecord
 from munjigi.grants.sample import seed_sample
 from munjigi.kernel.clock import Clock, SystemClock
@@ -89,6 +93,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
 
     Must run on the event loop. Raises `ConfigurationError` or `Corruption` when it must not serve.
     """
+    _refuse_open_socket(settings)
     clock = SystemClock()
     folder = StateFolder(settings.state_dir)
     meter = Meter(PrometheusSink())
@@ -141,6 +146,8 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     note_policy(bundle)
     note_load(True)
     pending = PendingReads()
+    with JournalReader(folder.journal / journal.log_id) as reader:
+        recall(reader, journal.next_index, pending, clock.now())
     desk = Desk(home, journal, references, digests, clock, pending, meter)
     index = SqliteAuditIndex(folder.index, read_only=True)
     keys = _keys(settings, folder)
@@ -172,6 +179,21 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         native,
         references.key_id,
     )
+
+
+def _refuse_open_socket(settings: Settings) -> None:
+    """Whoever reaches a Unix socket may speak to it, so its folder is private.
+
+    Raises `ConfigurationError`.
+    """
+    if not settings.unix_socket:
+        return
+    folder = Path(settings.grpc_address.removeprefix("unix:")).parent
+    if not folder.is_dir() or stat.S_IMODE(folder.stat().st_mode) & 0o077:
+        raise ConfigurationError(
+            "SOCKET_OPEN_TO_OTHERS",
+            f"Refusing to start: the folder of the gRPC socket must be private. Run: install -d -m 700 {folder}",
+        )
 
 
 def _commit_mode(settings: Settings, native: bool, folder: StateFolder) -> Mode:

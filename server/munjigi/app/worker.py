@@ -73,7 +73,7 @@ async def _run(settings: Settings) -> int:
     except* _Stop:
         pass
     if failed:
-        _LOGGER.critical("the journal failed; this worker ends", extra={"reason": failed[0].reason})
+        _LOGGER.critical("the journal failed; this worker ends", extra={"reason": failed[0].reason, "help": failed[0].message})
         return 1
     await _close(gateway)
     return 0

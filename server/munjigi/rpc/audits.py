@@ -94,7 +94,9 @@ class AuditService:
         else:
             own = [table for table in tables.values() if table.subjects_of == table.name]
             if not own:
-                raise InvalidArgument("RESOURCE_REQUIRED", "No catalogued table has members of its own; name the table as `resource`.")
+                raise InvalidArgument(
+                    "RESOURCE_REQUIRED", "No catalogued table has members of its own; name the table as `resource`."
+                )
         return tuple(ref for table in own for ref in self._references.of(table.subjects_of, (request.member_id,), table.key_type))
 
     async def _caught_up(self, durable: dict[str, int]) -> bool:

@@ -17,6 +17,7 @@ from munjigi.rpc.pages import page_of
 from munjigi.rpc.pending import PendingReads
 from munjigi.rpc.pipeline import validate
 from munjigi.rpc.ports import SnapshotSource
+from munjigi.rpc.rates import Rates
 from munjigi.rpc.status import code_of
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
@@ -40,18 +41,28 @@ class DecisionService:
         self._journal = journal
         self._references = references
         self._pending = pending
+        self._rates = Rates()
 
     def methods(self) -> list[Method]:
         """List the methods."""
         return [
-            Method(_SERVICE, "Check", pb.CheckRequest, self._desk.check),
+            Method(_SERVICE, "Check", pb.CheckRequest, self.check),
             Method(_SERVICE, "BatchCheck", pb.BatchCheckRequest, self.batch_check),
             Method(_SERVICE, "ConfirmRead", pb.ConfirmReadRequest, self.confirm_read),
             Method(_SERVICE, "WhatCan", pb.WhatCanRequest, self.what_can),
         ]
 
+    def check(self, call: Call, request: pb.CheckRequest) -> pb.CheckResponse:
+        """Decide one access."""
+        self._take(call, 1)
+        return self._desk.check(call, request)
+
+    def _take(self, call: Call, count: int) -> None:
+        self._rates.take(self._snapshots.snapshot.bundle.tools.get(call.caller.tool), count, call.received)
+
     def batch_check(self, call: Call, request: pb.BatchCheckRequest) -> pb.BatchCheckResponse:
         """Decide each item; what is wrong with one concerns that one alone."""
+        self._take(call, len(request.items))
         response = pb.BatchCheckResponse()
         for item in request.items:
             result = response.results.add()
