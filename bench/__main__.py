@@ -79,7 +79,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench BENCH_ARGS=...", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=3.0, help="length of one load")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of one load")
     parser.add_argument("--long", action="store_true", help="memory over 1,000,000 checks of unknown employees and resources")
     return parser.parse_args()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -110,10 +111,13 @@ class Worker(Server):
         self.folder.make()
         for stale in self.folder.metrics.glob("*.db"):
             stale.unlink()
+        # A copy: an edit of the files meanwhile would be loaded, recorded, and measured.
+        policies = state.with_name(f"{state.name}-policies")
+        shutil.copytree(ROOT / "policies", policies)
         settings = load_settings(
             {
                 "state_dir": state,
-                "policy_home": ROOT / "policies",
+                "policy_home": policies,
                 "grpc_address": "127.0.0.1:0",
                 "front": front,
                 "sample": False,

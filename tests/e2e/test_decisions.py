@@ -121,7 +121,7 @@ def test_malformed_values_are_refused_without_a_decision(daemon: Daemon, stubs: 
     [
         "na\0me",
         "n\u202eame",
-        "nаme",
+        "n\u0430me",
         "na\u0308me",
         "' OR 1=1 --",
         "../../etc/passwd",

@@ -152,7 +152,9 @@ def test_the_server_behind_the_native_front_has_none_of_our_methods_and_a_privat
         (fallback,) = tmp_path.glob("munjigi-*/*.sock")
         assert fallback.parent.stat().st_mode & 0o777 == 0o700
         with grpc.insecure_channel(f"unix:{fallback}") as over, pytest.raises(grpc.RpcError) as refused:
-            Stubs(over).decision.Check(question(), metadata=[("x-forwarded-client-cert", f"URI={tool_uri('crm-desk')}")], timeout=5)
+            Stubs(over).decision.Check(
+                question(), metadata=[("x-forwarded-client-cert", f"URI={tool_uri('crm-desk')}")], timeout=5
+            )
         assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
 
 

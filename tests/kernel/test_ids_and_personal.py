@@ -26,10 +26,9 @@ def test_a_record_id_is_taken_apart_again(randomness: bytes, index: int) -> None
 def test_any_text_is_a_record_id_or_our_error(text: str) -> None:
     try:
         log_id, index = parse_record_id(text)
-    except InvalidArgument as error:
-        assert error.reason == "DECISION_ID_INVALID"
-    else:
-        assert record_id(log_id, index) == text or text.rpartition("-")[2] != str(index)
+    except InvalidArgument:
+        return
+    assert record_id(log_id, index) == text or text.rpartition("-")[2] != str(index)
 
 
 @pytest.mark.parametrize(

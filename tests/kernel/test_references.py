@@ -52,7 +52,7 @@ def test_tables_and_keys_part_references() -> None:
     assert other.key_id != REFERENCES.key_id
 
 
-@pytest.mark.parametrize("serial", ["", "-1", "+1", " 1", "1 ", "1.0", "１", "1" * 21, "1\0"])
+@pytest.mark.parametrize("serial", ["", "-1", "+1", " 1", "1 ", "1.0", "\uff11", "1" * 21, "1\0"])
 def test_what_is_no_whole_number_is_refused_without_repeating_it(serial: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
         canonical_serial(serial, "integer")
