@@ -60,7 +60,7 @@ def test_a_grant_begins_and_ends_by_itself_half_open(tmp_path: Path) -> None:
         begins = time.time_ns() + 2 * SECOND
         revision = apply(
             daemon,
-            person_changed(Person("p.temp", "contractor", "customer-service", (temp,), facts)),
+            person_changed(Person("p.temp", "employee", "customer-service", (temp,), facts)),
             grant_added(Grant("g.temp", temp, "cs_agent", "inquiry", begins, begins + 2 * SECOND, ("cs.lee",))),
         )
         assert verdict_at(daemon, "temp.seo", revision).reason == "GRANT_NOT_STARTED"
