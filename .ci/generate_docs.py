@@ -41,7 +41,11 @@ class Said(NamedTuple):
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """Render a Markdown table."""
-    lines = [head, tuple("---" for _ in head), *(tuple(" ".join(cell.split()).replace("|", "\\|") for cell in row) for row in rows)]
+    lines = [
+        head,
+        tuple("---" for _ in head),
+        *(tuple(" ".join(cell.split()).replace("|", "\\|") for cell in row) for row in rows),
+    ]
     return "\n" + "".join("| " + " | ".join(line) + " |\n" for line in lines) + "\n"
 
 

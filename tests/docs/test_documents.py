@@ -1,0 +1,128 @@
+"""What documents say of the code is so: generated tables, reasons, names of tests and files, links, commands' modules."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+import pytest
+from docs.transcripts import ROOT
+
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").glob("*.md"),
+        ROOT / "server" / "README.md",
+        ROOT / "clients" / "python" / "README.md",
+    ]
+)
+TEXT = {page: page.read_text("utf-8") for page in PAGES}
+CODE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\Z")
+# Names of the environment, of gRPC and of the client, which are no reasons of ours.
+FOREIGN = {
+    "DEADLINE_EXCEEDED",
+    "GIT_OPTIONAL_LOCKS",
+    "LC_ALL",
+    "NOTIFY_SOCKET",
+    "O_NOFOLLOW",
+    "O_NONBLOCK",
+    "PROMETHEUS_MULTIPROC_DIR",
+    "TLS_REQUIRED",
+}
+
+
+def name(page):
+    return str(page.relative_to(ROOT))
+
+
+def generator():
+    spec = importlib.util.spec_from_file_location("generate_docs", ROOT / ".ci" / "generate_docs.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["generate_docs"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_generated_tables_are_current():
+    script = [sys.executable, str(ROOT / ".ci" / "generate_docs.py"), "--check"]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_part_is_generated_somewhere():
+    used = {part for text in TEXT.values() for part in re.findall(r"<!-- generated: ([a-z-]+) -->", text)}
+    assert used == set(generator().PARTS)
+
+
+def test_every_reason_in_the_code_is_documented():
+    listed = TEXT[ROOT / "docs" / "errors.md"] + TEXT[ROOT / "docs" / "policy.md"]
+    missing = {}
+    for path in (ROOT / "server" / "munjigi").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not (isinstance(node, ast.Constant) and isinstance(node.value, str) and CODE.match(node.value)):
+                continue
+            if not node.value.startswith("MUNJIGI_") and node.value not in FOREIGN and f"`{node.value}`" not in listed:
+                missing.setdefault(node.value, path.name)
+    assert not missing, "run .ci/generate_docs.py, or describe them in docs/errors.md"
+
+
+def test_every_reason_of_a_decision_is_described_and_none_is_invented():
+    from munjigi.decision import reasons
+
+    known = {value for key, value in vars(reasons).items() if key.isupper()} | {"ABOUT_ONESELF"}
+    section = TEXT[ROOT / "docs" / "errors.md"].partition("## Reasons of a decision")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", section, re.MULTILINE)) == known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", TEXT[page]):
+        if not target.startswith(("http://", "https://", "#")):
+            assert (page.parent / target.partition("#")[0]).exists(), f"{name(page)} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_named_files_exist(page):
+    roots = (ROOT, ROOT / "server" / "munjigi", ROOT / "clients" / "python", page.parent)
+    for path in re.findall(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|proto|sh|service))`", TEXT[page]):
+        assert any((root / path).exists() for root in roots), f"{name(page)} names {path}"
+
+
+def test_named_functions_exist_in_the_files_named():
+    for path, function in re.findall(r"\(`([\w/]+\.py)`, `(\w+)`\)", TEXT[ROOT / "ARCHITECTURE.md"]):
+        assert re.search(rf"def {function}\b", (ROOT / "server" / "munjigi" / path).read_text("utf-8")), f"{function} in {path}"
+
+
+def test_named_tests_exist():
+    defined = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        defined |= set(re.findall(r"def (test_\w+)", path.read_text("utf-8")))
+    for page, text in TEXT.items():
+        for test in re.findall(r"`(test_p\d+_\w+)`", text):
+            assert test in defined, f"{name(page)} names {test}"
+
+
+def test_named_make_targets_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    for page, text in TEXT.items():
+        for target in re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE):
+            assert target in targets, f"{name(page)} names make {target}"
+
+
+def test_the_picture_is_readable_in_light_and_dark():
+    picture = ROOT / "docs" / "picture" / "overview.svg"
+    root = ET.parse(picture).getroot()
+    assert root.tag.endswith("svg")
+    assert root.get("aria-label")
+    assert "prefers-color-scheme: dark" in picture.read_text("utf-8")
+
+
+def test_pages_stand_alone():
+    # Shared notes of the makers and local paths are no part of the project.
+    for page, text in TEXT.items():
+        found = re.search(r"\.\./shared|/work/|/tmp/|/root/|DESIGN(?:\.md| section)|pypi\.org|pythonhosted", text)
+        assert not found, f"{name(page)}: {found[0]}"
