@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import inspect
 import re
 import subprocess
 import sys
@@ -111,6 +112,54 @@ def test_named_make_targets_exist():
     for page, text in TEXT.items():
         for target in re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE):
             assert target in targets, f"{name(page)} names make {target}"
+
+
+def blocks(language):
+    for page, text in TEXT.items():
+        for block in re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+            yield pytest.param(block, id=f"{name(page)}-{block.split(chr(10), 1)[0][:30]}")
+
+
+@pytest.mark.parametrize("block", list(blocks("python")))
+def test_python_shown_uses_what_the_client_has(block):
+    import munjigi_client
+
+    for node in ast.walk(ast.parse(block)):
+        if isinstance(node, ast.ImportFrom) and node.module == "munjigi_client":
+            assert {each.name for each in node.names} <= set(munjigi_client.__all__)
+        if not (isinstance(node, ast.Call) and isinstance(node.func, (ast.Attribute, ast.Name))):
+            continue
+        # The client's own calls must take the arguments that are shown.
+        owner = node.func.value.id if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) else ""
+        target = (
+            getattr(munjigi_client.Client, node.func.attr)
+            if owner == "client"
+            else getattr(munjigi_client.Access, node.func.attr)
+            if owner == "access"
+            else getattr(munjigi_client, getattr(node.func, "id", ""), None)
+        )
+        if target is not None:
+            itself = [None] if owner else []
+            inspect.signature(target).bind(*itself, *node.args, **{word.arg: None for word in node.keywords})
+
+
+def test_the_decision_table_shown_is_one():
+    from munjigi.policy.findings import Findings
+    from munjigi.policy.tables import read_tables
+
+    (block,) = re.findall(r"^```yaml\n(.*?)^```$", TEXT[ROOT / "docs" / "policy.md"], re.DOTALL | re.MULTILINE)
+    findings = Findings()
+    assert len(read_tables("tests/shown.yaml", block, findings)) == 1
+    assert findings.all() == ()
+
+
+def test_the_conditions_shown_are_of_the_language():
+    from munjigi.policy.conditions import translate
+
+    section = TEXT[ROOT / "docs" / "policy.md"].partition("```text\n")[2].partition("```")[0]
+    shown = [line.split("    ")[0].strip() for line in section.splitlines()]
+    for condition in shown[:-1]:  # the last line shows how they are joined
+        assert translate(condition, allow=True) is not None
 
 
 def test_the_picture_is_readable_in_light_and_dark():
