@@ -56,12 +56,15 @@ def measure_sync(folder: Path, times: int = 7) -> float:
 class GroupCommitter:
     """Run callbacks once everything that was appended before they were given is durable.
 
-    Belongs to the event loop it was made on. `on_failure` is called once, after the waiting callbacks
+    Belongs to the event loop it was made on. Where calls trickle in one by one (grpc.aio), a commit that follows a
+    shared one waits `patience` seconds for company; who is alone never waits. `on_failure` is called once, after the waiting callbacks
     got their error; the process then ends. Counters: `commits`, `records`, `bytes` and the seconds of the last
     sync and of all syncs.
     """
 
-    def __init__(self, journal: Journal, mode: Mode, on_failure: Callable[[AuditUnavailable], None]) -> None:
+    def __init__(
+        self, journal: Journal, mode: Mode, on_failure: Callable[[AuditUnavailable], None], *, patience: float = 0.0
+    ) -> None:
         self.mode: Final[Mode] = mode
         self.commits = 0
         self.records = 0
@@ -71,6 +74,8 @@ class GroupCommitter:
         self._journal = journal
         self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
+        self._patience = patience
+        self._company = 0  # how many shared the last commit
         self._waiting: list[Waiter] = []
         self._scheduled = False  # a commit is queued on the loop, or runs on the thread
         self._failure: AuditUnavailable | None = None
@@ -88,7 +93,10 @@ class GroupCommitter:
         self._waiting.append(callback)
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._commit)
+            if self._patience and self._company > 1:
+                self._loop.call_later(self._patience, self._commit)
+            else:
+                self._loop.call_soon(self._commit)
 
     async def durable(self) -> None:
         """Wait until all records appended so far are durable.
@@ -122,6 +130,7 @@ class GroupCommitter:
 
     def _commit(self) -> None:
         waiting, self._waiting = self._waiting, []
+        self._company = len(waiting)
         batch = self._journal.take() if self._failure is None else None
         if batch is None:
             # Nothing new, and no commit is under way here: all that was appended is durable, or never will be.

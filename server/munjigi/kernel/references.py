@@ -44,7 +44,7 @@ def canonical_serial(serial: str, key_type: KeyType) -> str:
 class MemberReferences:
     """Turn raw serials into references under one key."""
 
-    __slots__ = ("_base", "_prefix", "key_id")
+    __slots__ = ("_inner", "_outer", "_prefix", "key_id")
 
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_BYTES:
@@ -53,21 +53,24 @@ class MemberReferences:
             )
         self.key_id = hashlib.sha256(b"munjigi member key\x00" + key).hexdigest()[:8]
         self._prefix = f"m1.{self.key_id}."
-        # Copying a keyed state costs a third of keying again.
-        self._base = hmac.new(key, digestmod=hashlib.sha256)
+        # The two keyed states of HMAC (RFC 2104); copying them costs a third of what the hmac module takes.
+        block = key.ljust(hashlib.sha256().block_size, b"\x00")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
 
     def of(self, table: str, serials: Iterable[str], key_type: KeyType) -> tuple[str, ...]:
         """Return one reference for each distinct serial of `table` (`database.table`), in first-seen order.
 
         Raises `InvalidArgument` when a serial does not have the table's key type.
         """
-        keyed = self._base.copy()
+        keyed = self._inner.copy()
         keyed.update(table.encode() + b"\x00")
         found: dict[str, None] = {}
         for serial in serials:
-            each = keyed.copy()
-            each.update(canonical_serial(serial, key_type).encode())
-            found[self._prefix + _base32(each.digest()[:16])] = None
+            inner, outer = keyed.copy(), self._outer.copy()
+            inner.update(canonical_serial(serial, key_type).encode())
+            outer.update(inner.digest())
+            found[self._prefix + _base32(outer.digest()[:16])] = None
         return tuple(found)
 
 
