@@ -1,4 +1,4 @@
-"""DESIGN section 8: what a start makes of the end of a journal."""
+"""P1: what a start makes of the end of a journal."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Answer(NamedTuple):
 
 
 def links(bundle: PolicyBundle, grants: list[Grant], target: str, request: Request, now: int) -> set[str]:
-    """The roles that the employee is linked to before Casbin sees anything (DESIGN section 6)."""
+    """The roles that the employee is linked to before Casbin sees anything."""
     roles = set()
     for grant in grants:
         about = {target, target.rpartition(".")[0] + ".*", *(f"class:{each}" for each in bundle.classes.get(target, ()))}
@@ -106,7 +106,7 @@ class Casbin:
 
     def answer(self, target: str, request: Request) -> Answer:
         question = ("the employee", target, request.action, request.purpose, {})
-        # Without any row pycasbin raises on a matcher with eval(); we deny (CASBIN.md D8).
+        # Without any row pycasbin raises on a matcher with eval(); we deny.
         if not self._all.get_policy() or not self._all.enforce(*question):
             return Answer(allow=False, mask="")
         return Answer(allow=True, mask=next(mask for mask, one in self._by_mask.items() if one.enforce(*question)))

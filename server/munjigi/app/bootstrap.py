@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 from munjigi.adapters.audit_index_sqlite import SqliteAuditIndex
-from munjigi.adapters.identity.authority import certificate_uris
 from munjigi.adapters.identity.jwks import FileKeys, UrlKeys, key_source
 from munjigi.adapters.identity.local_issuer import ensure_issuer
 from munjigi.adapters.identity.tokens import EMPLOYEE_TYPE, TOOL_TYPE, JwtVerifier
@@ -227,9 +226,13 @@ def make_grpcio(gateway: Gateway, *, behind_native: bool) -> GrpcioFront:
     settings = gateway.settings
     if behind_native:
         return GrpcioFront((), gateway.pipeline, gateway.committer, ListenerTrust(), None)
-    uris = certificate_uris if settings.tls else None
-    front = GrpcioFront(gateway.methods, gateway.pipeline, gateway.committer, gateway.trust, uris)
-    if settings.tls:
+    if not settings.tls:
+        front = GrpcioFront(gateway.methods, gateway.pipeline, gateway.committer, gateway.trust)
+        front.listen(settings.grpc_address)
+    else:
+        from munjigi.adapters.identity.authority import certificate_uris  # noqa: PLC0415  # x509 costs start time and memory
+
+        front = GrpcioFront(gateway.methods, gateway.pipeline, gateway.committer, gateway.trust, certificate_uris)
         assert settings.tls_certificate is not None
         assert settings.tls_key is not None
         assert settings.tls_client_authority is not None
@@ -237,6 +240,4 @@ def make_grpcio(gateway: Gateway, *, behind_native: bool) -> GrpcioFront:
             settings.tls_certificate.read_bytes(), settings.tls_key.read_bytes(), settings.tls_client_authority.read_bytes()
         )
         front.listen(settings.grpc_address, credentials)
-    else:
-        front.listen(settings.grpc_address)
     return front

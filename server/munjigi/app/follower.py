@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from typing import Final
@@ -41,6 +42,7 @@ _BEAT_SECONDS: Final = 1.0
 
 def main() -> int:
     """Run a follower until it is asked to stop; return the exit code."""
+    os.umask(0o077)
     settings = receive_settings()
     logs.set_up("follower", settings.log_level, settings.log_format)
     try:
@@ -91,7 +93,7 @@ async def _follow(folder: StateFolder, index: SqliteAuditIndex, meter: Meter, st
             beaten = now
             heartbeat.beat(clock.now(), True)
             meter.set(catalogue.FOLLOWER_HEARTBEAT, value=clock.now() / 1e9)
-            meter.set(catalogue.INDEX_LAG, value=0 if moved < _BATCH else moved)
+            meter.set(catalogue.INDEX_NEXT, value=sum(index.cursor(log_id) for log_id in readers))
             meter.flush()
         if not moved and not last:
             with contextlib.suppress(TimeoutError):

@@ -154,7 +154,8 @@ async def _run(settings: Settings, announce: Callable[[str], None]) -> int:
         sample_task.cancel()
         await sample.stop(30)
     stop_asked.cancel()
-    return code or 1 if died else code
+    # A worker that a signal ended has a negative code.
+    return 1 if died else code
 
 
 async def _first(*futures: asyncio.Future[Any]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -39,6 +40,7 @@ class _Stop(Exception):
 
 def main() -> int:
     """Run a worker until it is asked to stop; return the exit code."""
+    os.umask(0o077)
     settings = receive_settings()
     logs.set_up("worker", settings.log_level, settings.log_format)
     try:
@@ -151,6 +153,7 @@ async def _tick(gateway: Gateway) -> None:
         if due:
             await gateway.committer.durable()
         gateway.keys.poll(gateway.clock.now())
+        gateway.meter.set(catalogue.JOURNAL_NEXT, value=gateway.journal.durable_index)
         gateway.meter.set(catalogue.GRANT_REVISION, value=gateway.home.snapshot.grants.revision)
         gateway.meter.flush(gateway.committer)
         own.beat(gateway.clock.now(), gateway.health.serving())

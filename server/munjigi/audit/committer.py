@@ -2,7 +2,7 @@
 
 `loop` mode commits on the event loop, once the callbacks that were already queued have appended; it wins
 where the front hands over batches and a sync is short. `thread` mode writes and syncs on one thread
-while the loop goes on; it wins on slow disks and small batches (AUDIT.md has the measurements).
+while the loop goes on; it wins on slow disks and small batches (docs/performance.md has the measurements).
 """
 
 from __future__ import annotations

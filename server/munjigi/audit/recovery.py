@@ -1,4 +1,4 @@
-"""Open a log for appending: check where it ends, and apply the tail rules (DESIGN section 8).
+"""Open a log for appending: check where it ends, and apply the tail rules (docs/operations.md).
 
 A torn tail above the mark, with nothing whole after it, goes to quarantine. Everything else that
 is not as it was written is corruption and refuses to start; nothing is ever repaired in place.

@@ -207,11 +207,11 @@ def _disk(settings: Settings) -> Iterable[Finding]:
     usage = shutil.disk_usage(place)
     used = 100 * (usage.total - usage.free) / usage.total
     found = f"{usage.free / 2**30:.1f} GiB free, {used:.0f} % used"
-    # The watermarks of DESIGN section 8.
+    # Warn, and warn louder, while there is still time to act.
     if used >= 95:
         yield Finding("disk", "fail", found, "Free space or enlarge the disk: a record that can't be written is no answer.")
     elif used >= 85:
-        yield Finding("disk", "warn", found, "Free space soon; at 95 % there is no more ALLOW.")
+        yield Finding("disk", "warn", found, "Free space soon: a record that can't be written is no answer.")
     else:
         yield Finding("disk", "ok", found)
 

@@ -1,6 +1,6 @@
 """A command's connection: who it asks as, and how a refused call ends the command.
 
-Who the CLI is (DESIGN section 7): `--as EMPLOYEE`, then MUNJIGI_TOKEN, then local.operator. The first and the last
+Who the CLI is: `--as EMPLOYEE`, then MUNJIGI_TOKEN, then local.operator. The first and the last
 need the state folder's issuer key, which only the embedded identity has.
 """
 

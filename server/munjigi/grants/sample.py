@@ -1,6 +1,6 @@
 """The sample company, as data: who is there, what is known about them, what they hold.
 
-Demo, documents and tests share it (DESIGN section 7). Everyone exists under the embedded issuer only.
+Demo, documents and tests share it. Everyone exists under the embedded issuer only.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ CALL_SECONDS: Final = Metric(
 SIGN_IN_FAILURES: Final = Metric("munjigi_sign_in_failures_total", "counter", "Refused credentials by reason.", ("reason",))
 JOURNAL_RECORDS: Final = Metric("munjigi_journal_records_total", "counter", "Records made durable in the journal.")
 JOURNAL_BYTES: Final = Metric("munjigi_journal_bytes_total", "counter", "Bytes made durable in the journal.")
+JOURNAL_NEXT: Final = Metric("munjigi_journal_next_index", "gauge", "Index after the last durable record of the journal.")
 JOURNAL_COMMITS: Final = Metric(
     "munjigi_journal_commits_total", "counter", "Group commits (one fdatasync each) by where they run.", ("mode",)
 )
@@ -44,7 +45,7 @@ POLICY_REJECTED: Final = Metric(
 GRANT_REVISION: Final = Metric("munjigi_grant_revision", "gauge", "Revision of the grant table in force.")
 WORKER_READY: Final = Metric("munjigi_worker_ready", "gauge", "1 while the gateway worker serves.")
 INDEX_RECORDS: Final = Metric("munjigi_index_records_total", "counter", "Records moved from journals into the audit index.")
-INDEX_LAG: Final = Metric("munjigi_index_lag_records", "gauge", "Records in journals that the audit index does not have yet.")
+INDEX_NEXT: Final = Metric("munjigi_index_next_index", "gauge", "Index after the last record that the audit index has.")
 FOLLOWER_HEARTBEAT: Final = Metric(
     "munjigi_follower_heartbeat_timestamp_seconds", "gauge", "When the follower last looked at the journals."
 )

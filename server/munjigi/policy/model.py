@@ -12,7 +12,7 @@ from munjigi.policy.findings import Findings, quoted
 
 MODEL_FILE: Final = "model.conf"
 
-# Section -> name -> definition. DESIGN section 6.
+# Section -> name -> definition.
 SHIPPED: Final[dict[str, dict[str, str]]] = {
     "request_definition": {"r": "sub, obj, act, purpose, ctx"},
     "policy_definition": {"p": "sub, obj, act, purpose, cond, eft, mask"},

@@ -2,7 +2,7 @@
 
 The employee is proved by a token, the tool by its certificate or, with the embedded identity, by a token of
 its own; the employee's token must have been issued to that tool, so that a stolen one is useless to another
-(DESIGN section 7). Nothing here does I/O: verifiers are ports, time comes in.
+(SECURITY.md). Nothing here does I/O: verifiers are ports, time comes in.
 """
 
 from __future__ import annotations

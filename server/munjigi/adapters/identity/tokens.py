@@ -1,7 +1,7 @@
 """A token is believed only if a key of the issuer signed exactly these bytes, for us, for this kind of bearer.
 
 The cache holds one fact, "this signature is good", with the claims that were signed. Expiry and not-before
-are looked at on every call, and the cache is emptied when the key ring changes (DESIGN section 8). It is keyed
+are looked at on every call, and the cache is emptied when the key ring changes. It is keyed
 by the token itself: a digest would cost more than the rest of a hit, and the tokens live in this
 process's memory in any case. Sources: RFC 7519, RFC 8725, RFC 9068.
 """
