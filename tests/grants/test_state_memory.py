@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from doubles.state_memory import MemoryStateStore
 from grants.conformance_state import StateStoreConformance
 
+from doubles.state_memory import MemoryStateStore
 from munjigi.grants.ports import StateStore
 
 
