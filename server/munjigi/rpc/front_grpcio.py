@@ -6,6 +6,7 @@ private Unix socket, for what that front does not serve.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -89,7 +90,9 @@ class GrpcioFront:
                     method, payload, credentials_of(context.invocation_metadata() or (), context.peer(), uris, listener)
                 )
                 result = answer if isinstance(answer, bytes) else await answer
-            except Exception as error:  # noqa: BLE001  # rendered as a status, INTERNAL if it is not ours
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # noqa: BLE001  # rendered as a status, INTERNAL if it is not ours
                 result = error
             try:
                 await durability.durable()

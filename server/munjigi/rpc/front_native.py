@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -73,8 +74,9 @@ class NativeFront:
         self._front.set_fallback(socket_path)
 
     async def start(self) -> None:
-        """Accept calls."""
+        """Accept calls. `ended` is done when no more of them arrive, asked for or not."""
         self._loop = asyncio.get_running_loop()
+        self.ended = self._loop.create_future()
         self._front.start()
         self._thread.start()
 
@@ -93,11 +95,12 @@ class NativeFront:
 
     def _receive(self) -> None:
         front, loop = self._front, self._loop
-        while (events := front.recv_batch_details(_BATCH)) is not None:
+        with suppress(RuntimeError):  # the loop is closed
             try:
-                loop.call_soon_threadsafe(self._handle, events)
-            except RuntimeError:  # the loop is closed
-                return
+                while (events := front.recv_batch_details(_BATCH)) is not None:
+                    loop.call_soon_threadsafe(self._handle, events)
+            finally:
+                loop.call_soon_threadsafe(self.ended.set_result, None)
 
     def _handle(self, events: list[Any]) -> None:
         ready: list[tuple[int, bytes | BaseException]] = []
@@ -113,7 +116,7 @@ class NativeFront:
             try:
                 metadata, peer, _remaining = details
                 answer = start(methods[method_id], payload, credentials_of(metadata, peer, None, listener))
-            except Exception as error:  # noqa: BLE001  # rendered as a status, INTERNAL if it is not ours
+            except BaseException as error:  # noqa: BLE001  # a panic of a Rust part is no Exception; neighbours go on
                 ready.append((call_id, error))
                 continue
             if isinstance(answer, bytes):
@@ -142,6 +145,8 @@ class NativeFront:
             result = error
         except asyncio.CancelledError:
             return
+        except BaseException as error:  # noqa: BLE001  # see _handle
+            result = error
         finally:
             self._tasks.pop(call_id, None)
         self._send(call_id, result)
