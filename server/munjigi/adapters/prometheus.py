@@ -63,10 +63,18 @@ def _register(metric: Metric, registry: CollectorRegistry) -> Any:
     return Histogram(metric.name, metric.help, metric.labels, registry=registry, buckets=BUCKETS)
 
 
+class _Sorted:
+    """All processes' metrics by name; the library's own order is that of the folder's entries."""
+
+    def collect(self) -> Iterable[Any]:
+        found = multiprocess.MultiProcessCollector(None).collect()  # type: ignore[no-untyped-call]
+        return sorted(found, key=lambda metric: str(metric.name))
+
+
 def render() -> bytes:
     """Render the metrics of all processes, dead ones' counters included."""
     registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    registry.register(_Sorted())
     return generate_latest(registry)
 
 

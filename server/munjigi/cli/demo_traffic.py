@@ -118,8 +118,10 @@ async def play(
         async with asyncio.TaskGroup() as group:
             for _ in range(concurrency):
                 group.create_task(worker())
-    except* MunjigiClientError as errors:
-        raise errors.exceptions[0] from None
+    except ExceptionGroup as errors:
+        # Not `except*`: what that raises is itself in a group up to Python 3.11.3.
+        nobody = next((each for each in errors.exceptions if isinstance(each, MunjigiClientError)), None)
+        raise nobody or errors from None
     finally:
         for client in clients.values():
             await client.close()
