@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,8 @@ async def _ask(state):
         question(member_ids=["1000001"]),
     ]
     batch = methods["BatchCheck"](call, pb.BatchCheckRequest(items=items))
+    if isinstance(batch, Awaitable):
+        batch = await batch
     together = [result.response for result in batch.results]
     # An equal call that is another object: nothing is taken over from one to the next.
     alone = [methods["Check"](call._replace(), item) for item in items]

@@ -72,7 +72,9 @@ async def front(state: Path) -> AsyncIterator[tuple[object, grpc.aio.Channel]]:
 def test_a_handler_that_panics_costs_only_its_own_call(state: Path) -> None:
     async def run() -> None:
         async with front(state) as (_, channel):
-            calls = [channel.unary_unary(f"/t.T/{name}")(b"", timeout=10) for name in ("Panics", "Answers", "Later", "Answers") * 5]
+            calls = [
+                channel.unary_unary(f"/t.T/{name}")(b"", timeout=10) for name in ("Panics", "Answers", "Later", "Answers") * 5
+            ]
             results = await asyncio.gather(*calls, return_exceptions=True)
         for number, result in enumerate(results):
             if number % 2:

@@ -86,6 +86,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
 
     Raises `ConfigurationError` when it refuses to start.
     """
+    _open_standard_streams()
     logs.set_up("munjigi", settings.log_level, settings.log_format)
     folder = StateFolder(settings.state_dir)
     folder.make()
@@ -95,6 +96,17 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
         return asyncio.run(_run(settings, announce))
     finally:
         os.close(lock)
+
+
+def _open_standard_streams() -> None:
+    """Fill what was closed of descriptors 0 to 2: else a journal could get number 2, and every library's complaints."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest number that is free
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115  # for as long as the process lives
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def _lock(path: Path) -> int:
@@ -119,6 +131,7 @@ def _lock(path: Path) -> int:
 
 
 async def _run(settings: Settings, announce: Callable[[str], None]) -> int:
+    """Start the children, wait for the first reason to end, and end what was started, whatever happened."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -126,36 +139,39 @@ async def _run(settings: Settings, announce: Callable[[str], None]) -> int:
     first_line = settings.model_dump_json().encode() + b"\n"
     worker = _Child("worker", ["-m", "munjigi.app.worker"], first_line)
     follower = _Child("follower", ["-m", "munjigi.app.follower"], first_line)
+    sample = _Child("sample", ["-m", "munjigi.adapters.sample.run", "--state-dir", str(settings.state_dir)], b"")
+    with_sample = settings.sample and settings.identity == "embedded"
     await worker.start()
     ended = asyncio.ensure_future(worker.wait())
     stop_asked = asyncio.ensure_future(stopping.wait())
-    await _first(worker.ready, ended, stop_asked)
-    if not (worker.ready.done() and worker.ready.result()):
-        stop_asked.cancel()
-        return await worker.stop(settings.drain_seconds + 10) if not ended.done() else ended.result()
-    keeper = asyncio.ensure_future(_keep(follower))
-    sample = (
-        _Child("sample", ["-m", "munjigi.adapters.sample.run", "--state-dir", str(settings.state_dir)], b"")
-        if settings.sample and settings.identity == "embedded"
-        else None
-    )
-    sample_task = asyncio.ensure_future(_announce_sample(sample)) if sample is not None else None
-    announce(_banner(settings, worker.ready.result(), sample is not None))
-    _notify("READY=1")
-    await _first(ended, stop_asked)
-    _notify("STOPPING=1")
-    died = ended.done()
-    if died:
-        _LOGGER.error("the gateway worker ended; stopping", extra={"exit_code": ended.result()})
-    code = await worker.stop(settings.drain_seconds + 10)
-    keeper.cancel()
-    await follower.stop(15)
-    if sample is not None and sample_task is not None:
-        sample_task.cancel()
+    waits: list[asyncio.Future[Any]] = [stop_asked]
+    try:
+        await _first(worker.ready, ended, stop_asked)
+        if not (worker.ready.done() and worker.ready.result()):
+            code = await worker.stop(settings.drain_seconds + 10)
+            # Stopped before it served: its handlers may not have been there yet, then the signal ended it.
+            if stop_asked.done():
+                return max(code, 0)
+            return code if code > 0 else 1
+        waits.append(asyncio.ensure_future(_keep(follower)))
+        if with_sample:
+            waits.append(asyncio.ensure_future(_announce_sample(sample)))
+        announce(_banner(settings, worker.ready.result(), with_sample))
+        _notify("READY=1")
+        await _first(ended, stop_asked)
+        _notify("STOPPING=1")
+        died = ended.done()
+        if died:
+            _LOGGER.error("the gateway worker ended; stopping", extra={"exit_code": ended.result()})
+        code = await worker.stop(settings.drain_seconds + 10)
+        # A worker that a signal ended has a negative code.
+        return 1 if died else code
+    finally:
+        for task in waits:
+            task.cancel()
+        await worker.stop(settings.drain_seconds + 10)
+        await follower.stop(15)
         await sample.stop(30)
-    stop_asked.cancel()
-    # A worker that a signal ended has a negative code.
-    return 1 if died else code
 
 
 async def _first(*futures: asyncio.Future[Any]) -> None:
@@ -209,6 +225,10 @@ def _notify(state: str) -> None:
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        sender.connect("\0" + address[1:] if address.startswith("@") else address)
-        sender.send(state.encode())
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.settimeout(1.0)
+            sender.connect("\0" + address[1:] if address.startswith("@") else address)
+            sender.send(state.encode())
+    except OSError as error:
+        _LOGGER.warning("the service manager can't be told", extra={"state": state, "error": os.strerror(error.errno or 0)})

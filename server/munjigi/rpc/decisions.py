@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, Literal
 
 from munjigi.audit.journal import Journal
@@ -18,6 +19,7 @@ from munjigi.rpc.pending import PendingReads
 from munjigi.rpc.pipeline import validate
 from munjigi.rpc.ports import SnapshotSource
 from munjigi.rpc.rates import Rates
+from munjigi.rpc.slices import Answer, in_slices
 from munjigi.rpc.status import code_of
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
@@ -60,10 +62,13 @@ class DecisionService:
     def _take(self, call: Call, count: int) -> None:
         self._rates.take(self._snapshots.snapshot.bundle.tools.get(call.caller.tool), count, call.received)
 
-    def batch_check(self, call: Call, request: pb.BatchCheckRequest) -> pb.BatchCheckResponse:
+    def batch_check(self, call: Call, request: pb.BatchCheckRequest) -> Answer[pb.BatchCheckResponse]:
         """Decide each item; what is wrong with one concerns that one alone."""
         self._take(call, len(request.items))
         response = pb.BatchCheckResponse()
+        return in_slices(self._decide_each(call, request, response), response)
+
+    def _decide_each(self, call: Call, request: pb.BatchCheckRequest, response: pb.BatchCheckResponse) -> Iterator[None]:
         for item in request.items:
             result = response.results.add()
             try:
@@ -71,11 +76,14 @@ class DecisionService:
                 self._desk.check(call, item, result.response)
             except InvalidArgument as error:
                 _explain(result.error, error)
-        return response
+            yield
 
-    def confirm_read(self, call: Call, request: pb.ConfirmReadRequest) -> pb.ConfirmReadResponse:
+    def confirm_read(self, call: Call, request: pb.ConfirmReadRequest) -> Answer[pb.ConfirmReadResponse]:
         """Record what became of allowed reads; a repetition answers with the first record."""
         response = pb.ConfirmReadResponse()
+        return in_slices(self._confirm_each(call, request, response), response)
+
+    def _confirm_each(self, call: Call, request: pb.ConfirmReadRequest, response: pb.ConfirmReadResponse) -> Iterator[None]:
         for item in request.items:
             result = response.results.add()
             try:
@@ -86,7 +94,7 @@ class DecisionService:
             else:
                 result.record.log_id = self._journal.log_id
                 result.record.index = index
-        return response
+            yield
 
     def _confirm(self, call: Call, item: pb.ConfirmItem) -> int:
         log_id, index = parse_record_id(item.decision_id)
