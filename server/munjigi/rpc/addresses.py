@@ -23,10 +23,19 @@ def address_of(peer: str) -> str:
         return LOCAL
     if kind not in ("ipv4", "ipv6"):
         return UNKNOWN
-    host = unquote(rest).rpartition(":")[0].strip("[]").partition("%")[0]
     try:
-        address = ipaddress.ip_address(host)
+        return plain(unquote(rest).rpartition(":")[0].strip("[]").partition("%")[0])
     except ValueError:
         return UNKNOWN
+
+
+def plain(text: str) -> str:
+    """Return the one form of an address: IPv4 never dressed as IPv6.
+
+    Raises `ValueError` when it is none, or has a zone: that could be any text.
+    """
+    if "%" in text:
+        raise ValueError
+    address = ipaddress.ip_address(text)
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return str(mapped or address)

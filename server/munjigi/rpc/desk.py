@@ -10,7 +10,6 @@ import re
 import time
 from collections.abc import Sequence
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import Final, NamedTuple
 
 from munjigi.audit.journal import Journal
@@ -24,6 +23,7 @@ from munjigi.kernel.ids import record_id
 from munjigi.kernel.personal import looks_personal
 from munjigi.kernel.references import MemberReferences, NameDigests
 from munjigi.policy.types import CLASS_PREFIX, OWN_DATABASE
+from munjigi.rpc.addresses import plain
 from munjigi.rpc.call import Call
 from munjigi.rpc.pending import VALIDITY, PendingReads
 from munjigi.rpc.ports import DecisionMeter, SnapshotSource
@@ -257,6 +257,6 @@ def _check_case(snapshot: Snapshot, purpose: str, case_id: str) -> None:
 @lru_cache(maxsize=4096)
 def _address(text: str) -> str:
     try:
-        return str(ip_address(text))
+        return plain(text)
     except ValueError:
         raise InvalidArgument("ORIGIN_INVALID", "`origin.ip` must be an IPv4 or IPv6 address.") from None
