@@ -154,15 +154,15 @@ class Journal:
         """
         if self._refusal:
             raise AuditUnavailable(self._refusal)
-        data = b"".join(batch.parts)
         log = self._log
         try:
+            data = b"".join(batch.parts)
             if log.size + len(data) > self._segment_bytes and log.size > segment.HEADER_SIZE:
                 self._rotate(batch)
             files.write_all(self._device, log.fd, data)
             self._device.sync(log.fd)
-        except OSError as error:
-            name = errno.errorcode.get(error.errno or 0, "EIO")
+        except Exception as error:  # no memory, say: the batch is lost all the same, and the next one must not follow it
+            name = errno.errorcode.get(error.errno or 0, "EIO") if isinstance(error, OSError) else type(error).__name__
             self._failed = True
             self._refusal = (
                 f"The audit journal can't be written ({name}), so nothing is answered; "
