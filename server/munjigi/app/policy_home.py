@@ -90,6 +90,7 @@ class PolicyHome:
         self._rejected = False
         self._problems = bundle.problems
         self._busy = asyncio.Lock()
+        self._reloading: asyncio.Future[PolicyStatus] | None = None
 
     def set_grants(self, grants: GrantTable) -> None:
         """Replace the grant table."""
@@ -119,7 +120,14 @@ class PolicyHome:
         return PolicyValidation(tuple(problems), bundle.revision if bundle is not None else "", run, failed)
 
     async def reload(self, employee: EmployeeKey | None = None) -> PolicyStatus:
-        """Load the policy home; swap the snapshot if it is good. The record is durable when this returns."""
+        """Load the policy home; swap the snapshot if it is good. The record is durable when this returns.
+
+        A caller who goes away does not stop it half-way: what is recorded as in force is in force.
+        """
+        self._reloading = asyncio.ensure_future(self._reload(employee or _NOBODY))
+        return await asyncio.shield(self._reloading)
+
+    async def _reload(self, employee: EmployeeKey) -> PolicyStatus:
         async with self._busy:
             bundle: PolicyBundle | None
             problems: tuple[Problem, ...]
@@ -133,11 +141,15 @@ class PolicyHome:
             except OSError:
                 message = "The bundle can't be kept in the state folder; free disk space and reload."
                 bundle, problems = None, (Problem("", 0, 0, "error", "POLICY_NOT_KEPT", message),)
+            except Exception as error:  # noqa: BLE001  # no edit of a policy file may end the decisions
+                _LOGGER.error("the policy home could not be compiled", extra={"error": type(error).__name__})  # noqa: TRY400
+                message = "The policy home could not be compiled; undo the last edit, and report this as a bug of Munjigi."
+                bundle, problems = None, (Problem("", 0, 0, "error", "POLICY_INTERNAL", message),)
             self._attempted_at = self._clock.now()
             self._problems = problems
             self._rejected = bundle is None
             before = self.snapshot.bundle.revision
-            await self._conclude(bundle, problems, employee or _NOBODY, before)
+            await self._conclude(bundle, problems, employee, before)
             return self.status()
 
     async def _conclude(
