@@ -19,6 +19,7 @@ from typing import NamedTuple
 from munjigi.app.config import PREFIX, Settings
 from munjigi.kernel import errors
 from munjigi.monitoring.catalogue import CATALOGUE
+from munjigi.policy.attributes import CONTEXT, REQUEST
 from munjigi.rpc.status import code_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,6 +91,16 @@ def records() -> str:
         doc = " ".join((ast.get_docstring(node) or "").split())
         parts.append(f"\n### {title}\n\n{doc}{also}\n{table(('field', 'type', 'default', 'note'), rows)}".rstrip() + "\n")
     return "".join(parts) + "\n"
+
+
+def attributes() -> str:
+    """List what conditions may look at."""
+    listed = {f"r.{name}": each for name, each in REQUEST.items()} | {f"r.ctx.{name}": each for name, each in CONTEXT.items()}
+    rows = [
+        (f"`{name}`", each.kind, each.meaning + (": " + ", ".join(f"`{value}`" for value in each.values) if each.values else ""))
+        for name, each in listed.items()
+    ]
+    return table(("attribute", "type", "what it is"), rows)
 
 
 def _default(value: ast.expr | None) -> str:
@@ -216,6 +227,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "metrics": metrics,
     "records": records,
+    "attributes": attributes,
     "findings": findings,
     "verification": verification,
     "reasons": reasons(starting=False),

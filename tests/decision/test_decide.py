@@ -276,8 +276,8 @@ def test_conditions_see_the_person():
     decided(AGENT, question=ask("name"), bundle=bundle)
     (known, nobody) = seen
     assert known[:4] == ("cs.kim", "crm.member.name", "read", "inquiry")
-    assert known[4] == ("10.1.2.3", NOW, "contractor", "front", True, "desk")
-    assert nobody[4] == ("10.1.2.3", NOW, "", "", False, "desk")
+    assert known[4][:6] == ("10.1.2.3", NOW, "contractor", "front", True, "desk")
+    assert nobody[4][:6] == ("10.1.2.3", NOW, "", "", False, "desk")
 
 
 def test_p3_a_condition_that_fails_closes():

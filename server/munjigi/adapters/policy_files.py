@@ -18,7 +18,7 @@ from typing import Final
 from munjigi.adapters.policy_git import Commit, commit_of, git_folder
 from munjigi.kernel.errors import Corruption, FailedPrecondition, NotFound
 from munjigi.policy.canonical import canonical_bytes, files_of
-from munjigi.policy.compile import REQUIRED_FILES, compile_bundle
+from munjigi.policy.compile import POLICY_FILES, compile_bundle
 from munjigi.policy.findings import MAX_FILE_BYTES
 from munjigi.policy.types import PolicyBundle
 
@@ -153,7 +153,7 @@ def _source(files: Mapping[str, bytes], commit: Commit | None, mode: str) -> str
             )
             raise FailedPrecondition("POLICY_NOT_IN_GIT", message)
         return FILES
-    changed = commit.changed(files, REQUIRED_FILES)
+    changed = commit.changed(files, POLICY_FILES)
     if changed and mode == GIT:
         listed = ", ".join(changed[:10])
         raise FailedPrecondition(
@@ -172,7 +172,7 @@ def _names(home: Path) -> tuple[str, ...]:
         names += [
             entry.name
             for entry in home.iterdir()
-            if entry.name in REQUIRED_FILES or (entry.suffix in _SUFFIXES and entry.name[0] != ".")
+            if entry.name in POLICY_FILES or (entry.suffix in _SUFFIXES and entry.name[0] != ".")
         ]
         if tests.is_dir():
             _inside(home, tests)

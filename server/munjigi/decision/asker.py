@@ -10,6 +10,8 @@ from munjigi.decision.types import Request
 from munjigi.policy.types import Context, Rule
 
 DEVICE_FACT: Final = "device"
+PLEDGE_FACT: Final = "pledge"
+TRAINING_FACT: Final = "training"
 
 
 class Asker:
@@ -46,7 +48,7 @@ class Asker:
 
     def _holds(self, rule: Rule, target: str) -> bool:
         request = self.request
-        context = self._context or self._look()
+        context = self.context()
         try:
             return rule.condition is None or rule.condition(
                 request.employee.subject, target, request.action, request.purpose, context
@@ -54,12 +56,27 @@ class Asker:
         except Exception:  # noqa: BLE001 - a condition that fails must not decide by luck: it closes (promise P3)
             return not rule.allow
 
+    def context(self) -> Context:
+        """Return what conditions see as `r.ctx`."""
+        return self._context or self._look()
+
     def _look(self) -> Context:
         request, person, now = self.request, self.person, self.now
-        if person is None:
-            context = Context(request.ip, now, "", "", device=False, tool=request.tool)
-        else:
-            device = self.meets((DEVICE_FACT,))
-            context = Context(request.ip, now, person.principal_type, person.department, device, request.tool)
+        moment = self.snapshot.bundle.calendar.at(now)
+        context = Context(
+            ip=request.ip,
+            now=now,
+            principal_type=person.principal_type if person is not None else "",
+            department=person.department if person is not None else "",
+            device=self.meets((DEVICE_FACT,)),
+            tool=request.tool,
+            hour=moment.hour,
+            weekday=moment.weekday,
+            holiday=moment.holiday,
+            pledge=self.meets((PLEDGE_FACT,)),
+            training=self.meets((TRAINING_FACT,)),
+            intent="PROBE" if request.probe else "ACCESS",
+            subjects=request.subjects,
+        )
         self._context = context
         return context

@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from munjigi.kernel.personal import looks_personal
+from munjigi.policy.calendar import NO_HOLIDAYS, Calendar
+from munjigi.policy.calendar_file import CALENDAR_FILE, check_times, read_calendar
 from munjigi.policy.canonical import revision_of
 from munjigi.policy.catalog import CATALOG_FILE, CatalogFile, read_catalog
 from munjigi.policy.csvfile import read_rows
@@ -16,12 +18,13 @@ from munjigi.policy.hierarchy import close_roles
 from munjigi.policy.lint import Subject, lint
 from munjigi.policy.model import MODEL_FILE, check_model
 from munjigi.policy.registers import PURPOSES_FILE, ROLES_FILE, TOOLS_FILE, read_purposes, read_roles, read_tools
-from munjigi.policy.rules import POLICY_FILE, Known, Link, PolicyRows, read_policy
+from munjigi.policy.rules import COND_CELL, POLICY_FILE, Known, Link, PolicyRows, read_policy
 from munjigi.policy.tables import read_tables
 from munjigi.policy.toml_file import TomlFile, read_toml
 from munjigi.policy.types import CLASS_PREFIX, OWN_RESOURCES, Catalog, PolicyBundle, Problem, Purpose, Role, Rule, Tool
 
 REQUIRED_FILES: Final = (MODEL_FILE, POLICY_FILE, CATALOG_FILE, ROLES_FILE, PURPOSES_FILE, TOOLS_FILE)
+POLICY_FILES: Final = (*REQUIRED_FILES, CALENDAR_FILE)
 TEST_FILE: Final = re.compile(r"tests/[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.yaml\Z")
 _PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9._/-]{1,128}\Z")
 MAX_FILES: Final = 1000
@@ -36,11 +39,12 @@ class _Parts(NamedTuple):
     tools: dict[str, Tool] | None
     rows: PolicyRows | None
     places: dict[str, TomlFile]
+    calendar: Calendar
 
 
 def known_file(path: str) -> bool:
     """Tell whether a path, relative to the policy home, names a policy file."""
-    return path in REQUIRED_FILES or TEST_FILE.match(path) is not None
+    return path in POLICY_FILES or TEST_FILE.match(path) is not None
 
 
 def compile_bundle(files: Mapping[str, bytes], source: str) -> tuple[PolicyBundle | None, tuple[Problem, ...]]:
@@ -86,6 +90,7 @@ def compile_bundle(files: Mapping[str, bytes], source: str) -> tuple[PolicyBundl
         index=_index(rules),
         problems=problems,
         memo={},
+        calendar=parts.calendar,
     )
     return bundle, problems
 
@@ -97,7 +102,7 @@ def _read_texts(files: Mapping[str, bytes], findings: Findings) -> dict[str, str
     texts: dict[str, str] = {}
     for path in sorted(files):
         if not known_file(path):
-            message = "This is no file of a policy home; files are: " + ", ".join((*REQUIRED_FILES, "tests/NAME.yaml")) + "."
+            message = "This is no file of a policy home; files are: " + ", ".join((*POLICY_FILES, "tests/NAME.yaml")) + "."
             # A path that was sent to be validated may be anything: only one that looks like a file's name is repeated.
             named = path if _PLAIN_PATH.match(path) and not looks_personal(path) else ""
             findings.error(named, 0, 0, "FILE_UNKNOWN", message)
@@ -118,6 +123,8 @@ def _read_parts(texts: Mapping[str, str], findings: Findings) -> _Parts:
     catalog_toml, roles_toml, purposes_toml, tools_toml = (
         toml(path) for path in (CATALOG_FILE, ROLES_FILE, PURPOSES_FILE, TOOLS_FILE)
     )
+    calendar_toml = toml(CALENDAR_FILE)
+    calendar = read_calendar(calendar_toml, findings) if calendar_toml else NO_HOLIDAYS
     catalog = read_catalog(catalog_toml, findings) if catalog_toml else None
     roles = read_roles(roles_toml, findings) if roles_toml else None
     purposes = read_purposes(purposes_toml, findings) if purposes_toml else None
@@ -130,8 +137,9 @@ def _read_parts(texts: Mapping[str, str], findings: Findings) -> _Parts:
             catalog=catalog.catalog if catalog else None,
         )
         rows = read_policy(POLICY_FILE, read_rows(POLICY_FILE, texts[POLICY_FILE], findings), known, findings)
+        check_times(POLICY_FILE, ((rule.cond, row, COND_CELL) for rule, row in rows.rules), calendar, findings)
     places = {file.file: file for file in (catalog_toml, roles_toml, purposes_toml, tools_toml) if file is not None}
-    return _Parts(catalog, roles, purposes, tools, rows, places)
+    return _Parts(catalog, roles, purposes, tools, rows, places, calendar)
 
 
 def _classes(catalog: Catalog, links: Iterable[Link]) -> dict[str, tuple[str, ...]]:

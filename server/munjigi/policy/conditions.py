@@ -3,31 +3,35 @@
 Nothing from policy text is ever run as Python: the text is parsed, and a closed list of nodes becomes closures.
 
     True                                                  no condition
-    r.ctx.device                                          the device is managed
+    r.ctx.device                                          a flag
     r.ctx.principal_type == "employee"                    also !=
     r.ctx.department in ("fraud", "privacy")              also not in
+    r.ctx.hour >= 9 and r.ctx.hour < 18                   numbers: also < <= > >=
     ipMatch(r.ctx.ip, "10.0.0.0/8")                       address or network
     A and B, A or B, not A
 
-Attributes: `r.sub|obj|act|purpose` and `r.ctx.ip|principal_type|department|device|tool`. An address that cannot
-be read leaves a condition undecided; an undecided allow does not hold and an undecided deny does (promise P3).
+`policy.attributes` lists the attributes with their types, which are checked here. An address that cannot be read, or
+a day that the calendar does not cover, leaves a condition undecided; an undecided allow does not hold and an
+undecided deny does (promise P3).
 """
 
 from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from munjigi.policy.attributes import CONTEXT, REQUEST, Kind
+from munjigi.policy.findings import quoted
 from munjigi.policy.types import Condition, Context
 
 MAX_CONDITION: Final = 1000
 _MAX_DEPTH: Final = 30
 
-_Value = Callable[[str, str, str, str, Context], str | bool]
+_Value = Callable[[str, str, str, str, Context], str | bool | int]
 
 
 class ConditionError(Exception):
@@ -44,22 +48,40 @@ class _UndecidedError(Exception):
 
 
 class _Typed(NamedTuple):
-    kind: Literal["text", "flag"]
+    """A part of a condition. `values` are all that a text can be, empty for any; `constant` is set for what is written out."""
+
+    kind: Kind
     value: _Value
+    values: tuple[str, ...] = ()
+    constant: str | bool | int | None = None
 
 
-_REQUEST: Final[dict[str, _Value]] = {
-    "sub": lambda sub, _obj, _act, _purpose, _ctx: sub,
-    "obj": lambda _sub, obj, _act, _purpose, _ctx: obj,
-    "act": lambda _sub, _obj, act, _purpose, _ctx: act,
-    "purpose": lambda _sub, _obj, _act, purpose, _ctx: purpose,
-}
-_CONTEXT: Final[dict[str, _Typed]] = {
-    "ip": _Typed("text", lambda _sub, _obj, _act, _purpose, ctx: ctx.ip),
-    "principal_type": _Typed("text", lambda _sub, _obj, _act, _purpose, ctx: ctx.principal_type),
-    "department": _Typed("text", lambda _sub, _obj, _act, _purpose, ctx: ctx.department),
-    "tool": _Typed("text", lambda _sub, _obj, _act, _purpose, ctx: ctx.tool),
-    "device": _Typed("flag", lambda _sub, _obj, _act, _purpose, ctx: ctx.device),
+def _of_request(position: int) -> _Value:
+    return lambda *question: question[position]
+
+
+def _of_context(name: str) -> _Value:
+    look = operator.attrgetter(name)
+
+    def value(_sub: str, _obj: str, _act: str, _purpose: str, ctx: Context) -> str | bool | int:
+        found: str | bool | int | None = look(ctx)
+        if found is None:
+            raise _UndecidedError
+        return found
+
+    return value
+
+
+_READ: Final[dict[str, _Typed]] = {
+    f"r.{name}": _Typed(each.kind, _of_request(position), each.values) for position, (name, each) in enumerate(REQUEST.items())
+} | {f"r.ctx.{name}": _Typed(each.kind, _of_context(name), each.values) for name, each in CONTEXT.items()}
+_SIGNS: Final[dict[type[ast.cmpop], Callable[[Any, Any], bool]]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
 }
 
 
@@ -101,7 +123,7 @@ def _refuse(node: ast.expr, text: str, message: str) -> ConditionError:
 def _flag(node: ast.expr, text: str, depth: int) -> _Value:
     found = _expression(node, text, depth)
     if found.kind != "flag":
-        raise _refuse(node, text, "This is a text where true or false is needed; compare it with == or in.")
+        raise _refuse(node, text, f"This is a {found.kind} where true or false is needed; compare it with == or in.")
     return found.value
 
 
@@ -111,32 +133,29 @@ def _expression(node: ast.expr, text: str, depth: int) -> _Typed:
     for kind, reader in _READERS:
         if isinstance(node, kind):
             return reader(node, text, depth + 1)
-    raise _refuse(node, text, "This is not allowed in a condition; use r.ctx attributes, == != in, and or not, ipMatch.")
+    raise _refuse(node, text, "This is not allowed in a condition; use r.ctx attributes, comparisons, and or not, ipMatch.")
 
 
 def _read_constant(node: ast.Constant, text: str, _depth: int) -> _Typed:
     value = node.value
     if isinstance(value, bool):
-        return _Typed("flag", lambda _sub, _obj, _act, _purpose, _ctx: value)
+        return _Typed("flag", lambda *_: value, constant=value)
     if isinstance(value, str):
-        return _Typed("text", lambda _sub, _obj, _act, _purpose, _ctx: value)
-    raise _refuse(node, text, "Constants are texts in quotes, True and False; no part of a question is a number.")
+        return _Typed("text", lambda *_: value, constant=value)
+    if isinstance(value, int):
+        return _Typed("number", lambda *_: value, constant=value)
+    raise _refuse(node, text, "Constants are texts in quotes, whole numbers, True and False.")
 
 
 def _read_attribute(node: ast.Attribute, text: str, _depth: int) -> _Typed:
     owner = node.value
-    if isinstance(owner, ast.Name) and owner.id == "r" and node.attr in _REQUEST:
-        return _Typed("text", _REQUEST[node.attr])
-    if (
-        isinstance(owner, ast.Attribute)
-        and owner.attr == "ctx"
-        and isinstance(owner.value, ast.Name)
-        and owner.value.id == "r"
-        and node.attr in _CONTEXT
-    ):
-        return _CONTEXT[node.attr]
-    known = ", ".join((*(f"r.{name}" for name in _REQUEST), *(f"r.ctx.{name}" for name in _CONTEXT)))
-    raise _refuse(node, text, f"There is no such attribute; known: {known}.")
+    inner = owner.value if isinstance(owner, ast.Attribute) else owner
+    name = f"{owner.attr}.{node.attr}" if isinstance(owner, ast.Attribute) else node.attr
+    name = f"{inner.id}.{name}" if isinstance(inner, ast.Name) else ""
+    found = _READ.get(name)
+    if found is None:
+        raise _refuse(node, text, f"There is no attribute {quoted(name)}; known: {', '.join(_READ)}.")
+    return found
 
 
 def _read_bool(node: ast.BoolOp, text: str, depth: int) -> _Typed:
@@ -159,30 +178,50 @@ def _read_compare(node: ast.Compare, text: str, depth: int) -> _Typed:
     left = _expression(node.left, text, depth)
     sign, right_node = node.ops[0], node.comparators[0]
     if isinstance(sign, (ast.In, ast.NotIn)):
-        inside = isinstance(sign, ast.In)
-        members = _members(right_node, text)
-        if left.kind != "text":
-            raise _refuse(node, text, "Only a text can be in a list of texts.")
-        value = left.value
-        return _Typed("flag", lambda sub, obj, act, purpose, ctx: (value(sub, obj, act, purpose, ctx) in members) is inside)
-    if not isinstance(sign, (ast.Eq, ast.NotEq)):
-        raise _refuse(node, text, "Comparisons are == != in and not in.")
+        return _read_membership(node, left, text)
+    compare = _SIGNS.get(type(sign))
+    if compare is None:
+        raise _refuse(node, text, "Comparisons are == != < <= > >= in and not in.")
     right = _expression(right_node, text, depth)
     if left.kind != right.kind:
-        raise _refuse(node, text, "A text is compared with true or false, which is never equal; compare like with like.")
-    one, other = left.value, right.value
-    compare = operator.eq if isinstance(sign, ast.Eq) else operator.ne
+        raise _refuse(node, text, f"A {left.kind} is compared with a {right.kind}, which is never equal; compare like with like.")
+    if left.kind != "number" and not isinstance(sign, (ast.Eq, ast.NotEq)):
+        raise _refuse(node, text, f"Only numbers have an order; compare a {left.kind} with == or !=.")
+    if left.constant is not None and right.constant is not None:
+        raise _refuse(node, text, "Two constants are compared; compare an attribute with one.")
+    for one, other in ((left, right), (right, left)):
+        _check_values(node, one, (other.constant,), text)
+    first, second = left.value, right.value
     return _Typed(
-        "flag", lambda sub, obj, act, purpose, ctx: compare(one(sub, obj, act, purpose, ctx), other(sub, obj, act, purpose, ctx))
+        "flag",
+        lambda sub, obj, act, purpose, ctx: compare(first(sub, obj, act, purpose, ctx), second(sub, obj, act, purpose, ctx)),
     )
 
 
-def _members(node: ast.expr, text: str) -> frozenset[str]:
+def _check_values(node: ast.expr, one: _Typed, constants: Iterable[object], text: str) -> None:
+    """Refuse a text that an attribute can't be, such as a misspelt weekday: it would never match."""
+    for constant in constants:
+        if one.values and isinstance(constant, str) and constant not in one.values:
+            raise _refuse(node, text, f"This can only be one of: {', '.join(one.values)}.")
+
+
+def _read_membership(node: ast.Compare, left: _Typed, text: str) -> _Typed:
+    inside = isinstance(node.ops[0], ast.In)
+    members = _members(node.comparators[0], left, text)
+    if left.kind == "flag" or left.constant is not None:
+        raise _refuse(node, text, "Only an attribute that is a text or a number can be in a list.")
+    value = left.value
+    return _Typed("flag", lambda sub, obj, act, purpose, ctx: (value(sub, obj, act, purpose, ctx) in members) is inside)
+
+
+def _members(node: ast.expr, left: _Typed, text: str) -> frozenset[str | int]:
     if not isinstance(node, (ast.Tuple, ast.List)) or not node.elts:
-        raise _refuse(node, text, 'After `in` comes a list of texts: ("a", "b"); with one text ("a",).')
-    found = [each.value for each in node.elts if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+        raise _refuse(node, text, 'After `in` comes a list: ("a", "b"); with one text ("a",).')
+    wanted = int if left.kind == "number" else str
+    found = [each.value for each in node.elts if isinstance(each, ast.Constant) and type(each.value) is wanted]
     if len(found) != len(node.elts):
-        raise _refuse(node, text, "A list after `in` holds texts in quotes only.")
+        raise _refuse(node, text, f"This list must hold {'whole numbers' if wanted is int else 'texts in quotes'} only.")
+    _check_values(node, left, found, text)
     return frozenset(found)
 
 

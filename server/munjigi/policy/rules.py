@@ -27,7 +27,7 @@ from munjigi.policy.types import (
 POLICY_FILE: Final = "policy.csv"
 # Cells of a line, its type included.
 _ARITY: Final = {"p": 8, "g": 3, "g2": 3}
-_SUB, _OBJ, _ACT, _PURPOSE, _COND, _EFT, _MASK = range(1, 8)
+_SUB, _OBJ, _ACT, _PURPOSE, COND_CELL, _EFT, _MASK = range(1, 8)
 
 
 class Link(NamedTuple):
@@ -109,7 +109,7 @@ def _read_rule(file: str, row: Row, cells: _Cells, findings: Findings) -> Rule |
     try:
         condition = cells.translated(cond, eft == "allow")
     except ConditionError as error:
-        column = row.column(_COND)
+        column = row.column(COND_CELL)
         # Doubled quotes move later characters; the cell's start is exact, the character inside is for plain cells.
         inside = error.character - 1 if not row.quoted and column else 0
         findings.error(file, row.line, column + inside, "CONDITION_INVALID", error.message)

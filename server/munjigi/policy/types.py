@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
 from munjigi.kernel.references import KeyType
+from munjigi.policy.calendar import NO_HOLIDAYS, Calendar
 
 CLEAR: Final = "clear"
 ANY: Final = "*"
@@ -34,7 +35,7 @@ class Problem(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What a rule's condition may look at as `r.ctx`."""
+    """What a rule's condition may look at as `r.ctx`; `policy.attributes` says what each of them means."""
 
     ip: str
     now: int
@@ -42,6 +43,13 @@ class Context(NamedTuple):
     department: str
     device: bool
     tool: str
+    hour: int | None = None
+    weekday: str | None = None
+    holiday: bool | None = None
+    pledge: bool = False
+    training: bool = False
+    intent: str = "ACCESS"
+    subjects: int = 0
 
 
 # (request subject, object, action, purpose, context) -> holds
@@ -175,3 +183,4 @@ class PolicyBundle:
     index: Mapping[tuple[str, str, str], Mapping[str, tuple[Rule, ...]]]
     problems: tuple[Problem, ...]
     memo: dict[Any, Any]  # per-bundle memo of the decision core; keys come from the bundle only, so it is bounded
+    calendar: Calendar = NO_HOLIDAYS
