@@ -163,7 +163,7 @@ def _text(node: ast.expr | None, words: dict[str, list[tuple[int, ast.expr]]], l
 def findings() -> str:
     """Every code that `policy lint` can print."""
     merged: dict[str, tuple[set[str], list[str]]] = {}
-    for each in (*said(SERVER / "policy"), *said(SERVER / "app")):
+    for each in (*said(SERVER / "policy"), *said(SERVER / "decision"), *said(SERVER / "app")):
         if each.by not in {"error", "warning"} and each.by not in FINDING_HELPERS:
             continue
         kinds, messages = merged.setdefault(each.code, (set(), []))

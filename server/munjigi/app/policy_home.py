@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from munjigi.adapters.policy_files import fingerprint, read_policy_home, store_bundle
+from munjigi.app.two_engines import compared
 from munjigi.audit.committer import GroupCommitter
 from munjigi.audit.journal import Journal
 from munjigi.audit.records import PolicyRecord
@@ -37,6 +38,8 @@ def build(files: Mapping[str, bytes], source: str) -> tuple[PolicyBundle | None,
     if bundle is None:
         return None, problems, 0
     failures, run = run_tables(bundle, evaluate_case)
+    if not failures:
+        failures = compared(bundle)
     return (None if failures else bundle), (*problems, *failures), run
 
 

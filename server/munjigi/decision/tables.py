@@ -18,7 +18,18 @@ _ALWAYS: Final = (-(1 << 63), (1 << 63) - 1)
 
 
 def evaluate_case(bundle: PolicyBundle, case: TableCase) -> TableOutcome:
-    """Decide one case against its own grants and facts. The facts are in force at every time."""
+    """Decide one case against its own grants and facts."""
+    snapshot, request = asked_of(bundle, case)
+    decision = decide(snapshot, request, case.request.at)
+    return TableOutcome(
+        decision="ALLOW" if decision.allow else "DENY",
+        reason=decision.reason,
+        fields={field.name: field.mask if field.effect is Effect.MASKED else field.effect.value for field in decision.fields},
+    )
+
+
+def asked_of(bundle: PolicyBundle, case: TableCase) -> tuple[Snapshot, Request]:
+    """Return a case as a question and what it is asked of. The facts are in force at every time."""
     employee = EmployeeKey(_ISSUER, case.employee)
     facts = tuple(Fact(kind, *_ALWAYS, source="test") for kind in case.facts)
     person = Person(case.employee, case.principal_type, case.department, (employee,), facts)
@@ -40,9 +51,4 @@ def evaluate_case(bundle: PolicyBundle, case: TableCase) -> TableOutcome:
         probe=asked.probe,
         allow_partial=asked.allow_partial,
     )
-    decision = decide(Snapshot(bundle, GrantTable.build(grants, (person,), 0)), request, asked.at)
-    return TableOutcome(
-        decision="ALLOW" if decision.allow else "DENY",
-        reason=decision.reason,
-        fields={field.name: field.mask if field.effect is Effect.MASKED else field.effect.value for field in decision.fields},
-    )
+    return Snapshot(bundle, GrantTable.build(grants, (person,), 0)), request

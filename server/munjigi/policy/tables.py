@@ -95,17 +95,22 @@ Evaluate = Callable[[PolicyBundle, TableCase], TableOutcome]
 def run_tables(bundle: PolicyBundle, evaluate: Evaluate) -> tuple[tuple[Problem, ...], int]:
     """Decide every case of a bundle's tests/*.yaml; return a problem for each that fails, and how many ran."""
     findings = Findings()
-    run = 0
+    cases = cases_of(bundle, findings)
+    for case in cases:
+        difference = _difference(bundle, case, evaluate)
+        if difference:
+            findings.error(case.file, case.line, 0, "TEST_FAILED", f"{case.name}: {difference}")
+    return findings.all(), len(cases)
+
+
+def cases_of(bundle: PolicyBundle, findings: Findings) -> tuple[TableCase, ...]:
+    """Return every case of a bundle's tests/*.yaml, by file and place in it."""
+    cases: list[TableCase] = []
     for path in sorted(bundle.files):
-        if not path.startswith("tests/"):
-            continue
-        text = decode(path, bundle.files[path], findings)
-        for case in read_tables(path, text, findings) if text is not None else ():
-            run += 1
-            difference = _difference(bundle, case, evaluate)
-            if difference:
-                findings.error(case.file, case.line, 0, "TEST_FAILED", f"{case.name}: {difference}")
-    return findings.all(), run
+        text = decode(path, bundle.files[path], findings) if path.startswith("tests/") else None
+        if text is not None:
+            cases += read_tables(path, text, findings)
+    return tuple(cases)
 
 
 def _difference(bundle: PolicyBundle, case: TableCase, evaluate: Evaluate) -> str:

@@ -1,0 +1,64 @@
+"""A policy's own tables on other engines: our transcription of the matcher in full, pycasbin for as long as it is given.
+
+A load gives pycasbin a second, `policy test` all the time it needs; what it did not get to is counted, not passed over in silence.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final, NamedTuple
+
+from munjigi.adapters.casbin_process import ask_casbin
+from munjigi.decision.second_opinion import disagreements, questions_of, transcribed
+from munjigi.policy.findings import Findings
+from munjigi.policy.tables import cases_of
+from munjigi.policy.types import PolicyBundle, Problem
+
+AT_LOAD: Final = 1.0  # seconds
+IN_FULL: Final = 3_600.0
+_KEPT: Final = 8
+_LOGGER: Final = logging.getLogger("munjigi.policy")
+
+
+class Comparison(NamedTuple):
+    """What the other engines said. `casbin` of `questions` were answered by pycasbin; `lines` of policy.csv matched in a case."""
+
+    problems: tuple[Problem, ...]
+    questions: int
+    casbin: int
+    casbin_installed: bool
+    lines: frozenset[int]
+
+
+_seen: dict[tuple[str, float], Comparison] = {}
+
+
+def compare_engines(bundle: PolicyBundle, seconds: float) -> Comparison:
+    """Compare the core's answers to the bundle's tables. A bundle that was compared already is not asked about again."""
+    key = (bundle.revision, seconds)
+    found = _seen.get(key)
+    if found is None:
+        questions = questions_of(bundle, cases_of(bundle, Findings()))
+        plain, lines = transcribed(bundle, questions)
+        problems = disagreements("the transcription", questions, plain)
+        casbin = ask_casbin(bundle, questions, seconds)
+        problems += disagreements("pycasbin", questions, casbin.answers)
+        answered = sum(map(bool, casbin.answers))
+        found = Comparison(problems, len(questions), answered, casbin.installed, lines)
+        while len(_seen) >= _KEPT:
+            _seen.pop(next(iter(_seen)))
+        _seen[key] = found
+    return found
+
+
+def compared(bundle: PolicyBundle) -> tuple[Problem, ...]:
+    """Compare as a load does, and log how far pycasbin got."""
+    found = compare_engines(bundle, AT_LOAD)
+    about = {"asked": found.questions, "pycasbin": found.casbin, "not_run": found.questions - found.casbin}
+    _LOGGER.info("policy tables compared on other engines", extra=about)
+    return found.problems
+
+
+def forget() -> None:
+    """Forget earlier comparisons."""
+    _seen.clear()
