@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import parts
 import pytest
 from audit.support import open_journal
 
@@ -117,13 +118,8 @@ def test_p1_file_that_takes_no_more_bytes_ends_the_writer(tmp_path: Path, mode: 
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=96k", "munjigi-test", str(disk)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("mounting a small disk needs root")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    with parts.small_disk(disk, "size=96k"):
+        yield disk
 
 
 @pytest.mark.parametrize("mode", ["loop", "thread"])

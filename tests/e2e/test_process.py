@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 import grpc
+import parts
 import psutil
 import pytest
 from e2e_asking import question, reason_of
@@ -266,12 +267,10 @@ def test_p10_group_writable_policy_files_are_refused(tmp_path: Path) -> None:
     assert "chmod" in text
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
 def test_p1_a_full_disk_answers_nothing_and_loses_nothing(tmp_path: Path) -> None:
     state_dir = tmp_path / "var"
     state_dir.mkdir(mode=0o700)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m,mode=0700", "tmpfs", str(state_dir)], check=True)
-    try:
+    with parts.small_disk(state_dir, "size=6m,mode=0700"):
         daemon = Daemon(state_dir).start()
         with Load(daemon, threads=8) as load:
             assert daemon.process is not None
@@ -296,19 +295,13 @@ def test_p1_a_full_disk_answers_nothing_and_loses_nothing(tmp_path: Path) -> Non
             answer = Stubs(channel).decision.Check(question(), metadata=again.credentials("cs.kim"))
         on_disk = journaled(state_dir)
         assert {*load.answered, *last.answered, answer.decision_id} <= set(on_disk)
-    finally:
-        subprocess.run(["umount", "-l", str(state_dir)], check=True)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a read-only mount needs root")
 def test_p10_a_read_only_state_folder_is_refused(tmp_path: Path) -> None:
     state_dir = tmp_path / "var"
     state_dir.mkdir(mode=0o700)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700,ro", "tmpfs", str(state_dir)], check=True)
-    try:
+    with parts.small_disk(state_dir, "size=1m,mode=0700,ro"):
         assert "MUNJIGI_STATE_DIR" in refusal(tmp_path)
-    finally:
-        subprocess.run(["umount", str(state_dir)], check=True)
 
 
 def test_metrics_and_probes_tell_the_truth(tmp_path: Path) -> None:

