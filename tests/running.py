@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,8 +32,16 @@ def free_port() -> int:
 class Daemon:
     """One daemon. `start` waits until it serves; `log` is everything that it wrote."""
 
-    def __init__(self, state_dir: Path, *options: str, policy_home: Path = ROOT / "policies", **environment: str) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        *options: str,
+        policy_home: Path = ROOT / "policies",
+        command: Sequence[str] = (sys.executable, "-m", "munjigi.cli.main"),
+        **environment: str,
+    ) -> None:
         self.state_dir = state_dir
+        self.command = command
         self.grpc_address = environment.pop("MUNJIGI_GRPC_ADDRESS", f"127.0.0.1:{free_port()}")
         self.http_address = f"127.0.0.1:{free_port()}"
         self.options = options
@@ -67,7 +75,7 @@ class Daemon:
         sample = () if "--sample" in self.options else ("--no-sample",)
         options = [option for option in self.options if option != "--sample"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "munjigi.cli.main", "serve", *sample, *options],
+            [*self.command, "serve", *sample, *options],
             env=self.environment,
             cwd=self.state_dir.parent,
             stdin=subprocess.DEVNULL,
