@@ -137,8 +137,8 @@ def refuse_unsafe(settings: Settings) -> None:
             "set MUNJIGI_TLS_CERTIFICATE, MUNJIGI_TLS_KEY and MUNJIGI_TLS_CLIENT_AUTHORITY",
         ),
         (
-            not _local(settings.http_address),
-            "http_address is not loopback",
+            settings.http_address.startswith("unix:") or not _local(settings.http_address),
+            "http_address is not a loopback address",
             "let Prometheus scrape through a proxy with TLS, or run its agent on this host",
         ),
         (

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from typing import Final
@@ -53,15 +54,17 @@ def main() -> int:
 
 
 async def _run(settings: Settings) -> int:
+    logs.watch_loop(asyncio.get_running_loop())
     stopping = asyncio.Event()
     stop_on_request(asyncio.get_running_loop(), stopping.set)
     folder = StateFolder(settings.state_dir)
     index = SqliteAuditIndex(folder.index)
     meter = Meter(PrometheusSink())
-    server = _Server(_http(folder), settings.http_address)
+    listener = _listen(settings.http_address)
+    server = _Server(_http(folder))
     try:
         async with asyncio.TaskGroup() as tasks:
-            serving = tasks.create_task(server.serve())
+            serving = tasks.create_task(server.serve([listener]))
             send_ready(http=settings.http_address)
             await _follow(folder, index, meter, stopping)
             server.should_exit = True
@@ -100,14 +103,30 @@ async def _follow(folder: StateFolder, index: SqliteAuditIndex, meter: Meter, st
                 await asyncio.wait_for(stopping.wait(), _IDLE_SECONDS)
 
 
+def _listen(address: str) -> socket.socket:
+    """Bind the HTTP address.
+
+    Raises `ConfigurationError` when it cannot be bound.
+    """
+    host, port = split_address(address)
+    try:
+        family, kind, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+    except OSError as error:
+        raise ConfigurationError(
+            "HTTP_ADDRESS_UNUSABLE",
+            f"The HTTP address cannot be listened on ({error.strerror}); set MUNJIGI_HTTP_ADDRESS to a free one.",
+        ) from error
+    return listener
+
+
 class _Server(uvicorn.Server):
     """Serve HTTP without taking over signals or the daemon's logs."""
 
-    def __init__(self, app: Starlette, address: str) -> None:
-        host, port = split_address(address)
-        super().__init__(
-            uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="off", server_header=False)
-        )
+    def __init__(self, app: Starlette) -> None:
+        super().__init__(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False))
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from munjigi.kernel.clock import to_rfc3339
+from munjigi.kernel.errors import MunjigiError, frames_of
+
+_LOGGER: Final = logging.getLogger("munjigi.process")
 
 _PLAIN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
@@ -46,3 +50,20 @@ def set_up(process: str, level: str, style: Literal["auto", "text", "json"]) -> 
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("munjigi").setLevel(level.upper())
+
+
+def report(event: str, error: BaseException) -> None:
+    """Log an error that nobody awaited: its kind and place, never its text."""
+    reason = {"reason": error.reason, "help": error.message} if isinstance(error, MunjigiError) else {}
+    _LOGGER.critical(event, extra={"error": type(error).__name__, "frames": frames_of(error), **reason})
+
+
+def watch_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Take over from asyncio's own handler, which prints a failed callback with its arguments: payloads and tokens (P5)."""
+
+    def unhandled(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, BaseException):
+            report("a callback failed", error)
+
+    loop.set_exception_handler(unhandled)

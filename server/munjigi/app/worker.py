@@ -26,7 +26,7 @@ from munjigi.app.files import StateFolder
 from munjigi.app.grant_watch import watch_grants
 from munjigi.app.heartbeat import Heartbeat
 from munjigi.audit.records import ProcessRecord
-from munjigi.kernel.errors import AuditUnavailable, ConfigurationError, Corruption, MunjigiError
+from munjigi.kernel.errors import AuditUnavailable, ConfigurationError, Corruption, MunjigiError, Unavailable
 from munjigi.monitoring import catalogue
 from munjigi.rpc.front_grpcio import GrpcioFront
 
@@ -54,8 +54,9 @@ def main() -> int:
 
 
 async def _run(settings: Settings) -> int:
+    logs.watch_loop(asyncio.get_running_loop())
     stopping = asyncio.Event()
-    failed: list[AuditUnavailable] = []
+    failed: list[BaseException] = []
 
     def on_failure(error: AuditUnavailable) -> None:
         failed.append(error)
@@ -78,8 +79,10 @@ async def _run(settings: Settings) -> int:
             raise _Stop
     except* _Stop:
         pass
+    except* Exception as group:  # noqa: BLE001  # a task died, or what it awaited: there is no half-daemon
+        failed.extend(group.exceptions)
     if failed:
-        _LOGGER.critical("the journal failed; this worker ends", extra={"reason": failed[0].reason, "help": failed[0].message})
+        logs.report("this worker ends", failed[0])
         return 1
     await _close(gateway)
     return 0
@@ -93,14 +96,17 @@ async def _serve(gateway: Gateway, stopping: asyncio.Event) -> None:
         reflection.enable_server_reflection(
             [*{method.service for method in gateway.methods}, reflection.SERVICE_NAME], grpcio.server
         )
-        if gateway.native:
-            await _serve_native(gateway, grpcio, Path(private) / "fallback.sock", stopping)
-            return
-        await grpcio.start()
-        _announce(gateway, _address(settings.grpc_address, grpcio.port), "grpcio")
-        await stopping.wait()
-        _drain(gateway)
-        await grpcio.stop(settings.drain_seconds)
+        try:
+            if gateway.native:
+                await _serve_native(gateway, grpcio, Path(private) / "fallback.sock", stopping)
+                return
+            await grpcio.start()
+            _announce(gateway, _address(settings.grpc_address, grpcio.port), "grpcio")
+            await stopping.wait()
+            _drain(gateway)
+            await grpcio.stop(settings.drain_seconds)
+        finally:
+            await grpcio.stop(0)
 
 
 async def _serve_native(gateway: Gateway, grpcio: GrpcioFront, socket: Path, stopping: asyncio.Event) -> None:
@@ -113,7 +119,11 @@ async def _serve_native(gateway: Gateway, grpcio: GrpcioFront, socket: Path, sto
     front.set_fallback(str(socket))
     await front.start()
     _announce(gateway, _address(settings.grpc_address, front.port), "native")
-    await stopping.wait()
+    stop_asked = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait((stop_asked, front.ended), return_when=asyncio.FIRST_COMPLETED)
+    stop_asked.cancel()
+    if front.ended.done():
+        raise Unavailable("FRONT_ENDED", "The native front has ended by itself; report this, and set MUNJIGI_FRONT=grpcio.")
     _drain(gateway)
     await front.stop(settings.drain_seconds)
     await grpcio.stop(1.0)
@@ -145,6 +155,7 @@ async def _tick(gateway: Gateway) -> None:
     """Once a second: write what failed sign-ins add up to, hand metrics on, show a heartbeat, watch the follower's."""
     folder = StateFolder(gateway.settings.state_dir)
     own, follower = Heartbeat(folder.run, "worker"), Heartbeat(folder.run, "follower")
+    key_problem = ""
     while True:
         due = gateway.failures.due(gateway.clock.now())
         for record in due:
@@ -153,6 +164,10 @@ async def _tick(gateway: Gateway) -> None:
         if due:
             await gateway.committer.durable()
         gateway.keys.poll(gateway.clock.now())
+        if gateway.keys.problem != key_problem:
+            key_problem = gateway.keys.problem
+            _LOGGER.warning("the key set of employees' tokens", extra={"problem": key_problem or "none any more"})
+        gateway.meter.set(catalogue.KEY_SET_PROBLEM, value=bool(key_problem))
         gateway.meter.set(catalogue.JOURNAL_NEXT, value=gateway.journal.durable_index)
         gateway.meter.set(catalogue.GRANT_REVISION, value=gateway.home.snapshot.grants.revision)
         gateway.meter.flush(gateway.committer)

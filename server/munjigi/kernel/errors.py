@@ -6,6 +6,8 @@ what to do, and never repeats a value that came from a request (promise P5).
 
 from __future__ import annotations
 
+import traceback
+
 
 class MunjigiError(Exception):
     """Base of the tree. Never raised itself."""
@@ -65,3 +67,9 @@ class Corruption(MunjigiError):
 
 class ConfigurationError(MunjigiError):
     """A setting is unsafe or wrong. Refuses to start and names the setting and the fix (promise P10)."""
+
+
+def frames_of(error: BaseException) -> list[str]:
+    """Return where an error arose, as `file:line`, innermost last, without its text: that may hold a request's values (P5)."""
+    frames = traceback.extract_tb(error.__traceback__)[-8:]
+    return [f"{frame.filename.rpartition('munjigi/')[2]}:{frame.lineno}" for frame in frames]

@@ -30,6 +30,9 @@ CALL_SECONDS: Final = Metric(
     "munjigi_call_seconds", "histogram", "Time from a call's arrival to its answer being made, before the sync.", ("method",)
 )
 SIGN_IN_FAILURES: Final = Metric("munjigi_sign_in_failures_total", "counter", "Refused credentials by reason.", ("reason",))
+KEY_SET_PROBLEM: Final = Metric(
+    "munjigi_key_set_problem", "gauge", "1 while the key set of employees' tokens can't be renewed; the keys known so far hold."
+)
 JOURNAL_RECORDS: Final = Metric("munjigi_journal_records_total", "counter", "Records made durable in the journal.")
 JOURNAL_BYTES: Final = Metric("munjigi_journal_bytes_total", "counter", "Bytes made durable in the journal.")
 JOURNAL_NEXT: Final = Metric("munjigi_journal_next_index", "gauge", "Index after the last durable record of the journal.")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import traceback
 from typing import Final, NamedTuple
 
 from google.protobuf import any_pb2, duration_pb2
@@ -73,6 +72,7 @@ def _pack(into: any_pb2.Any, message: error_details_pb2.ErrorInfo | error_detail
 def _internal(error: BaseException) -> errors.MunjigiError:
     """Log where it happened under a reference; the error's text may hold a request's values (P5)."""
     reference = secrets.token_hex(6)
-    frames = [f"{frame.filename.rpartition('munjigi/')[2]}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-    _LOGGER.error("internal error", extra={"reference": reference, "error": type(error).__name__, "frames": frames[-8:]})
+    _LOGGER.error(
+        "internal error", extra={"reference": reference, "error": type(error).__name__, "frames": errors.frames_of(error)}
+    )
     return errors.MunjigiError("INTERNAL", f"An internal error; the server's log has it under reference {reference}.")
