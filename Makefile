@@ -31,7 +31,7 @@ proto-image: setup ## with a release: make today's proto files what `buf breakin
 bench: setup ## print the table of measured ratios
 	@$(BIN)/python -m bench $(BENCH_ARGS)
 
-torture: setup ## long fault injection (kill -9, full disks)
+torture: setup ## hundreds of kills under load, about five minutes
 	@$(BIN)/python -m pytest -m torture $(PYTEST_ARGS)
 
 oracle: setup ## the comparisons with pycasbin, with many more examples than `make test` tries
