@@ -35,6 +35,10 @@ def check(table, model):
     assert len(table) == len(model)
     for employee in EMPLOYEES:
         assert list(table.of(employee)) == ordered(each for each in model.values() if each.employee == employee)
+    for role in ("r", "s", "none"):
+        holding = sorted({each.employee for each in model.values() if each.role == role})
+        assert list(table.holders(role, "inquiry").since(None)) == holding
+        assert not list(table.holders(role, "marketing").since(None))
     for grant_id in ("g0", "g1", "none"):
         assert table.grant(grant_id) == model.get(grant_id)
 

@@ -88,7 +88,7 @@ def decide(snapshot: Snapshot, request: Request, now: int) -> Decision:
             top = (True, GRANTED, tuple(answer), answer[0].rule, first, "")
             return _new(Decision, top + known)
 
-    return _combine(frame, ground, linked, waiting, asker or Asker(snapshot, request, now), partial=partial)
+    return answer_fields(frame, ground, linked, waiting, asker or Asker(snapshot, request, now), partial=partial)
 
 
 def _unfit(frame: Frame, case_id: str, subjects: int) -> str:
@@ -101,8 +101,8 @@ def _unfit(frame: Frame, case_id: str, subjects: int) -> str:
     return reasons.SUBJECTS_REQUIRED if subjects <= 0 else reasons.TOO_MANY_SUBJECTS
 
 
-def _combine(frame: Frame, ground: Ground, linked: Linked, waiting: Linked, asker: Asker, *, partial: bool) -> Decision:
-    """Answer each field out of all linked grants."""
+def answer_fields(frame: Frame, ground: Ground, linked: Linked, waiting: Linked, asker: Asker, *, partial: bool) -> Decision:
+    """Answer each field out of all linked grants; `waiting` ones lack a requirement."""
     snapshot, request = asker.snapshot, asker.request
     answer: list[FieldDecision] = []
     paths: list[tuple[str, ...]] = []

@@ -7,7 +7,7 @@ started with.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from munjigi.decision.persistent import ShardedMap, SortedKeys
 from munjigi.kernel.errors import FailedPrecondition
@@ -32,8 +32,12 @@ class _Parts(NamedTuple):
     held: ShardedMap[EmployeeKey, tuple[Grant, ...]]
     by_id: ShardedMap[str, Grant]
     employees: SortedKeys[EmployeeKey]
+    holders: ShardedMap[tuple[str, str], SortedKeys[EmployeeKey]]  # by role and purpose
     accounts: ShardedMap[EmployeeKey, Person]
     people: ShardedMap[str, Person]
+
+
+_NOBODY: Final[SortedKeys[EmployeeKey]] = SortedKeys()
 
 
 class GrantTable:
@@ -62,10 +66,16 @@ class GrantTable:
         for person in by_person.values():
             for account in person.accounts:
                 _claim(accounts.setdefault(account, person), person)
+        employees = sorted(held)
+        holders: dict[tuple[str, str], list[EmployeeKey]] = {}
+        for employee in employees:
+            for of in {(grant.role, grant.purpose) for grant in held[employee]}:
+                holders.setdefault(of, []).append(employee)
         parts = _Parts(
             held=ShardedMap((employee, _ordered(each)) for employee, each in held.items()),
             by_id=ShardedMap(by_id.items()),
-            employees=SortedKeys(held),
+            employees=SortedKeys.in_order(employees),
+            holders=ShardedMap((of, SortedKeys.in_order(each)) for of, each in holders.items()),
             accounts=ShardedMap(accounts.items()),
             people=ShardedMap(by_person.items()),
         )
@@ -77,6 +87,10 @@ class GrantTable:
     def of(self, employee: EmployeeKey) -> tuple[Grant, ...]:
         """Return the grants of one account, whatever their period, ordered by id."""
         return self._held.get(employee) or ()
+
+    def holders(self, role: str, purpose: str) -> SortedKeys[EmployeeKey]:
+        """Return the accounts with a grant of this role for this purpose, whatever its period and scope."""
+        return self._parts.holders.get((role, purpose)) or _NOBODY
 
     def person(self, employee: EmployeeKey) -> Person | None:
         """Return whose account this is."""
@@ -116,10 +130,12 @@ class GrantTable:
         """Return the table in which `grant` is as given (new, or instead of the one of the same id)."""
         parts = _without(self._parts, grant.grant_id)
         held = (*(parts.held.get(grant.employee) or ()), grant)
+        of = (grant.role, grant.purpose)
         parts = parts._replace(
             held=parts.held.with_item(grant.employee, _ordered(held)),
             by_id=parts.by_id.with_item(grant.grant_id, grant),
             employees=parts.employees.with_key(grant.employee),
+            holders=parts.holders.with_item(of, (parts.holders.get(of) or _NOBODY).with_key(grant.employee)),
         )
         return GrantTable(parts, revision)
 
@@ -153,6 +169,10 @@ def _without(parts: _Parts, grant_id: str) -> _Parts:
         return parts
     by_id = parts.by_id.without(grant_id)
     rest = tuple(other for other in parts.held.get(grant.employee) or () if other.grant_id != grant_id)
+    if all((other.role, other.purpose) != (grant.role, grant.purpose) for other in rest):
+        of = (grant.role, grant.purpose)
+        left = (parts.holders.get(of) or _NOBODY).without(grant.employee)
+        parts = parts._replace(holders=parts.holders.with_item(of, left) if len(left) else parts.holders.without(of))
     if rest:
         return parts._replace(by_id=by_id, held=parts.held.with_item(grant.employee, rest))
     return parts._replace(by_id=by_id, held=parts.held.without(grant.employee), employees=parts.employees.without(grant.employee))

@@ -84,7 +84,16 @@ class SortedKeys(Generic[O]):
     __slots__ = ("_blocks", "_firsts")
 
     def __init__(self, keys: Iterable[O] = ()) -> None:
-        ordered = sorted(set(keys))
+        self._fill(sorted(set(keys)))
+
+    @classmethod
+    def in_order(cls, keys: list[O]) -> SortedKeys[O]:
+        """Make a set out of keys that ascend and differ."""
+        made: SortedKeys[O] = SortedKeys.__new__(SortedKeys)
+        made._fill(keys)
+        return made
+
+    def _fill(self, ordered: list[O]) -> None:
         half = _BLOCK // 2
         self._blocks: list[tuple[O, ...]] = [tuple(ordered[at : at + half]) for at in range(0, len(ordered), half)]
         self._firsts: list[O] = [block[0] for block in self._blocks]

@@ -1,0 +1,193 @@
+"""Turn the question round: of all employees, who would get an ALLOW? Exactly those, by the core's own cells.
+
+Candidates come from indexes (rules of the columns -> roles that reach them -> accounts that hold these roles), in the
+order of accounts; each is then answered by what `decide` answers with. A case id and members are taken as right.
+Conditions are looked at where the account, the tool and the time settle them; where the address or the number of
+members does, the answer is marked as conditional.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import chain
+from typing import Final, NamedTuple
+
+from munjigi.decision import reasons
+from munjigi.decision.asker import Asker
+from munjigi.decision.cells import ALLOWS, matching
+from munjigi.decision.core import Linked, answer_fields
+from munjigi.decision.frames import Frame, Ground, Memory
+from munjigi.decision.helptext import help_text
+from munjigi.decision.snapshot import Snapshot
+from munjigi.decision.types import Decision, Request
+from munjigi.kernel.grant import Person
+from munjigi.kernel.identity import EmployeeKey
+from munjigi.policy.types import PolicyBundle, Rule
+
+# Accounts that are looked at for one page: what bounds its cost when nearly all candidates drop out.
+MOST_LOOKED_AT: Final = 5_000
+_MEMO_KEY: Final = "holders_of"
+_READ: Final = re.compile(r"\br\.(ctx\.\w+|\w+)")
+# What the account, the tool, the time and the question settle. Whatever else a condition reads leaves it open.
+_SETTLED: Final = frozenset(
+    (
+        *("sub", "obj", "act", "purpose"),
+        *("ctx.principal_type", "ctx.department", "ctx.tool", "ctx.device", "ctx.pledge", "ctx.training", "ctx.intent"),
+        *("ctx.hour", "ctx.weekday", "ctx.holiday"),
+    )
+)
+
+
+class Question(NamedTuple):
+    """What is to be done, through which tool. `fields` empty means all columns; `partial`: one allowed field is enough."""
+
+    tool: str
+    resource: str
+    fields: tuple[str, ...]
+    action: str
+    purpose: str
+    partial: bool = False
+
+
+class Holder(NamedTuple):
+    """Someone who gets an ALLOW, and the ALLOW. `conditional`: the address or the number of members may change it."""
+
+    employee: EmployeeKey
+    person: Person | None
+    decision: Decision
+    conditional: bool
+
+
+class Holders(NamedTuple):
+    """A page in the order of accounts. `last` is where the next one begins; None on the last page.
+
+    `reason` and `help` say why nobody can, whoever asks; empty when that depends on who does.
+    """
+
+    holders: tuple[Holder, ...]
+    last: EmployeeKey | None
+    reason: str
+    help: str
+
+
+def who_can(snapshot: Snapshot, question: Question, now: int, after: EmployeeKey | None, limit: int) -> Holders:
+    """Return at most `limit` employees behind `after` who may do this at `now` (UTC nanoseconds).
+
+    A page may be shorter than `limit`, even empty, and not be the last one.
+    """
+    bundle = snapshot.bundle
+    frame = Memory.of(bundle).frame(question.tool, question.resource, question.action, question.purpose)
+    ground = frame.ground
+    if frame.reason or ground is None:
+        return Holders((), None, frame.reason, help_text(bundle, frame.reason, frame, ""))
+    names = question.fields or ground.columns
+    unknown = not set(names) <= set(ground.targets) or (ground.whole and question.fields)
+    if unknown and (ground.whole or not question.partial):
+        return Holders((), None, reasons.FIELD_UNKNOWN, help_text(bundle, reasons.FIELD_UNKNOWN, frame, ""))
+    found: list[Holder] = []
+    for looked, employee in enumerate(_candidates(snapshot, ground, names, after, partial=question.partial)):
+        if len(found) == limit or looked == MOST_LOOKED_AT:
+            return Holders(tuple(found), after, "", "")
+        after = employee
+        holder = _answer(snapshot, frame, ground, question, employee, now)
+        if holder is not None:
+            found.append(holder)
+    return Holders(tuple(found), None, "", "")
+
+
+class _Supposing(Asker):
+    """An asker for whom every open condition goes well (`hopeful`), or goes badly."""
+
+    __slots__ = ("hopeful", "supposed")
+
+    def __init__(self, snapshot: Snapshot, request: Request, now: int, *, hopeful: bool) -> None:
+        super().__init__(snapshot, request, now)
+        self.hopeful = hopeful
+        self.supposed = False
+
+    def _holds(self, rule: Rule, target: str) -> bool:
+        if settled(rule):
+            return super()._holds(rule, target)
+        self.supposed = True
+        return rule.allow is self.hopeful
+
+
+def settled(rule: Rule) -> bool:
+    """Tell whether account, tool, time and question decide the rule's condition."""
+    return rule.condition is None or _settled(rule.cond)
+
+
+@lru_cache(maxsize=4096)
+def _settled(cond: str) -> bool:
+    read = set(_READ.findall(cond))
+    return bool(read) and read <= _SETTLED
+
+
+def _answer(
+    snapshot: Snapshot, frame: Frame, ground: Ground, question: Question, employee: EmployeeKey, now: int
+) -> Holder | None:
+    request = Request(employee, question.tool, question.resource, question.fields, question.action, question.purpose, subjects=1)
+    best = _Supposing(snapshot, request, now, hopeful=True)
+    linked: Linked = []
+    waiting: Linked = []
+    for grant in snapshot.grants.of(employee):
+        if grant.purpose == question.purpose and grant.active(now):
+            sheet = ground.sheet(grant.role)
+            (linked if best.meets(sheet.requires) else waiting).append((grant, sheet))
+    if not linked and not waiting:
+        return None
+    decision = answer_fields(frame, ground, linked, waiting, best, partial=question.partial)
+    if not decision.allow:
+        return None
+    conditional = False
+    if best.supposed:
+        worst = _Supposing(snapshot, request, now, hopeful=False)
+        conditional = answer_fields(frame, ground, linked, waiting, worst, partial=question.partial) != decision
+    return Holder(employee, best.person, decision, conditional)
+
+
+def _candidates(
+    snapshot: Snapshot, ground: Ground, names: tuple[str, ...], after: EmployeeKey | None, *, partial: bool
+) -> Iterator[EmployeeKey]:
+    """Iterate in order over the accounts behind `after` that hold what one of the columns needs (all need: the rarest)."""
+    table = snapshot.grants
+    needed = [_roles(snapshot.bundle, ground, name) for name in names if name in ground.targets]
+    held = [[keys for role in roles if len(keys := table.holders(role, ground.purpose))] for roles in needed]
+    streams = list(chain.from_iterable(held)) if partial else min(held, key=lambda each: sum(map(len, each)), default=[])
+    before = after
+    for employee in heapq.merge(*(keys.since(after) for keys in streams)):
+        if employee != before:
+            before = employee
+            yield employee
+
+
+def _roles(bundle: PolicyBundle, ground: Ground, name: str) -> list[str]:
+    """Return the roles whose holders may be allowed a column, unless a condition is in the way."""
+    above = _holders_of(bundle)
+    found: dict[str, None] = {}
+    for bucket in matching(bundle, ground.targets[name], ground.action, ground.purpose):
+        for sub, rules in bucket.items():
+            if any(rule.allow for rule in rules):
+                found.update(dict.fromkeys(above.get(sub, ())))
+    return [role for role in found if _may_allow(ground, role, name)]
+
+
+def _may_allow(ground: Ground, role: str, name: str) -> bool:
+    cell = ground.sheet(role).cell(name)
+    return cell is not None and (cell.fixed or cell.outcome(lambda rule, _: rule.allow)).kind == ALLOWS
+
+
+def _holders_of(bundle: PolicyBundle) -> dict[str, list[str]]:
+    """Return the roles whose holders have a role, by role: the closure turned round. Kept in the bundle's memo."""
+    kept = bundle.memo.get(_MEMO_KEY)
+    if isinstance(kept, dict):
+        return kept
+    above: dict[str, list[str]] = {}
+    for role, reached in bundle.closure.items():
+        for way in reached:
+            above.setdefault(way.role, []).append(role)
+    bundle.memo[_MEMO_KEY] = above
+    return above
