@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from google.protobuf.struct_pb2 import Struct
 
-from munjigi.audit.ports import AuditIndex, RecordQuery
+from munjigi.audit.ports import AuditIndex, IndexedRecord, RecordQuery
 from munjigi.audit.records import decode
 from munjigi.audit.verify import Verification
 from munjigi.kernel.errors import InvalidArgument, Unavailable
@@ -29,6 +29,8 @@ _VERDICTS: Final = {
     decision_pb2.DECISION_ALLOW: "ALLOW",
     decision_pb2.DECISION_DENY: "DENY",
 }
+_PIECE: Final = 50
+_PAGE_BYTES: Final = 1 << 20  # and one piece more at most: below the 4 MiB that gRPC clients take by default
 _WAIT_SECONDS: Final = 5.0
 _STEP_SECONDS: Final = 0.02
 
@@ -69,17 +71,21 @@ class AuditService:
             to_time=request.to_time,
         )
         complete = await self._caught_up(durable)
-        page = await asyncio.to_thread(self._index.search, query, request.page_size or DEFAULT_PAGE, request.page_token)
-        response = pb.SearchRecordsResponse(next_page_token=page.next_page_token, complete=complete)
-        for found in page.records:
-            record = decode(found.payload)
-            entry = response.records.add(id=record_id(found.log_id, found.index), time=record.time)
-            entry.position.log_id = found.log_id
-            entry.position.index = found.index
-            content = msgspec.to_builtins(record)
-            entry.event_type = content.pop("type")
-            entry.content.CopyFrom(_struct(content))
+        response = await asyncio.to_thread(self._page, query, request.page_size or DEFAULT_PAGE, request.page_token)
+        response.complete = complete
         return response
+
+    def _page(self, query: RecordQuery, size: int, token: str) -> pb.SearchRecordsResponse:
+        """Gather a page piece by piece; it ends early when it gets too large for a client to take. Runs in a thread."""
+        response = pb.SearchRecordsResponse()
+        while True:
+            piece = self._index.search(query, min(size - len(response.records), _PIECE), token)
+            for found in piece.records:
+                _add(response, found)
+            token = piece.next_page_token
+            if not token or len(response.records) >= size or response.ByteSize() > _PAGE_BYTES:
+                response.next_page_token = token
+                return response
 
     def _members(self, request: pb.SearchRecordsRequest) -> tuple[str, ...]:
         """Return the references that a raw serial may have, one for each table that has members of its own."""
@@ -118,6 +124,16 @@ class AuditService:
         return pb.VerifyJournalResponse(
             journals=[_verification(each) for each in found], intact=all(each.intact for each in found)
         )
+
+
+def _add(response: pb.SearchRecordsResponse, found: IndexedRecord) -> None:
+    record = decode(found.payload)
+    entry = response.records.add(id=record_id(found.log_id, found.index), time=record.time)
+    entry.position.log_id = found.log_id
+    entry.position.index = found.index
+    content = msgspec.to_builtins(record)
+    entry.event_type = content.pop("type")
+    entry.content.CopyFrom(_struct(content))
 
 
 def _verification(found: Verification) -> pb.JournalVerification:
