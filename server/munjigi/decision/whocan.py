@@ -29,7 +29,8 @@ from munjigi.policy.types import PolicyBundle, Rule
 
 # Accounts that are looked at for one page: what bounds its cost when nearly all candidates drop out.
 MOST_LOOKED_AT: Final = 5_000
-_MEMO_KEY: Final = "holders_of"
+_MOST_KEPT: Final = 1_024  # columns with action and purpose whose roles a bundle keeps
+_MEMO_KEY: Final = "who can"
 _READ: Final = re.compile(r"\br\.(ctx\.\w+|\w+)")
 # What the account, the tool, the time and the question settle. Whatever else a condition reads leaves it open.
 _SETTLED: Final = frozenset(
@@ -153,10 +154,12 @@ def _candidates(
     snapshot: Snapshot, ground: Ground, names: tuple[str, ...], after: EmployeeKey | None, *, partial: bool
 ) -> Iterator[EmployeeKey]:
     """Iterate in order over the accounts behind `after` that hold what one of the columns needs (all need: the rarest)."""
-    table = snapshot.grants
-    needed = [_roles(snapshot.bundle, ground, name) for name in names if name in ground.targets]
+    table, inverse = snapshot.grants, _Inverse.of(snapshot.bundle)
+    needed = [inverse.roles(ground, name) for name in names if name in ground.targets]
+    if partial:
+        needed = [tuple(dict.fromkeys(chain.from_iterable(needed)))]
     held = [[keys for role in roles if len(keys := table.holders(role, ground.purpose))] for roles in needed]
-    streams = list(chain.from_iterable(held)) if partial else min(held, key=lambda each: sum(map(len, each)), default=[])
+    streams = min(held, key=lambda each: sum(map(len, each)), default=[])
     before = after
     for employee in heapq.merge(*(keys.since(after) for keys in streams)):
         if employee != before:
@@ -164,30 +167,43 @@ def _candidates(
             yield employee
 
 
-def _roles(bundle: PolicyBundle, ground: Ground, name: str) -> list[str]:
-    """Return the roles whose holders may be allowed a column, unless a condition is in the way."""
-    above = _holders_of(bundle)
-    found: dict[str, None] = {}
-    for bucket in matching(bundle, ground.targets[name], ground.action, ground.purpose):
-        for sub, rules in bucket.items():
-            if any(rule.allow for rule in rules):
-                found.update(dict.fromkeys(above.get(sub, ())))
-    return [role for role in found if _may_allow(ground, role, name)]
+class _Inverse:
+    """A bundle turned round: which roles' holders may be allowed a column. Threads may share it."""
+
+    def __init__(self, bundle: PolicyBundle) -> None:
+        self._bundle = bundle
+        self._above: dict[str, list[str]] = {}
+        self._roles: dict[tuple[str, str, str], tuple[str, ...]] = {}
+        for role, reached in bundle.closure.items():
+            for way in reached:
+                self._above.setdefault(way.role, []).append(role)
+
+    @classmethod
+    def of(cls, bundle: PolicyBundle) -> _Inverse:
+        """Return the one that lives in the bundle's memo."""
+        inverse = bundle.memo.get(_MEMO_KEY)
+        if not isinstance(inverse, _Inverse):
+            inverse = bundle.memo[_MEMO_KEY] = _Inverse(bundle)
+        return inverse
+
+    def roles(self, ground: Ground, name: str) -> tuple[str, ...]:
+        """Return the roles whose holders may be allowed a known column, unless a condition is in the way."""
+        target = ground.targets[name]
+        key = (target, ground.action, ground.purpose)
+        roles = self._roles.get(key)
+        if roles is None:
+            found: dict[str, None] = {}
+            for bucket in matching(self._bundle, *key):
+                for sub, rules in bucket.items():
+                    if any(rule.allow for rule in rules):
+                        found.update(dict.fromkeys(self._above.get(sub, ())))
+            roles = tuple(role for role in found if _may_allow(ground, role, name))
+            if len(self._roles) >= _MOST_KEPT:
+                self._roles.clear()
+            self._roles[key] = roles
+        return roles
 
 
 def _may_allow(ground: Ground, role: str, name: str) -> bool:
     cell = ground.sheet(role).cell(name)
     return cell is not None and (cell.fixed or cell.outcome(lambda rule, _: rule.allow)).kind == ALLOWS
-
-
-def _holders_of(bundle: PolicyBundle) -> dict[str, list[str]]:
-    """Return the roles whose holders have a role, by role: the closure turned round. Kept in the bundle's memo."""
-    kept = bundle.memo.get(_MEMO_KEY)
-    if isinstance(kept, dict):
-        return kept
-    above: dict[str, list[str]] = {}
-    for role, reached in bundle.closure.items():
-        for way in reached:
-            above.setdefault(way.role, []).append(role)
-    bundle.memo[_MEMO_KEY] = above
-    return above
