@@ -6,6 +6,7 @@ import pytest
 from decision.builders import NOW, snapshot
 from decision.oracle import Answer, Casbin, links, naive
 from decision.worlds import make_world, targets_of
+from effort import EFFORT
 
 from munjigi.decision.core import decide
 from munjigi.decision.types import Effect
@@ -15,7 +16,7 @@ def answer_of(field):
     return Answer(field.effect is not Effect.DENIED, "clear" if field.effect is Effect.CLEAR else field.mask)
 
 
-@pytest.mark.parametrize("block", range(8))
+@pytest.mark.parametrize("block", range(8 * EFFORT))
 def test_p4_the_core_is_the_matcher_written_down(block):
     allowed = asked = 0
     for seed in range(block * 250, block * 250 + 250):
@@ -50,7 +51,7 @@ def test_p4_the_core_is_the_matcher_written_down(block):
 
 def test_the_core_is_pycasbin_on_the_same_rows():
     allowed = asked = 0
-    for seed in range(10_000, 10_250):
+    for seed in range(10_000, 10_000 + 250 * EFFORT):
         world = make_world(seed)
         shot = snapshot(world.bundle, *world.grants)
         engines: dict[frozenset[str], Casbin] = {}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import casbin
 import pytest
+from effort import EFFORT
 
 from munjigi.policy.compile import compile_bundle
 from munjigi.policy.csvfile import Row, read_rows
@@ -79,7 +80,7 @@ def random_lines(rnd: random.Random) -> list[str]:
     return sorted(lines, key=lambda _: rnd.random())
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(20 * EFFORT))
 def test_pycasbin_agrees_on_random_policies(seed: int) -> None:
     rnd = random.Random(seed)
     bundle, rows = parsed(random_lines(rnd))
