@@ -18,6 +18,7 @@ from munjigi.kernel.clock import SECOND
 from munjigi.kernel.errors import MunjigiError
 from munjigi.policy.types import Tool
 from munjigi.rpc.authentication import Authenticator, ListenerTrust
+from munjigi.rpc.credentials import credentials_of
 from munjigi.rpc.failures import Failures
 
 NOW = 1_800_000_000 * SECOND
@@ -109,6 +110,12 @@ TOOLS = {
 }
 
 
+def admit(authenticator: Authenticator, metadata: Any, peer: str, uris: Any, trust: ListenerTrust, tools: Any, now: int) -> Any:
+    """Do what the fronts and the pipeline do with a call's metadata."""
+    pairs = metadata.items() if isinstance(metadata, dict) else metadata
+    return authenticator.admit(credentials_of(pairs, peer, uris, trust).presented, peer, uris, trust, tools, now)
+
+
 class Desk:
     """An authenticator with its keys and the records that it wrote at once."""
 
@@ -133,7 +140,7 @@ class Desk:
         peer: str = PEER,
         tools: Any = TOOLS,
     ):
-        return self.authenticator.authenticate(metadata, peer, uris, trust, tools, now)
+        return admit(self.authenticator, metadata, peer, uris, trust, tools, now)
 
 
 def bearer(token: str) -> tuple[str, str]:

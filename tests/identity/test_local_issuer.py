@@ -6,7 +6,7 @@ import json
 
 import jwt
 import pytest
-from identity.kit import EMBEDDED, NOW, PEER, TOOLS, reason
+from identity.kit import EMBEDDED, NOW, PEER, TOOLS, admit, reason
 
 from munjigi.adapters.identity.jwks import FileKeys
 from munjigi.adapters.identity.local_issuer import (
@@ -30,7 +30,7 @@ def test_a_minted_pair_of_tokens_makes_a_caller(tmp_path):
     employee = mint_employee(tmp_path, "cs.kim", "crm-desk", now=NOW)
     tool = mint_tool(tmp_path, "crm-desk", now=NOW)
     metadata = {"authorization": f"Bearer {employee}", "munjigi-tool-token": tool}
-    found = Authenticator(employees, tools, Failures(), print).authenticate(metadata, PEER, None, EMBEDDED, TOOLS, NOW)
+    found = admit(Authenticator(employees, tools, Failures(), print), metadata, PEER, None, EMBEDDED, TOOLS, NOW)
     assert found == Caller(EmployeeKey(EMBEDDED_ISSUER, "cs.kim"), "crm-desk", "192.0.2.7")
     assert reason(employees.verify, tool, NOW) == "TOKEN_TYPE"
     assert reason(tools.verify, employee, NOW) == "TOKEN_TYPE"

@@ -74,23 +74,6 @@ class _Proof(NamedTuple):
     expires_at: int
 
 
-def presented_in(metadata: Mapping[str, str] | Iterable[tuple[str, str | bytes]]) -> Presented:
-    """Take the credentials out of a call's metadata (names in lower case, as HTTP/2 has them)."""
-    authorization = tool_token = forwarded = None
-    repeated = ""
-    for name, value in metadata.items() if isinstance(metadata, Mapping) else metadata:
-        if name == AUTHORIZATION:
-            repeated = repeated if authorization is None else AUTHORIZATION
-            authorization = _text(value)
-        elif name == TOOL_TOKEN:
-            repeated = repeated if tool_token is None else TOOL_TOKEN
-            tool_token = _text(value)
-        elif name == FORWARDED:
-            repeated = repeated if forwarded is None else FORWARDED
-            forwarded = _text(value)
-    return Presented(authorization, tool_token, forwarded, repeated)
-
-
 class Authenticator:
     """Turn what a call presents into its caller.
 
@@ -119,9 +102,9 @@ class Authenticator:
         self._tool_epoch = tool_tokens.epoch if tool_tokens else None
         self._known: OrderedDict[tuple[Presented, tuple[str, ...] | None, ListenerTrust], _Known] = OrderedDict()
 
-    def authenticate(
+    def admit(
         self,
-        metadata: Mapping[str, str] | Iterable[tuple[str, str | bytes]],
+        presented: Presented,
         peer: str,
         peer_certificate_uris: tuple[str, ...] | None,
         trust: ListenerTrust,
@@ -133,18 +116,6 @@ class Authenticator:
         `peer_certificate_uris` are the URIs of a client certificate that TLS has verified, None without TLS.
         Raises `Unauthenticated`, and `ResourceExhausted` TOO_MANY_FAILURES before any signature work.
         """
-        return self.admit(presented_in(metadata), peer, peer_certificate_uris, trust, tools, now)
-
-    def admit(
-        self,
-        presented: Presented,
-        peer: str,
-        peer_certificate_uris: tuple[str, ...] | None,
-        trust: ListenerTrust,
-        tools: Mapping[str, Tool],
-        now: int,
-    ) -> Caller:
-        """Do what `authenticate` does, for credentials already taken out of the metadata."""
         if tools is not self._tools:
             self._take_tools(tools)
         if self._employees.epoch is not self._employee_epoch or (
@@ -273,10 +244,6 @@ def _bearer(authorization: str | None) -> str:
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated("TOKEN_MALFORMED", "Send the employee's token as `authorization: Bearer <token>`.")
     return token
-
-
-def _text(value: str | bytes) -> str:
-    return value if isinstance(value, str) else value.decode("latin-1")
 
 
 def _unlisted() -> Unauthenticated:
