@@ -46,6 +46,9 @@ class AuditService:
         self._trail = trail
         self._index = index
         self._references = references
+        # What follows grants and policy shares the process's few threads, and must find one free.
+        self._reading = asyncio.Semaphore(2)
+        self._verifying = asyncio.Semaphore(1)
 
     def methods(self) -> list[Method]:
         """List the methods."""
@@ -71,7 +74,8 @@ class AuditService:
             to_time=request.to_time,
         )
         complete = await self._caught_up(durable)
-        response = await asyncio.to_thread(self._page, query, request.page_size or DEFAULT_PAGE, request.page_token)
+        async with self._reading:
+            response = await asyncio.to_thread(self._page, query, request.page_size or DEFAULT_PAGE, request.page_token)
         response.complete = complete
         return response
 
@@ -110,7 +114,8 @@ class AuditService:
         deadline = asyncio.get_running_loop().time() + _WAIT_SECONDS
         while True:
             with contextlib.suppress(Unavailable):  # the follower has just begun; a search that finds no index says so
-                cursors = await asyncio.to_thread(lambda: {log_id: self._index.cursor(log_id) for log_id in durable})
+                async with self._reading:
+                    cursors = await asyncio.to_thread(lambda: {log_id: self._index.cursor(log_id) for log_id in durable})
                 if all(cursors[log_id] >= index for log_id, index in durable.items()):
                     return True
             if asyncio.get_running_loop().time() > deadline:
@@ -120,7 +125,8 @@ class AuditService:
     async def verify_journal(self, call: Call, request: pb.VerifyJournalRequest) -> pb.VerifyJournalResponse:
         """Verify the journals' files up to what was durable when the call came."""
         self._desk.authorize(call, "munjigi.audit", "read")
-        found = await asyncio.to_thread(self._trail.verify, request.log_id)
+        async with self._verifying:
+            found = await asyncio.to_thread(self._trail.verify, request.log_id)
         return pb.VerifyJournalResponse(
             journals=[_verification(each) for each in found], intact=all(each.intact for each in found)
         )
