@@ -57,8 +57,8 @@ def commit_of(home: Path) -> Commit | None:
     """Return the commit that the work tree stands on; None without git, a commit, or committed files in `home`."""
     if git_folder(home) is None:
         return None
-    revision = _git(home, "rev-parse", "--verify", "HEAD")
-    listing = _git(home, "ls-tree", "-r", "-z", "HEAD")
+    revision = run_git(home, "rev-parse", "--verify", "HEAD")
+    listing = run_git(home, "ls-tree", "-r", "-z", "HEAD")
     if revision is None or not listing:
         return None
     blobs: dict[str, str] = {}
@@ -69,7 +69,14 @@ def commit_of(home: Path) -> Commit | None:
     return Commit(revision.strip(), blobs)
 
 
-def _git(home: Path, *arguments: str) -> str | None:
+def last_author(home: Path) -> str:
+    """Return the name of who wrote the last commit that changed the policy home, at most 64 characters; empty when not known."""
+    found = run_git(home, "log", "-1", "--format=%an", "HEAD", "--", ".") or ""
+    return "".join(char for char in found if char.isprintable())[:64].strip()
+
+
+def run_git(home: Path, *arguments: str) -> str | None:
+    """Return what git prints about the repository around `home`; None when it fails."""
     # Variables such as GIT_DIR would make git look at another repository than the one around the home.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
