@@ -1,0 +1,156 @@
+"""From the bytes of a model and a policy to a `Program`, or to everything that keeps it from being one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from munjigi.policy.casbin.configfile import text_of
+from munjigi.policy.casbin.functions import FUNCTIONS
+from munjigi.policy.casbin.model import Formula, Model, RoleShape, Scope, read_model
+from munjigi.policy.casbin.moments import bound
+from munjigi.policy.casbin.nodes import Call, Constant, Eval, Field, Node, walk
+from munjigi.policy.casbin.ordering import by_priority, by_subject
+from munjigi.policy.casbin.parser import parse
+from munjigi.policy.casbin.patterns import compiled
+from munjigi.policy.casbin.policyfile import RawRow, read_policy
+from munjigi.policy.casbin.program import Matcher, PolicySet, Program, RoleDefinition, RoleLink, Row
+from munjigi.policy.casbin.refusal import MAX_POLICY_BYTES, MAX_ROWS, Refusal
+from munjigi.policy.findings import Findings, quoted
+from munjigi.policy.types import Problem
+
+_Links = Sequence[tuple[tuple[str, ...], int]]
+_DOMAIN: Final = "dom"
+
+
+def load(
+    model: bytes, policy: bytes, *, model_name: str = "model.conf", policy_name: str = "policy.csv"
+) -> tuple[Program | None, tuple[Problem, ...]]:
+    """Read a Casbin model and its policy. No program: the problems say why, by file, line and column."""
+    findings = Findings()
+    model_text = text_of(model_name, model, findings)
+    policy_text = text_of(policy_name, policy, findings, MAX_POLICY_BYTES)
+    read = read_model(model_name, model_text, findings) if model_text is not None else None
+    program = None
+    if read is not None and policy_text is not None:
+        program = _Policy(read, policy_name, findings).program(policy_text)
+    return (None if findings.failed else program), findings.all()
+
+
+class _Policy:
+    """Policy rows on their way into a program."""
+
+    def __init__(self, model: Model, name: str, findings: Findings) -> None:
+        self._model = model
+        self._name = name
+        self._findings = findings
+
+    def _report(self, line: int, column: int, code: str, message: str) -> None:
+        self._findings.error(self._name, line, column, code, message)
+
+    def program(self, text: str) -> Program | None:
+        """Return the program; None after an error."""
+        model = self._model
+        policies: dict[str, list[Row]] = {key: [] for key in model.policies}
+        links: dict[str, list[tuple[tuple[str, ...], int]]] = {key: [] for key in model.roles}
+        for row in read_policy(text, MAX_ROWS, self._report):
+            self._sort_in(row, policies, links)
+        if self._findings.failed:
+            return None
+        roles = {key: self._role(shape, links[key]) for key, shape in model.roles.items()}
+        sets = {key: self._set(key, rows, links.get("g")) for key, rows in policies.items()}
+        matchers = {key: self._matcher(formula, sets) for key, formula in model.formulas.items()}
+        return Program(dict(model.requests), sets, roles, dict(model.effects), matchers)
+
+    def _sort_in(self, row: RawRow, policies: dict[str, list[Row]], links: dict[str, list[tuple[tuple[str, ...], int]]]) -> None:
+        rules = policies.get(row.key)
+        if rules is not None:
+            wanted = len(self._model.policies[row.key])
+            if len(row.cells) != wanted:
+                self._report(
+                    row.line, 0, "RULE_ARITY", f"`{row.key}` has {wanted} cells after its name; this has {len(row.cells)}."
+                )
+                return
+            rules.append(Row(row.cells, row.line))
+            return
+        shape = self._model.roles.get(row.key)
+        if shape is None:
+            known = ", ".join((*self._model.policies, *self._model.roles))
+            self._report(row.line, 1, "RULE_UNKNOWN", f"{quoted(row.key)} is not defined in the model; known: {known}.")
+        elif len(row.cells) < shape.cells:
+            message = f"`{row.key}` has at least {shape.cells} cells after its name; this has {len(row.cells)}."
+            self._report(row.line, 0, "RULE_ARITY", message)
+        else:
+            links[row.key].append((row.cells, row.line))
+
+    def _role(self, shape: RoleShape, links: _Links) -> RoleDefinition:
+        found: list[RoleLink] = []
+        # Cells beyond the definition's don't count, as in pycasbin.
+        for cells, line in links:
+            start = end = None
+            if shape.conditional:
+                try:
+                    start, end = bound(cells[2 + shape.domains]), bound(cells[3 + shape.domains])
+                except (ValueError, OverflowError):
+                    message = "A bound is a time such as 2026-01-31 09:00:00 (UTC) or 2026-01-31T09:00:00+09:00, or _ for none."
+                    self._report(line, 0, "TIME_INVALID", message)
+            found.append(RoleLink(cells[0], cells[1], cells[2] if shape.domains else "", start, end, line))
+        return RoleDefinition(shape.domains, shape.conditional, tuple(found))
+
+    def _set(self, key: str, rows: list[Row], links: _Links | None) -> PolicySet:
+        fields = self._model.policies[key]
+        try:
+            if self._model.by_subject:
+                if links is None:
+                    raise Refusal(0, "ROLE_MISSING", "subjectPriority orders rules by `g`, which the model doesn't define.")
+                rows = by_subject(rows, fields.index(_DOMAIN) if _DOMAIN in fields else -1, links)
+            if "priority" in fields:
+                rows = by_priority(rows, fields.index("priority"))
+        except Refusal as refusal:
+            self._report(refusal.at, 0, refusal.code, refusal.message)
+        return PolicySet(fields, fields.index("eft") if "eft" in fields else -1, tuple(rows))
+
+    def _matcher(self, formula: Formula, sets: dict[str, PolicySet]) -> Matcher:
+        rows = sets[formula.policy].rows
+        rules: dict[str, Node] = {}
+        for node in walk(formula.node):
+            if isinstance(node, Eval):
+                self._evals(formula, rows, node.place, rules)
+        for node in (formula.node, *rules.values()):
+            self._patterns(node, rows)
+        return Matcher(formula.request, formula.policy, formula.node, rules)
+
+    def _evals(self, formula: Formula, rows: Sequence[Row], place: int, rules: dict[str, Node]) -> None:
+        for row in rows:
+            text = row.cells[place]
+            if text in rules:
+                continue
+            try:
+                scope = Scope(self._model, formula.request, formula.policy)
+                rules[text] = parse(text, scope.resolve, self._model.roles, evals=False)
+            except Refusal as refusal:
+                # The cell's own column is not kept; the character counts within the cell.
+                self._report(row.line, 0, refusal.code, f"Cell {place + 2}, character {refusal.at + 1}: {refusal.message}")
+
+    def _patterns(self, node: Node, rows: Sequence[Row]) -> None:
+        """Compile each pattern that the policy text holds, so that a bad one is known now."""
+        seen: set[tuple[str, str]] = set()
+        for each in walk(node):
+            if not isinstance(each, Call) or not FUNCTIONS[each.name].pattern:
+                continue
+            for pattern, line in _texts(each.args[1], rows):
+                if (each.name, pattern) in seen:
+                    continue
+                seen.add((each.name, pattern))
+                try:
+                    compiled(each.name, pattern)
+                except Refusal as refusal:
+                    self._report(line, 0, refusal.code, f"`{each.name}`: {refusal.message}")
+
+
+def _texts(node: Node, rows: Sequence[Row]) -> Iterator[tuple[str, int]]:
+    if isinstance(node, Constant) and isinstance(node.value, str):
+        yield node.value, 0
+    elif isinstance(node, Field) and node.side == "p":
+        for row in rows:
+            yield row.cells[node.place], row.line
