@@ -76,6 +76,7 @@ class AccessRecord(CallRecord, kw_only=True, omit_defaults=True, tag="access.dec
     grant_revision: int
     valid_until: int = 0
     latency_ns: int = 0
+    asked_at: int = 0  # UTC nanoseconds for which it was decided: when the call came; `time` is when it was taken down
 
 
 class ConfirmRecord(CallRecord, kw_only=True, omit_defaults=True, tag="access.confirm"):
@@ -107,6 +108,11 @@ class PolicyRecord(Record, kw_only=True, omit_defaults=True, tag="policy.load"):
     first_problem: str = ""  # file:line:column CODE, never file content
     employee: str = ""  # who asked; empty for the watcher
     issuer: str = ""
+    author: str = ""  # of the last commit of the policy home, as git names them; empty when not committed
+    replaced: str = ""  # policy revision in force before, when it changed
+    rows_added: int = 0  # lines of policy.csv that the revision before did not have
+    rows_removed: int = 0
+    files_changed: tuple[str, ...] = ()
 
 
 class ProcessRecord(Record, kw_only=True, omit_defaults=True, tag="process.event"):

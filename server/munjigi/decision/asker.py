@@ -44,16 +44,17 @@ class Asker:
 
     def outcome(self, cell: Cell) -> Outcome:
         """Return the cell's outcome, with its conditions looked at."""
-        return cell.fixed or cell.outcome(self._holds)
+        return cell.fixed or cell.outcome(self.holds)
 
-    def _holds(self, rule: Rule, target: str) -> bool:
+    def holds(self, rule: Rule, target: str) -> bool:
+        """Tell whether a rule's condition holds for a target; one that fails closes (promise P3)."""
         request = self.request
         context = self.context()
         try:
             return rule.condition is None or rule.condition(
                 request.employee.subject, target, request.action, request.purpose, context
             )
-        except Exception:  # noqa: BLE001 - a condition that fails must not decide by luck: it closes (promise P3)
+        except Exception:  # noqa: BLE001 - a condition that fails must not decide by luck
             return not rule.allow
 
     def context(self) -> Context:

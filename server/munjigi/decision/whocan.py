@@ -109,9 +109,10 @@ class _Supposing(Asker):
         self.hopeful = hopeful
         self.supposed = False
 
-    def _holds(self, rule: Rule, target: str) -> bool:
+    def holds(self, rule: Rule, target: str) -> bool:
+        """Tell whether a condition holds, or suppose it."""
         if settled(rule):
-            return super()._holds(rule, target)
+            return super().holds(rule, target)
         self.supposed = True
         return rule.allow is self.hopeful
 

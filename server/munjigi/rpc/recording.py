@@ -74,6 +74,7 @@ def access_record(
         grant_revision=decision.grant_revision,
         valid_until=valid_until,
         latency_ns=latency_ns,
+        asked_at=call.received,
     )
 
 
