@@ -46,6 +46,7 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Scenario]
         try:
             await scenario(gateway.home, policies, records)
         finally:
+            await gateway.home.close()
             await gateway.committer.close()
             gateway.journal.close()
             gateway.index.close()
@@ -87,7 +88,7 @@ def test_a_defect_of_the_compiler_keeps_the_last_good_policy(
     async def scenario(home: PolicyHome, policies: Path, records: list[Record]) -> None:
         before = home.snapshot
         edit(policies)
-        monkeypatch.setattr("munjigi.app.policy_home.compile_bundle", defect)
+        monkeypatch.setattr("munjigi.app.policy_compiler.Assembly.take", defect)
         status = await home.reload()
         assert home.snapshot is before
         assert status.rejected

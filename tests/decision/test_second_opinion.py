@@ -9,7 +9,7 @@ import pytest
 
 from munjigi.adapters.casbin_process import ask_casbin
 from munjigi.app import two_engines
-from munjigi.app.policy_home import build
+from munjigi.app.policy_build import build
 from munjigi.app.two_engines import IN_FULL, compare_engines
 from munjigi.decision.second_opinion import disagreements, questions_of, transcribed
 from munjigi.decision.transcription import Transcription, key_match

@@ -20,7 +20,7 @@ class _Lines(logging.Formatter):
     def __init__(self, process: str, *, as_json: bool) -> None:
         super().__init__()
         self._process = process
-        self._json = as_json
+        self.as_json = as_json
 
     def format(self, record: logging.LogRecord) -> str:
         extra = {name: value for name, value in record.__dict__.items() if name not in _PLAIN}
@@ -28,7 +28,7 @@ class _Lines(logging.Formatter):
             # Only the kind: the text of a foreign error may hold a request's values (P5).
             extra["error"] = record.exc_info[0].__name__
         time = to_rfc3339(int(record.created * 1e9))[:23] + "Z"
-        if self._json:
+        if self.as_json:
             line = {
                 "time": time,
                 "level": record.levelname.lower(),
@@ -50,6 +50,13 @@ def set_up(process: str, level: str, style: Literal["auto", "text", "json"]) -> 
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("munjigi").setLevel(level.upper())
+
+
+def style_in_use() -> tuple[str, Literal["text", "json"]]:
+    """Return level and style of this process's logs, for a child that should write alike."""
+    formatters = [handler.formatter for handler in logging.getLogger().handlers]
+    text = any(isinstance(each, _Lines) and not each.as_json for each in formatters)
+    return logging.getLevelName(logging.getLogger("munjigi").getEffectiveLevel()).lower(), "text" if text else "json"
 
 
 def report(event: str, error: BaseException) -> None:

@@ -7,40 +7,32 @@ nothing; it is reported by status, metric and record.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from munjigi.adapters.policy_files import fingerprint, read_policy_home, store_bundle
-from munjigi.app.two_engines import compared
+from munjigi.app.policy_build import build
+from munjigi.app.policy_compiler import PolicyCompiler
+from munjigi.app.policy_handover import let_go
+from munjigi.app.policy_orders import Difference, Outcome
 from munjigi.audit.committer import GroupCommitter
 from munjigi.audit.journal import Journal
 from munjigi.audit.records import PolicyRecord
 from munjigi.decision.grant_table import GrantTable
 from munjigi.decision.snapshot import Snapshot
-from munjigi.decision.tables import evaluate_case
 from munjigi.kernel.clock import Clock
 from munjigi.kernel.errors import ConfigurationError, FailedPrecondition, MunjigiError
 from munjigi.kernel.identity import EmployeeKey
-from munjigi.policy.compile import compile_bundle
-from munjigi.policy.tables import run_tables
-from munjigi.policy.types import PolicyBundle, Problem
+from munjigi.policy.types import PolicyBundle
 from munjigi.rpc.ports import PolicyStatus, PolicyValidation
 
 _LOGGER: Final = logging.getLogger("munjigi.policy")
 _NOBODY: Final = EmployeeKey("", "")
-
-
-def build(files: Mapping[str, bytes], source: str) -> tuple[PolicyBundle | None, tuple[Problem, ...], int]:
-    """Compile a policy home and run its decision tables; return the bundle, all findings and the tests run."""
-    bundle, problems = compile_bundle(files, source)
-    if bundle is None:
-        return None, problems, 0
-    failures, run = run_tables(bundle, evaluate_case)
-    if not failures:
-        failures = compared(bundle)
-    return (None if failures else bundle), (*problems, *failures), run
+_DEBOUNCE_SECONDS: Final = 0.2
+_DEBOUNCE_LOOKS: Final = 25
 
 
 def load_first(home: Path, mode: str, kept: Path) -> PolicyBundle:
@@ -64,7 +56,7 @@ def load_first(home: Path, mode: str, kept: Path) -> PolicyBundle:
 
 
 class PolicyHome:
-    """Holds the snapshot that decides. Lives on the event loop; compiling happens in a thread."""
+    """Holds the snapshot that decides. Lives on the event loop; compiling happens in another process."""
 
     def __init__(
         self,
@@ -81,8 +73,7 @@ class PolicyHome:
     ) -> None:
         self.snapshot = Snapshot(bundle, grants)
         self._home = home
-        self._mode = mode
-        self._kept = kept
+        self._compiler = PolicyCompiler(home, mode, kept)
         self._journal = journal
         self._committer = committer
         self._clock = clock
@@ -94,6 +85,7 @@ class PolicyHome:
         self._problems = bundle.problems
         self._busy = asyncio.Lock()
         self._reloading: asyncio.Future[PolicyStatus] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
 
     def set_grants(self, grants: GrantTable) -> None:
         """Replace the grant table."""
@@ -113,14 +105,17 @@ class PolicyHome:
             problems=self._problems,
         )
 
-    def validate(self, files: Mapping[str, bytes] | None) -> PolicyValidation:
-        """Compile and test files, or the policy home as it is on disk, without using them. Runs in a thread."""
-        if files is None:
-            found = read_policy_home(self._home, self._mode)
-            files = found.files
-        bundle, problems, run = build(files, "validated")
-        failed = sum(problem.code == "TEST_FAILED" for problem in problems)
-        return PolicyValidation(tuple(problems), bundle.revision if bundle is not None else "", run, failed)
+    async def validate(self, files: Mapping[str, bytes] | None) -> PolicyValidation:
+        """Compile and test files, or the policy home as it is on disk, without using them."""
+        outcome = await self._compiler.check(files)
+        failed = sum(problem.code == "TEST_FAILED" for problem in outcome.problems)
+        return PolicyValidation(outcome.problems, outcome.revision, outcome.tests_run, failed)
+
+    async def close(self) -> None:
+        """End the process that compiles, and what still frees an old bundle."""
+        for task in self._leaving:
+            task.cancel()
+        await self._compiler.close()
 
     async def reload(self, employee: EmployeeKey | None = None) -> PolicyStatus:
         """Load the policy home; swap the snapshot if it is good. The record is durable when this returns.
@@ -132,69 +127,85 @@ class PolicyHome:
 
     async def _reload(self, employee: EmployeeKey) -> PolicyStatus:
         async with self._busy:
-            bundle: PolicyBundle | None
-            problems: tuple[Problem, ...]
-            try:
-                found = await asyncio.to_thread(read_policy_home, self._home, self._mode)
-                bundle, problems, _ = await asyncio.to_thread(build, found.files, found.source)
-                if bundle is not None and bundle.revision != self.snapshot.bundle.revision:
-                    await asyncio.to_thread(store_bundle, self._kept, bundle)
-            except MunjigiError as error:
-                bundle, problems = None, (Problem("", 0, 0, "error", error.reason, error.message),)
-            except OSError:
-                message = "The bundle can't be kept in the state folder; free disk space and reload."
-                bundle, problems = None, (Problem("", 0, 0, "error", "POLICY_NOT_KEPT", message),)
-            except Exception as error:  # noqa: BLE001  # no edit of a policy file may end the decisions
-                _LOGGER.error("the policy home could not be compiled", extra={"error": type(error).__name__})  # noqa: TRY400
-                message = "The policy home could not be compiled; undo the last edit, and report this as a bug of Munjigi."
-                bundle, problems = None, (Problem("", 0, 0, "error", "POLICY_INTERNAL", message),)
-            self._attempted_at = self._clock.now()
-            self._problems = problems
-            self._rejected = bundle is None
             before = self.snapshot.bundle.revision
-            await self._conclude(bundle, problems, employee, before)
+            gc.collect(1)
+            gc.disable()  # it would walk every rule of the new bundle, again and again
+            try:
+                outcome, bundle = await self._compiler.load(before)
+                self._attempted_at = self._clock.now()
+                self._problems = outcome.problems
+                self._rejected = not outcome.revision
+                await self._conclude(outcome, bundle, employee, before)
+            finally:
+                gc.freeze()  # nor need it look at what stays
+                gc.enable()
             return self.status()
 
-    async def _conclude(
-        self, bundle: PolicyBundle | None, problems: tuple[Problem, ...], employee: EmployeeKey, before: str
-    ) -> None:
-        errors = [problem for problem in problems if problem.severity == "error"]
-        accepted = bundle is not None
-        if bundle is not None and bundle.revision == before and not employee.subject:
+    async def _conclude(self, outcome: Outcome, bundle: PolicyBundle | None, employee: EmployeeKey, before: str) -> None:
+        errors = [problem for problem in outcome.problems if problem.severity == "error"]
+        accepted = bool(outcome.revision)
+        if outcome.revision == before and not employee.subject:
             return
+        difference = outcome.difference
         self._journal.append(
             PolicyRecord(
                 accepted=accepted,
-                policy_revision=bundle.revision if bundle is not None else before,
-                source=bundle.source if bundle is not None else "",
+                policy_revision=outcome.revision or before,
+                source=outcome.source if accepted else "",
                 errors=len(errors),
                 first_problem=f"{errors[0].file}:{errors[0].line}:{errors[0].column} {errors[0].code}" if errors else "",
                 employee=employee.subject,
                 issuer=employee.issuer,
+                author=outcome.author,
+                replaced=before if bundle is not None else "",
+                rows_added=difference.added,
+                rows_removed=difference.removed,
+                files_changed=difference.files,
             )
         )
         await self._committer.durable()
         self._on_load(accepted)
-        if bundle is not None and bundle.revision != before:
-            self.snapshot = Snapshot(bundle, self.snapshot.grants)
-            self._loaded_at = self._clock.now()
-            self._on_bundle(bundle)
-            _LOGGER.info(
-                "policy loaded", extra={"revision": bundle.revision[:12], "rules": len(bundle.rules), "source": bundle.source}
-            )
-        elif bundle is None:
+        if bundle is not None:
+            self._swap(bundle)
+            _LOGGER.info("policy loaded", extra=_summary(bundle, difference))
+        elif not accepted:
             first = str(errors[0]) if errors else ""
             _LOGGER.warning("policy refused; the last good one stays", extra={"errors": len(errors), "first": first})
 
+    def _swap(self, bundle: PolicyBundle) -> None:
+        old = self.snapshot.bundle
+        self.snapshot = Snapshot(bundle, self.snapshot.grants)
+        self._loaded_at = self._clock.now()
+        self._on_bundle(bundle)
+        leaving = asyncio.ensure_future(let_go([old]))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+
     async def watch(self, seconds: float) -> None:
-        """Reload whenever the policy home looks different; for ever."""
+        """Reload whenever the policy home looks different and has come to rest; for ever."""
         seen = await asyncio.to_thread(_look, self._home)
         while True:
             await asyncio.sleep(seconds)
             now = await asyncio.to_thread(_look, self._home)
-            if now != seen:
-                seen = now
-                await self.reload()
+            if now == seen:
+                continue
+            for _ in range(_DEBOUNCE_LOOKS):
+                await asyncio.sleep(min(seconds, _DEBOUNCE_SECONDS))
+                before, now = now, await asyncio.to_thread(_look, self._home)
+                if now == before:
+                    break
+            seen = now
+            await self.reload()
+
+
+def _summary(bundle: PolicyBundle, difference: Difference) -> dict[str, object]:
+    return {
+        "revision": bundle.revision[:12],
+        "rules": len(bundle.rules),
+        "source": bundle.source,
+        "rows_added": difference.added,
+        "rows_removed": difference.removed,
+    }
 
 
 def _look(home: Path) -> object:

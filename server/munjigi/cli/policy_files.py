@@ -45,7 +45,7 @@ def examine(path: Path | None, policy_home: Path | None) -> Examined:
     """
     from munjigi.adapters.policy_files import read_policy_home
     from munjigi.app.config import Settings
-    from munjigi.app.policy_home import build
+    from munjigi.app.policy_build import build
 
     home = path or policy_home or Settings.model_construct(policy_home=None).home()
     found = read_policy_home(home)

@@ -202,6 +202,17 @@ class Memory:
         return Frame(reason, ground, why, asking, action_known=action_known)
 
 
+def forget(bundle: PolicyBundle) -> None:
+    """Take a bundle's memo apart: it refers to itself, and a collector that skips what was loaded would keep it for ever."""
+    memory = bundle.memo.pop(MEMO_KEY, None)
+    if isinstance(memory, Memory):
+        frames, grounds = list(memory.frames.values()), list(memory.grounds.values())
+        memory.frames.clear()
+        memory.grounds.clear()
+        for ground in (*grounds, *(frame.ground for frame in frames if frame.ground)):
+            ground.sheets.clear()
+
+
 def actions_on(resource: str) -> tuple[str, ...]:
     """Return the actions that there are on a known resource or a target: Munjigi's own are not those of data."""
     return OWN_ACTIONS if resource.startswith(_OWN_PREFIX) else DATA_ACTIONS

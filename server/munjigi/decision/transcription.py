@@ -34,8 +34,8 @@ class Transcription:
         while above := {other for one, other in self.g if one in held} - held:
             held |= above
         shown, denied, lines = "denied", False, []
-        for line, (p_sub, p_obj, p_act, p_purpose, p_cond, p_eft, p_mask) in self.p:
-            matches = p_sub in held and ((obj, p_obj) in self.g2 or obj == p_obj or key_match(obj, p_obj))
+        for line, (_, p_obj, p_act, p_purpose, p_cond, p_eft, p_mask) in [row for row in self.p if row[1][0] in held]:
+            matches = (obj, p_obj) in self.g2 or obj == p_obj or key_match(obj, p_obj)
             if matches and p_act in ("*", act) and p_purpose in ("*", why):
                 condition = translate(p_cond, allow=p_eft == "allow")
                 if condition is None or condition(sub, obj, act, why, ctx):

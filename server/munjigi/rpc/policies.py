@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from typing import Final
 
@@ -35,7 +34,7 @@ class PolicyService:
         """Parse, lint, compile and test files without using them."""
         self._desk.authorize(call, "munjigi.policy", "read")
         files = {file.path: file.content for file in request.files} or None
-        validation = await asyncio.to_thread(self._control.validate, files)
+        validation = await self._control.validate(files)
         return pb.ValidatePolicyResponse(
             problems=_problems(validation.problems),
             policy_revision=validation.revision,

@@ -93,8 +93,8 @@ class PolicyControl(Protocol):
         """Tell which policy decides."""
         ...
 
-    def validate(self, files: Mapping[str, bytes] | None) -> PolicyValidation:
-        """Compile and test files (None: the policy home on disk) without using them. Blocks."""
+    async def validate(self, files: Mapping[str, bytes] | None) -> PolicyValidation:
+        """Compile and test files (None: the policy home on disk) without using them."""
         ...
 
     async def reload(self, employee: EmployeeKey | None = None) -> PolicyStatus:

@@ -1,0 +1,46 @@
+"""What the deciding process and the one that compiles policies say to each other."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from munjigi.policy.types import Problem
+
+LENGTH: Final = 4  # bytes before each frame, big-endian
+OUTCOME: Final = b"\xff"  # the first byte of a frame that ends an answer
+
+
+class Order(NamedTuple):
+    """What to do. `files` None: those of the policy home. `before` is the revision in force; empty only checks."""
+
+    home: str
+    mode: str
+    files: dict[str, bytes] | None = None
+    kept: str = ""
+    before: str = ""
+
+
+class Difference(NamedTuple):
+    """How policy.csv differs from the revision in force, in lines, and which files differ at all."""
+
+    added: int = 0
+    removed: int = 0
+    files: tuple[str, ...] = ()
+
+
+class Outcome(NamedTuple):
+    """What became of an order. `revision` is empty when there is an error; `handed` tells whether a bundle came before."""
+
+    problems: tuple[Problem, ...]
+    revision: str = ""
+    source: str = ""
+    author: str = ""
+    tests_run: int = 0
+    difference: Difference = Difference()
+    handed: bool = False
+
+
+def internal() -> Problem:
+    """Return what is said when compiling fails by a defect of ours."""
+    message = "The policy home could not be compiled; undo the last edit, and report this as a bug of Munjigi."
+    return Problem("", 0, 0, "error", "POLICY_INTERNAL", message)
