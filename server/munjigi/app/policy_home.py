@@ -11,7 +11,7 @@ import gc
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from munjigi.adapters.policy_files import fingerprint, read_policy_home, store_bundle
 from munjigi.app.policy_build import build
@@ -85,7 +85,7 @@ class PolicyHome:
         self._problems = bundle.problems
         self._busy = asyncio.Lock()
         self._reloading: asyncio.Future[PolicyStatus] | None = None
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[Any]] = set()
 
     def set_grants(self, grants: GrantTable) -> None:
         """Replace the grant table."""
@@ -113,7 +113,7 @@ class PolicyHome:
 
     async def close(self) -> None:
         """End the process that compiles, and what still frees an old bundle."""
-        for task in self._leaving:
+        for task in self._background:
             task.cancel()
         await self._compiler.close()
 
@@ -124,6 +124,12 @@ class PolicyHome:
         """
         self._reloading = asyncio.ensure_future(self._reload(employee or _NOBODY))
         return await asyncio.shield(self._reloading)
+
+    def reload_soon(self) -> None:
+        """Reload without waiting for it: what a signal asks for. Its record is like the watcher's: nobody asked by name."""
+        task = asyncio.ensure_future(self.reload())
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
     async def _reload(self, employee: EmployeeKey) -> PolicyStatus:
         async with self._busy:
@@ -178,8 +184,8 @@ class PolicyHome:
         self._loaded_at = self._clock.now()
         self._on_bundle(bundle)
         leaving = asyncio.ensure_future(let_go([old]))
-        self._leaving.add(leaving)
-        leaving.add_done_callback(self._leaving.discard)
+        self._background.add(leaving)
+        leaving.add_done_callback(self._background.discard)
 
     async def watch(self, seconds: float) -> None:
         """Reload whenever the policy home looks different and has come to rest; for ever."""

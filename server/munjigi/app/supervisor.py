@@ -63,6 +63,11 @@ class _Child:
         while await process.stdout.readline():
             pass
 
+    def hang_up(self) -> None:
+        """Send SIGHUP on, once the process is ready for it."""
+        if self.process is not None and self.process.returncode is None and self.ready.done() and self.ready.result():
+            self.process.send_signal(signal.SIGHUP)
+
     async def wait(self) -> int:
         assert self.process is not None
         return await self.process.wait()
@@ -142,6 +147,7 @@ async def _run(settings: Settings, announce: Callable[[str], None]) -> int:
     sample = _Child("sample", ["-m", "munjigi.adapters.sample.run", "--state-dir", str(settings.state_dir)], b"")
     with_sample = settings.sample and settings.identity == "embedded"
     await worker.start()
+    loop.add_signal_handler(signal.SIGHUP, worker.hang_up)
     ended = asyncio.ensure_future(worker.wait())
     stop_asked = asyncio.ensure_future(stopping.wait())
     waits: list[asyncio.Future[Any]] = [stop_asked]

@@ -9,6 +9,7 @@ import asyncio
 import gc
 import logging
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -66,6 +67,7 @@ async def _run(settings: Settings) -> int:
     gateway.journal.append(_process_record(gateway, "start"))
     await gateway.committer.durable()
     stop_on_request(asyncio.get_running_loop(), stopping.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.home.reload_soon)
     # What was loaded stays: the collector need not walk a million grants again while calls wait.
     gc.collect()
     gc.freeze()
@@ -182,6 +184,7 @@ async def _close(gateway: Gateway) -> None:
         gateway.journal.append(record)
     gateway.journal.append(_process_record(gateway, "stop"))
     gateway.meter.flush(gateway.committer)
+    await gateway.home.close()
     await gateway.committer.close()
     gateway.journal.close()
     gateway.index.close()
