@@ -23,7 +23,7 @@ def test_checks_are_answered_while_a_large_batch_is_decided(daemon: Daemon, stub
             stubs.decision.Check(question(), metadata=credentials, timeout=60)
             answered += 1
         results = deciding.result().results
-    assert answered > 4  # a batch in one piece lets 1 or 2 through; in slices 9 at least, on a machine at three times its load
+    assert answered > 4  # 9 were seen on a machine at three times its load
     assert len(results) == 300
     assert all(result.response.decision == pb.DECISION_ALLOW for result in results)
     indexes = [result.response.record.index for result in results]
