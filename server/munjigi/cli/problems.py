@@ -44,12 +44,12 @@ def to_wire(problems: Iterable[Problem]) -> list[pb.PolicyProblem]:
     ]
 
 
-def print_problems(problems: Sequence[Problem], folder: str = "") -> None:
-    """Print one line each; `folder` goes before the file names, so that an editor can jump there."""
+def print_problems(problems: Sequence[Problem], folder: str = "", *, err: bool = False) -> None:
+    """Print one line each, to standard error if `err`; `folder` goes before the file names, so that an editor can jump there."""
     for each in problems:
         place = ":".join([f"{folder}{each.file}", *(str(number) for number in (each.line, each.column) if number)])
         severity = click.style(each.severity, fg=_COLOURS[each.severity], bold=True)
-        click.echo(f"{safe(place)}: {severity} {each.code}: {safe(each.message)}")
+        click.echo(f"{safe(place)}: {severity} {each.code}: {safe(each.message)}", err=err)
 
 
 def count(problems: Sequence[Problem]) -> str:

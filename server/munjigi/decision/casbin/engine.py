@@ -9,7 +9,6 @@ from munjigi.decision.casbin.codegen import Evaluate, generate
 from munjigi.decision.casbin.functions import Patterns, functions
 from munjigi.decision.casbin.index import Index, Tools, build
 from munjigi.decision.casbin.lookup import UndecidedError
-from munjigi.decision.casbin.nothing import NOTHING, closed
 from munjigi.decision.casbin.roles import Roles
 from munjigi.kernel.errors import InvalidArgument, MunjigiError
 from munjigi.policy.casbin.functions import FUNCTIONS
@@ -124,16 +123,15 @@ def _fix_fields(node: Node, rows: Sequence[tuple[str, ...]], patterns: Patterns)
 
 
 def _without_rules(node: Node, fields: int, bindings: dict[str, Any]) -> Evaluate:
-    """Return the matcher as it is where there is no rule: its fields are nothing, which nothing equals or matches (D8)."""
+    """Return the matcher as it is where there is no rule: each field of a rule is an empty text, as in Casbin."""
     if any(isinstance(each, Eval) for each in walk(node)):
 
         def refuse(_request: Sequence[Any], _rule: Sequence[Any]) -> Any:
             raise InvalidArgument("POLICY_EMPTY", "The matcher evaluates rules and the policy has none; add a rule.")
 
         return refuse
-    guarded = {name: closed(each) if name.startswith(("f_", "g_")) else each for name, each in bindings.items()}
-    found = generate(node, guarded)
-    nothing = (NOTHING,) * fields
+    found = generate(node, bindings)
+    nothing = ("",) * fields
     return lambda request, _rule: found(request, nothing)
 
 

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any, Final
+from typing import Any
 
 from munjigi.kernel.errors import InvalidArgument
 from munjigi.policy.casbin.moments import OPEN, moment
 from munjigi.policy.casbin.patterns import compiled, names_of
 from munjigi.policy.casbin.refusal import Refusal
 
-_MOST_LOOSE: Final = 1024  # patterns that came with requests
-
 
 class Patterns:
-    """Compiled patterns by function and text."""
+    """Compiled patterns of the policy by function and text. Of a request's own patterns nothing is kept."""
 
-    __slots__ = ("_fixed", "_loose")
+    __slots__ = ("_fixed",)
 
     def __init__(self) -> None:
         self._fixed: dict[tuple[str, str], Any] = {}
-        self._loose: dict[tuple[str, str], Any] = {}
 
     def fix(self, function: str, pattern: str) -> Any:
         """Compile a pattern of the policy and keep it. Raises `Refusal`, which loading has ruled out."""
@@ -33,16 +30,12 @@ class Patterns:
 
     def of(self, function: str, pattern: Any) -> Any:
         """Return a compiled pattern. Raises `InvalidArgument` for one of the request that is none."""
-        key = (function, pattern)
-        found = self._fixed.get(key) or self._loose.get(key)
+        found = self._fixed.get((function, pattern))
         if found is None:
             try:
-                found = compiled(function, pattern)
+                return compiled(function, pattern)
             except Refusal as refusal:
                 raise InvalidArgument("PATTERN_INVALID", refusal.message) from None
-            if len(self._loose) >= _MOST_LOOSE:
-                self._loose = {}
-            self._loose[key] = found
         return found
 
 
@@ -115,12 +108,12 @@ def ip_match(address: Any, block: Any) -> bool:
     return found is not None and known.version == found.version and known in found
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096, typed=True)
 def _address(text: Any) -> IPv4Address | IPv6Address:
     return ip_address(text)
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=16384, typed=True)
 def _network(text: Any) -> IPv4Network | IPv6Network | None:
     try:
         return ip_network(text, strict=False)

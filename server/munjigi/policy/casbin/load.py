@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from munjigi.policy.casbin.configfile import text_of
@@ -13,7 +14,7 @@ from munjigi.policy.casbin.nodes import Call, Constant, Eval, Field, Node, walk
 from munjigi.policy.casbin.ordering import by_priority, by_subject
 from munjigi.policy.casbin.parser import parse
 from munjigi.policy.casbin.patterns import compiled
-from munjigi.policy.casbin.policyfile import RawRow, read_policy
+from munjigi.policy.casbin.policyfile import RawRow, column_of, read_policy
 from munjigi.policy.casbin.program import Matcher, PolicySet, Program, RoleDefinition, RoleLink, Row
 from munjigi.policy.casbin.refusal import MAX_POLICY_BYTES, MAX_ROWS, Refusal
 from munjigi.policy.findings import Findings, quoted
@@ -21,6 +22,7 @@ from munjigi.policy.types import Problem
 
 _Links = Sequence[tuple[tuple[str, ...], int]]
 _DOMAIN: Final = "dom"
+_EFFECTS: Final = frozenset({"allow", "deny", "indeterminate"})
 
 
 def load(
@@ -44,6 +46,11 @@ class _Policy:
         self._model = model
         self._name = name
         self._findings = findings
+        self._lines: list[str] = []
+
+    def _cell(self, line: int, cell: int) -> int:
+        """Return the column of a cell; 0 is the rule's name."""
+        return column_of(self._lines[line - 1], cell) if 0 < line <= len(self._lines) else 0
 
     def _report(self, line: int, column: int, code: str, message: str) -> None:
         self._findings.error(self._name, line, column, code, message)
@@ -51,6 +58,7 @@ class _Policy:
     def program(self, text: str) -> Program | None:
         """Return the program; None after an error."""
         model = self._model
+        self._lines = text.split("\n")
         policies: dict[str, list[Row]] = {key: [] for key in model.policies}
         links: dict[str, list[tuple[tuple[str, ...], int]]] = {key: [] for key in model.roles}
         for row in read_policy(text, MAX_ROWS, self._report):
@@ -60,7 +68,13 @@ class _Policy:
         roles = {key: self._role(shape, links[key]) for key, shape in model.roles.items()}
         sets = {key: self._set(key, rows, links.get("g")) for key, rows in policies.items()}
         matchers = {key: self._matcher(formula, sets) for key, formula in model.formulas.items()}
-        return Program(dict(model.requests), sets, roles, dict(model.effects), matchers)
+        return Program(
+            MappingProxyType(model.requests),
+            MappingProxyType(sets),
+            MappingProxyType(roles),
+            MappingProxyType(model.effects),
+            MappingProxyType(matchers),
+        )
 
     def _sort_in(self, row: RawRow, policies: dict[str, list[Row]], links: dict[str, list[tuple[tuple[str, ...], int]]]) -> None:
         rules = policies.get(row.key)
@@ -79,7 +93,7 @@ class _Policy:
             self._report(row.line, 1, "RULE_UNKNOWN", f"{quoted(row.key)} is not defined in the model; known: {known}.")
         elif len(row.cells) < shape.cells:
             message = f"`{row.key}` has at least {shape.cells} cells after its name; this has {len(row.cells)}."
-            self._report(row.line, 0, "RULE_ARITY", message)
+            self._report(row.line, self._cell(row.line, len(row.cells) + 1), "RULE_ARITY", message)
         else:
             links[row.key].append((row.cells, row.line))
 
@@ -93,7 +107,7 @@ class _Policy:
                     start, end = bound(cells[2 + shape.domains]), bound(cells[3 + shape.domains])
                 except (ValueError, OverflowError):
                     message = "A bound is a time such as 2026-01-31 09:00:00 (UTC) or 2026-01-31T09:00:00+09:00, or _ for none."
-                    self._report(line, 0, "TIME_INVALID", message)
+                    self._report(line, self._cell(line, 3 + shape.domains), "TIME_INVALID", message)
             found.append(RoleLink(cells[0], cells[1], cells[2] if shape.domains else "", start, end, line))
         return RoleDefinition(shape.domains, shape.conditional, tuple(found))
 
@@ -108,10 +122,19 @@ class _Policy:
                 rows = by_priority(rows, fields.index("priority"))
         except Refusal as refusal:
             self._report(refusal.at, 0, refusal.code, refusal.message)
+        if "eft" in fields:
+            eft = fields.index("eft")
+            for row in rows:
+                if row.cells[eft] not in _EFFECTS:
+                    self._report(
+                        row.line, self._cell(row.line, eft + 1), "EFFECT_UNKNOWN", "An effect is allow, deny or indeterminate."
+                    )
         return PolicySet(fields, fields.index("eft") if "eft" in fields else -1, tuple(rows))
 
     def _matcher(self, formula: Formula, sets: dict[str, PolicySet]) -> Matcher:
         rows = sets[formula.policy].rows
+        if self._findings.failed:
+            return Matcher(formula.request, formula.policy, formula.node, {})
         rules: dict[str, Node] = {}
         for node in walk(formula.node):
             if isinstance(node, Eval):
@@ -129,8 +152,10 @@ class _Policy:
                 scope = Scope(self._model, formula.request, formula.policy)
                 rules[text] = parse(text, scope.resolve, self._model.roles, evals=False)
             except Refusal as refusal:
-                # The cell's own column is not kept; the character counts within the cell.
-                self._report(row.line, 0, refusal.code, f"Cell {place + 2}, character {refusal.at + 1}: {refusal.message}")
+                column = self._cell(row.line, place + 1)
+                quoted_cell = self._lines[row.line - 1][column - 1 : column] == '"'
+                column += 0 if not column or quoted_cell else refusal.at
+                self._report(row.line, column, refusal.code, refusal.message)
 
     def _patterns(self, node: Node, rows: Sequence[Row]) -> None:
         """Compile each pattern that the policy text holds, so that a bad one is known now."""
@@ -145,7 +170,8 @@ class _Policy:
                 try:
                     compiled(each.name, pattern)
                 except Refusal as refusal:
-                    self._report(line, 0, refusal.code, f"`{each.name}`: {refusal.message}")
+                    column = self._cell(line, each.args[1].place + 1) if isinstance(each.args[1], Field) else 0
+                    self._report(line, column, refusal.code, f"`{each.name}`: {refusal.message}")
 
 
 def _texts(node: Node, rows: Sequence[Row]) -> Iterator[tuple[str, int]]:

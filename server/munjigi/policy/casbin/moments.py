@@ -16,6 +16,8 @@ def moment(text: str) -> int:
     try:
         found = datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
     except ValueError:
+        if len(text) <= len("2026-01-31"):
+            raise  # a date alone leaves open which of its hours is meant
         found = datetime.fromisoformat(text)
         if found.tzinfo is None:
             found = found.replace(tzinfo=UTC)

@@ -138,8 +138,12 @@ class _Parser:
             self._at += 1
             return Unary(str(token.value), self._expression(_SIGN), token.at)
         found = self._atom()
+        chain = 0
         while self._is("."):
             dot = self._take()
+            chain += 1
+            if chain > MAX_NESTING:
+                raise Refusal(dot.at, "EXPRESSION_TOO_DEEP", f"More than {MAX_NESTING} attributes in a row; simplify it.")
             name = self._take()
             if name.kind != "name" or str(name.value).startswith(("_", "func_")):
                 raise Refusal(dot.at, "ATTRIBUTE_INVALID", "After a dot comes the attribute's name; it doesn't start with _.")

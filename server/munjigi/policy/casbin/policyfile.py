@@ -66,20 +66,40 @@ def read_policy(text: str, most: int, report: Report) -> list[RawRow]:
     return rows
 
 
+def column_of(line: str, cell: int) -> int:
+    """Return the column (from 1) where a cell of a record's first line begins; 0 when it stands on a later line."""
+    at = 0
+    try:
+        for _ in range(cell):
+            at = _cell(line, at)[1] + 1
+            if at > len(line):
+                return len(line.rstrip()) + 1
+    except Refusal:
+        return 0
+    return at + len(line[at:]) - len(line[at:].lstrip()) + 1
+
+
 def split(line: str) -> list[str]:
     """Return the cells of one record. Raises `Refusal` where it is none."""
     cells: list[str] = []
     at = 0
     while True:
-        start = at + len(line[at:]) - len(line[at:].lstrip(" \t"))
-        cell, at = _quoted(line, start) if line[start : start + 1] == '"' else _bare(line, at)
+        cell, at = _cell(line, at)
         cells.append(cell)
         if at >= len(line):
             return cells
         at += 1  # the comma
 
 
-def _quoted(line: str, start: int) -> tuple[str, int]:
+def _cell(line: str, at: int) -> tuple[str, int]:
+    start = at
+    while line[start : start + 1] in {" ", "\t"}:
+        start += 1
+    return quoted_cell(line, start) if line[start : start + 1] == '"' else _bare(line, at)
+
+
+def quoted_cell(line: str, start: int) -> tuple[str, int]:
+    """Return a cell whose opening quote stands at `start`, and where it ends. Raises `Refusal` where it is none."""
     parts: list[str] = []
     at = start + 1
     while True:
@@ -121,12 +141,8 @@ def _opens_quote(line: str) -> bool:
     """Tell whether a quoted cell is still open at the end."""
     at = 0
     while True:
-        start = at + len(line[at:]) - len(line[at:].lstrip(" \t"))
         try:
-            if line[start : start + 1] == '"':
-                _, at = _quoted(line, start)
-            else:
-                _, at = _bare(line, at)
+            _, at = _cell(line, at)
         except Refusal as refusal:
             return refusal.code == "CSV_UNTERMINATED_QUOTE"
         if at >= len(line):

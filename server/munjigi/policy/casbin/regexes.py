@@ -30,6 +30,7 @@ _OUTSIDE: Final = {
     "Z": r"\z",
 }
 _INSIDE: Final = {"d": r"\p{Nd}", "D": r"\P{Nd}", "s": _SPACES, "w": r"\p{L}\p{N}_", "b": r"\x08"}
+_ANCHORS: Final = frozenset({"^", "|", END, r"\A", r"\z"})
 _CONTROLS: Final = frozenset("ntrfva")
 _WHY: Final = "This pattern can't run in linear time; write it without look-around, back references and the like."
 
@@ -46,8 +47,18 @@ def from_python(pattern: str) -> str:
     at = flags.end() if flags else 0
     if flags:
         parts.append(flags.group())
+    repeatable = False
     while at < len(pattern):
+        start = at
         piece, at = _piece(pattern, at)
+        repeats = piece in {"*", "+", "?"} or piece[0] == "{"
+        if repeats and not repeatable:
+            # RE2 repeats an anchor, Python says that there is nothing to repeat.
+            raise Refusal(start, "PATTERN_INVALID", "There is nothing to repeat before this; write \\ before the character.")
+        if repeats and pattern[at : at + 1] == "?":
+            piece += "?"
+            at += 1
+        repeatable = not repeats and piece not in _ANCHORS and not piece.startswith("(")
         parts.append(piece)
     return "".join(parts)
 
@@ -75,8 +86,6 @@ def _piece(pattern: str, at: int) -> tuple[str, int]:
     if char == "{":
         repeat = _REPEAT.match(pattern, at)
         if repeat:
-            if pattern[repeat.end() : repeat.end() + 1] in {"{", "*", "+"}:
-                raise _refused(at)
             return repeat.group(), repeat.end()
         if pattern.startswith("{,", at):
             raise _refused(at)
