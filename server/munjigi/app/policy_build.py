@@ -13,10 +13,15 @@ from munjigi.policy.types import PolicyBundle, Problem
 
 def build(files: Mapping[str, bytes], source: str) -> tuple[PolicyBundle | None, tuple[Problem, ...], int]:
     """Compile a policy home and run its decision tables; return the bundle, all findings and the tests run."""
+    bundle, problems, run = build_tested(files, source)
+    differing = compared(bundle) if bundle is not None else ()
+    return (None if differing else bundle), (*problems, *differing), run
+
+
+def build_tested(files: Mapping[str, bytes], source: str) -> tuple[PolicyBundle | None, tuple[Problem, ...], int]:
+    """Do the same without asking the other engines."""
     bundle, problems = compile_bundle(files, source)
     if bundle is None:
         return None, problems, 0
     failures, run = run_tables(bundle, evaluate_case)
-    if not failures:
-        failures = compared(bundle)
     return (None if failures else bundle), (*problems, *failures), run

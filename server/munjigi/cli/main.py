@@ -22,7 +22,7 @@ _AUDIT: Final = {
 }
 _POLICY: Final = {
     "lint": Entry(f"{_HERE}.policy_lint:policy_lint", "Check a policy home and run its decision tables, without a server."),
-    "test": Entry(f"{_HERE}.policy_test:policy_test", "Run a policy home's decision tables, without a server."),
+    "test": Entry(f"{_HERE}.policy_test:policy_test", "Run a policy home's decision tables on all engines, without a server."),
     "diff": Entry(f"{_HERE}.policy_diff:policy_diff", "Show who gains and who loses what from one policy to another."),
     "eval": Entry(f"{_HERE}.policy_eval:policy_eval", "Answer requests by plain Casbin files, without a server."),
     "status": Entry(f"{_HERE}.policy_status:policy_status", "Show which policy decides, and the last attempt to load one."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ class Examined(NamedTuple):
     """A policy home, what was found in it, and how many decision tables' cases ran. No bundle: it would not load."""
 
     home: Path
+    files: Mapping[str, bytes]
     bundle: PolicyBundle | None
     problems: tuple[Problem, ...]
     tests_run: int
@@ -38,16 +40,16 @@ class Examined(NamedTuple):
         return sum(each.code == "TEST_FAILED" for each in self.problems)
 
 
-def examine(path: Path | None, policy_home: Path | None) -> Examined:
-    """Read, compile and test.
+def examine(path: Path | None, policy_home: Path | None, *, tables_only: bool = False) -> Examined:
+    """Read, compile and test as a load does; with `tables_only` the other engines are not asked.
 
     Raises an error of our tree when the folder can't be read or is unsafe to load from.
     """
     from munjigi.adapters.policy_files import read_policy_home
     from munjigi.app.config import Settings
-    from munjigi.app.policy_build import build
+    from munjigi.app.policy_build import build, build_tested
 
     home = path or policy_home or Settings.model_construct(policy_home=None).home()
     found = read_policy_home(home)
-    bundle, problems, run = build(found.files, found.source)
-    return Examined(home, bundle, tuple(problems), run)
+    bundle, problems, run = (build_tested if tables_only else build)(found.files, found.source)
+    return Examined(home, found.files, bundle, tuple(problems), run)
