@@ -38,8 +38,11 @@ bench: setup ## print the table of measured ratios
 torture: setup ## hundreds of kills under load, about five minutes
 	@$(BIN)/python -m pytest -m torture $(PYTEST_ARGS)
 
-oracle: setup ## the comparisons with pycasbin, with many more examples than `make test` tries
-	@HYPOTHESIS_PROFILE=oracle $(BIN)/python -m pytest -k oracle $(PYTEST_ARGS)
+ORACLE_SECONDS ?= 300
+ORACLE_SEED ?= 0
+oracle: setup ## compare with pycasbin for ORACLE_SECONDS (300), going on at ORACLE_SEED; prints the cases done
+	@HYPOTHESIS_PROFILE=oracle $(BIN)/python -m pytest tests/policy tests/decision -k oracle $(PYTEST_ARGS)
+	@PYTHONPATH=tests/casbin $(BIN)/python -m oracle --seconds $(ORACLE_SECONDS) --seed $(ORACLE_SEED)
 
 wheels: setup ## build both distributions into dist/
 	@.ci/uv build --quiet --all-packages --wheel --out-dir dist && ls dist/*.whl

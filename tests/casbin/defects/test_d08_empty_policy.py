@@ -1,0 +1,26 @@
+"""D8: without any rule, pycasbin evaluates the matcher on empty texts: `regexMatch(r.obj, "")` allows everything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from defects.support import model
+from oracle.theirs import Theirs
+
+from munjigi.policy.compile import compile_bundle
+
+HOME = Path(__file__).parents[3] / "policies"
+TEXT = model("regexMatch(r.obj, p.obj)", g=())
+REQUEST = ("anybody", "anything", "delete")
+
+
+def test_d08_pycasbin_allows_everything():
+    assert Theirs(TEXT, "").ask(REQUEST) == "allow"
+
+
+def test_d08_the_policy_home_refuses_to_have_no_rule():
+    files = {str(path.relative_to(HOME)): path.read_bytes() for path in HOME.rglob("*") if path.is_file()}
+    files["policy.csv"] = b"# nothing\n"
+    bundle, problems = compile_bundle(files, "test")
+    assert bundle is None
+    assert "POLICY_EMPTY" in {each.code for each in problems}
