@@ -92,7 +92,8 @@ def key_match(text: Any, pattern: Any) -> bool:
     star = pattern.find("*")
     if star < 0:
         return bool(text == pattern)
-    return bool(text[:star] == pattern[:star])
+    # What is shorter is compared whole, as in pycasbin: a request's value need not be a text.
+    return bool((text[:star] if len(text) > star else text) == pattern[:star])
 
 
 def key_get(text: Any, pattern: Any) -> str:

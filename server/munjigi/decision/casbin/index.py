@@ -61,21 +61,14 @@ class Index:
         for place in self._texts:
             if type(request[place]) is not str:
                 raise UndecidedError
-        for test in self._first:
-            try:
-                value = test(request, ())
-            except Exception:  # noqa: BLE001 - the scan meets the same error where Casbin would, and names it
-                raise UndecidedError from None
-            if value is False:
-                return ()
-            if value is not True:
-                raise UndecidedError
-        filters = self._filters
+        # Everything is asked for before anything is concluded: a failure that Casbin would meet must not be passed over.
+        sets = [each.values(request) for each in self._filters]
+        if self._first and not self._open(request):
+            return ()
         places = self._places
-        if len(filters) == 1:
-            lists = [found for value in filters[0].values(request) if (found := places.get(value))]
+        if len(sets) == 1:
+            lists = [found for value in sets[0] if (found := places.get(value))]
         else:
-            sets = [each.values(request) for each in filters]
             count = 1
             for each in sets:
                 count *= len(each)
@@ -85,6 +78,20 @@ class Index:
         if not lists:
             return ()
         return lists[0] if len(lists) == 1 else sorted(itertools.chain.from_iterable(lists))
+
+    def _open(self, request: Sequence[Any]) -> bool:
+        """Tell whether the conjuncts that no rule has a part in hold. Raises `UndecidedError`."""
+        held = True
+        for test in self._first:
+            try:
+                value = test(request, ())
+            except Exception:  # noqa: BLE001 - the scan meets the same error where Casbin would, and names it
+                raise UndecidedError from None
+            if value is not True:
+                if value is not False:
+                    raise UndecidedError
+                held = False
+        return held
 
     def _intersected(self, sets: Sequence[Collection[Any]]) -> list[int]:
         """Go through the shortest list of rules, where the combinations of values are too many."""
