@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from decision.builders import KIM, NOW, P, ask, grant, make_bundle, person, snapshot
@@ -13,6 +14,7 @@ from munjigi.decision.impact import concerned
 from munjigi.decision.turned import turned
 from munjigi.decision.types import Effect
 from munjigi.kernel.grant import Scope
+from munjigi.policy.calendar import Calendar
 from munjigi.policy.diff import DENIED, View, compare, settings, view
 
 PURPOSES = ("inquiry", "marketing", "oversight")
@@ -100,6 +102,15 @@ def test_what_surrounds_the_rules_is_told():
     role = before.roles["r0"]
     after = replace(before, roles={**before.roles, "r0": replace(role, requires=("pledge",))})
     assert [tuple(each) for each in settings(before, after)] == [("role", "r0", "requires", "", "pledge")]
+
+
+def test_a_changed_calendar_is_told():
+    before = lines(P("r0", "class:key"))
+    after = replace(before, calendar=Calendar("UTC", frozenset([date(2026, 1, 1)])))
+    assert [tuple(each) for each in settings(before, after)] == [
+        ("calendar", "zone", "", before.calendar.zone, "UTC"),
+        ("calendar", "holidays", "", "", "2026-01-01"),
+    ]
 
 
 def test_who_is_concerned_is_counted_by_role_and_department():

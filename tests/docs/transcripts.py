@@ -25,6 +25,7 @@ _SHAPES = (
     (re.compile(r"\b([\w/]+\.(?:csv|yaml)):\d+(?::\d+)?"), r"\1:<line>"),
     (re.compile(r'"(index|grant_revision)": "\d+"'), r'"\1": "<number>"'),
     (re.compile(r"\b\d+(?:\.\d+)? (s|ms|records|rules|shown|tests)\b"), r"<number> \1"),
+    (re.compile(r"\b(?:none|\d+) of \d+ real decisions?(?:, of \d+ employees?,)?"), "<decisions>"),
     (re.compile(r"\b\d+/s\b"), "<rate>"),
     (re.compile(r"<id> +\d+ "), "<id> <number> "),
     (re.compile(r"[─━]+"), "─"),

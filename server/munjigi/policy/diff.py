@@ -118,6 +118,12 @@ def settings(before: PolicyBundle, after: PolicyBundle) -> list[Setting]:
         ("class", before.catalog.masks, after.catalog.masks),
     ):
         found += _settings(kind, old, new)
+    one, other = before.calendar, after.calendar
+    if one.zone != other.zone:
+        found.append(Setting("calendar", "zone", "", one.zone, other.zone))
+    if one.holidays != other.holidays:
+        gone, come = (_shown(days) for days in (one.holidays - other.holidays, other.holidays - one.holidays))
+        found.append(Setting("calendar", "holidays", "", gone, come))
     return found
 
 
