@@ -36,7 +36,7 @@ class Context(NamedTuple):
 class Engine:
     """A program that answers. `now` is ns UTC, or returns it: time-bound roles and `timeMatch` look at it."""
 
-    __slots__ = ("_judges", "_patterns", "_program", "_tools")
+    __slots__ = ("_judges", "_patterns", "_program", "_tools", "_usual")
 
     def __init__(self, program: Program, *, now: int | Callable[[], int] = 0) -> None:
         clock = now if callable(now) else lambda: now
@@ -47,15 +47,15 @@ class Engine:
         bindings.update({f"g_{name}": each.linked for name, each in roles.items()})
         self._tools = Tools(bindings, roles, self._patterns)
         self._judges: dict[Context, _Judge] = {}
-        self._judge(Context())
+        self._usual = self._judge(Context()).decide
 
     def enforce(self, request: Sequence[object]) -> bool:
         """Return the verdict. Raises `InvalidArgument` for a request that can't be evaluated."""
-        return self._judge(Context()).decide(request)[0]
+        return self._usual(request)[0]
 
     def explain(self, request: Sequence[object]) -> tuple[bool, int | None]:
         """Return the verdict and the place, in the program's rows, of the last rule that matched. Raises as `enforce`."""
-        return self._judge(Context()).decide(request)
+        return self._usual(request)
 
     def enforce_ex(self, context: str | Context, request: Sequence[object]) -> tuple[bool, int | None]:
         """Answer as `explain` does, by other definitions: a suffix such as `2` for r2, p2, e2 and m2, or their names.
