@@ -14,7 +14,8 @@ from munjigi.audit import segment
 from munjigi.audit.reader import JournalReader, list_logs
 from munjigi.audit.records import AccessRecord, AnyRecord, decode
 from munjigi.decision.grant_table import GrantTable
-from munjigi.decision.turned import Turned, askable, question_of, turned
+from munjigi.decision.recorded import asked_at, request_of
+from munjigi.decision.turned import Turned, askable, turned
 from munjigi.grants.ports import StateStore
 from munjigi.kernel.errors import Corruption, FailedPrecondition
 from munjigi.kernel.ids import record_id
@@ -97,7 +98,7 @@ def replay(state: Path, store: StateStore, before: PolicyBundle, after: PolicyBu
         if not askable(record):
             unknown += 1
             continue
-        found = turned(question_of(record), before, after, tables.at(record.grant_revision), record.time)
+        found = turned(request_of(record), before, after, tables.at(record.grant_revision), asked_at(record))
         if found is not None:
             changed.append(ChangedDecision(record_id(log_id, record.index), record, found))
     changed.sort(key=lambda each: each.record.time, reverse=True)

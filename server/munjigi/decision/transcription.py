@@ -4,13 +4,14 @@
         && (p.purpose == "*" || r.purpose == p.purpose) && eval(p.cond)
     e = some(where (p.eft == allow)) && !some(where (p.eft == deny))
 
-It reads policy.csv itself, keeps no index, and walks every rule. Only masks and conditions are the core's.
+It reads policy.csv itself and walks every rule of the roles held. Only masks and conditions are the core's.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+from collections import defaultdict
 
 from munjigi.policy.conditions import translate
 from munjigi.policy.types import Context, PolicyBundle
@@ -23,7 +24,10 @@ class Transcription:
         text = io.StringIO(bundle.files["policy.csv"].decode(), newline="")
         reader = csv.reader(("" if line.lstrip().startswith("#") else line for line in text), skipinitialspace=True)
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
-        self.p = [(line, row[1:]) for line, row in rows if row[0] == "p"]
+        self.p = defaultdict[str, list[tuple[int, list[str]]]](list)
+        for line, row in rows:
+            if row[0] == "p":
+                self.p[row[1]].append((line, row[2:]))
         self.g = [(row[1], row[2]) for _, row in rows if row[0] == "g"]
         self.g2 = {(row[1], row[2]) for _, row in rows if row[0] == "g2"}
         self.rank = {**bundle.catalog.mask_rank, "clear": 1 << 30, "denied": -1}
@@ -34,8 +38,8 @@ class Transcription:
         while above := {other for one, other in self.g if one in held} - held:
             held |= above
         shown, denied, lines = "denied", False, []
-        for line, (_, p_obj, p_act, p_purpose, p_cond, p_eft, p_mask) in [row for row in self.p if row[1][0] in held]:
-            matches = (obj, p_obj) in self.g2 or obj == p_obj or key_match(obj, p_obj)
+        for line, (p_obj, p_act, p_purpose, p_cond, p_eft, p_mask) in sorted(row for role in held for row in self.p[role]):
+            matches = (obj, p_obj) in self.g2 or key_match(obj, p_obj)
             if matches and p_act in ("*", act) and p_purpose in ("*", why):
                 condition = translate(p_cond, allow=p_eft == "allow")
                 if condition is None or condition(sub, obj, act, why, ctx):

@@ -13,7 +13,6 @@ from munjigi.decision.core import decide
 from munjigi.decision.grant_table import GrantTable
 from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Decision, Effect, Request
-from munjigi.kernel.identity import EmployeeKey
 from munjigi.policy.types import PolicyBundle
 
 _DIGEST: Final = "d1."
@@ -31,24 +30,6 @@ def askable(record: AccessRecord) -> bool:
     """Tell whether the recorded question can be put to another bundle: no name in it is a digest."""
     names = (record.resource, record.action, record.purpose, record.case_id, *(field.name for field in record.fields))
     return not any(name.startswith(_DIGEST) for name in names)
-
-
-def question_of(record: AccessRecord) -> Request:
-    """Return the recorded question. A class, or one of Munjigi's own resources, was asked for as a whole, without fields."""
-    names = tuple(field.name for field in record.fields)
-    return Request(
-        employee=EmployeeKey(record.issuer, record.employee),
-        tool=record.tool,
-        resource=record.resource,
-        fields=() if names == (record.resource,) else names,
-        action=record.action,
-        purpose=record.purpose,
-        case_id=record.case_id,
-        subjects=record.subject_count,
-        ip=record.ip,
-        probe=record.probe,
-        allow_partial=record.partial,
-    )
 
 
 def turned(request: Request, before: PolicyBundle, after: PolicyBundle, grants: GrantTable, now: int) -> Turned | None:
