@@ -52,6 +52,13 @@ class PolicyCompiler:
         order = Order(str(self._home), self._mode, None if files is None else dict(files))
         return (await self._order(order)).outcome
 
+    def peak_mebibytes(self) -> float:
+        """Return the most memory that the process has had so far (Linux); 0 when it does not run."""
+        if self._process is None:
+            return 0
+        lines = Path(f"/proc/{self._process.pid}/status").read_text("ascii").splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
+
     async def close(self) -> None:
         """End the process."""
         async with self._busy:

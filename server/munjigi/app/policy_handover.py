@@ -26,7 +26,7 @@ from munjigi.policy.case_pattern import matcher
 from munjigi.policy.conditions import translate
 from munjigi.policy.types import Condition, PolicyBundle, Purpose, Rule
 
-SLICE_SECONDS: Final = 0.001
+SLICE_SECONDS: Final = 0.0005
 _TEXTS, _RULES, _INDEX, _REGISTER, _REST, _FILE = range(6)
 _RULE: Final = struct.Struct("<9I")
 _ENTRY: Final = struct.Struct("<5I")

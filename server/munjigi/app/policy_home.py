@@ -139,7 +139,7 @@ class PolicyHome:
             try:
                 outcome, bundle = await self._compiler.load(before)
                 self._attempted_at = self._clock.now()
-                self._problems = outcome.problems
+                self._problems = outcome.problems if outcome.revision != before else self.snapshot.bundle.problems
                 self._rejected = not outcome.revision
                 await self._conclude(outcome, bundle, employee, before)
             finally:

@@ -29,7 +29,10 @@ class Difference(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of an order. `revision` is empty when there is an error; `handed` tells whether a bundle came before."""
+    """What became of an order. `revision` is empty when there is an error; `handed` tells whether a bundle came before.
+
+    Files of the revision in force are not compiled again, so they have no problems here.
+    """
 
     problems: tuple[Problem, ...]
     revision: str = ""

@@ -1,0 +1,163 @@
+"""A reload of 100,000 rules: how long it takes, how long it holds the loop up, and what callers notice.
+
+Run with `python -m bench.reload`. The longest stall is what handing over and freeing take of the loop's own thread in one
+go (CPU time, so that a busy machine does not count). Latencies are those of callers of a real worker, before the reload
+(the baseline) and from its start to a second after its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import grpc
+import uvloop
+
+from bench.servers import QUESTION, ROOT, Worker
+from munjigi.adapters.identity.local_issuer import mint_employee, mint_tool
+from munjigi.app.policy_compiler import PolicyCompiler
+from munjigi.app.policy_handover import let_go
+from munjigi_client._proto.munjigi.v1 import decision_pb2_grpc, policy_pb2, policy_pb2_grpc
+
+ROLES: Final = 10_000
+RULES_A_ROLE: Final = 10
+CALLERS: Final = 8
+_COLUMNS: Final = (
+    *(f"crm.member.{name}" for name in ("name", "phone", "status", "email", "joined_at")),
+    *(f"class:{name}" for name in ("contact", "key", "activity", "content")),
+    "crm.inquiry.body",
+)
+_ROLE: Final = (
+    'title = "x"\nowners = ["cs.lee"]\nstages = ["owner"]\nlongest_days = 3\nreview = "yearly"\nrequires = []\nbudget = 0\n'
+)
+
+
+def grow(home: Path) -> None:
+    """Add 10,000 roles and 100,000 rules to a copy of the sample policy home."""
+    with (home / "roles.toml").open("a") as roles:
+        roles.writelines(f"\n[roles.r{number}]\n{_ROLE}" for number in range(ROLES))
+    with (home / "policy.csv").open("a") as rules:
+        rules.writelines(
+            f"p, r{number}, {column}, read, inquiry, True, allow, clear\n" for number in range(ROLES) for column in _COLUMNS
+        )
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="reload-", dir=ROOT / "bench" / "results"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+async def stalls(home: Path, kept: Path) -> dict[str, float]:
+    """Load twice and free both; return the longest own stall of the loop in milliseconds, and the compiler's peak memory."""
+    compiler = PolicyCompiler(home, "files", kept)
+    slices = [0.0]
+
+    async def probe() -> None:
+        while True:
+            began = time.thread_time()
+            await asyncio.sleep(0.001)
+            slices.append(time.thread_time() - began)
+
+    took = []
+    probing = asyncio.ensure_future(probe())
+    for _ in range(2):
+        gc.collect(1)
+        gc.disable()
+        began = time.monotonic()
+        compiled = await compiler.load("0" * 64)
+        took.append(time.monotonic() - began)
+        if compiled.bundle is None:
+            raise RuntimeError(f"the large policy does not compile: {compiled.outcome.problems[:3]}")
+        gc.freeze()
+        gc.enable()
+        going = [compiled.bundle]
+        del compiled
+        await let_go(going)
+    probing.cancel()
+    peak = compiler.peak_mebibytes()
+    await compiler.close()
+    return {"load_seconds": min(took), "longest_stall_ms": max(slices) * 1000, "compiler_peak_mib": peak}
+
+
+def under_load(folder: Path) -> dict[str, float]:
+    """Return p99 and the longest latency of callers in milliseconds, without and with a reload under way."""
+    seen: list[tuple[float, float]] = []
+    stop = threading.Event()
+    wrong: list[str] = []
+    with Worker("native", folder / "state") as worker:
+        address = f"127.0.0.1:{worker.port}"
+        metadata = tuple(worker.credentials().items())
+        state = worker.folder.root
+        operator = (
+            ("authorization", f"Bearer {mint_employee(state, 'sec.han', 'munjigi-cli')}"),
+            ("munjigi-tool-token", mint_tool(state, "munjigi-cli")),
+        )
+
+        def ask() -> None:
+            with grpc.insecure_channel(address, options=(("grpc.use_local_subchannel_pool", 1),)) as channel:
+                stub = decision_pb2_grpc.DecisionServiceStub(channel)
+                while not stop.is_set():
+                    began = time.monotonic()
+                    answer = stub.Check(QUESTION, metadata=metadata)
+                    seen.append((began, time.monotonic() - began))
+                    if answer.reason != "GRANTED":
+                        wrong.append(answer.reason)
+
+        callers = [threading.Thread(target=ask) for _ in range(CALLERS)]
+        with grpc.insecure_channel(address) as channel:
+            policy = policy_pb2_grpc.PolicyServiceStub(channel)
+            policy.ReloadPolicy(policy_pb2.ReloadPolicyRequest(), metadata=operator)  # starts the compiler
+            for caller in callers:
+                caller.start()
+            time.sleep(3)
+            began = time.monotonic()
+            grow(folder / "state-policies")
+            changed = time.monotonic()
+            answer = policy.ReloadPolicy(policy_pb2.ReloadPolicyRequest(), metadata=operator, timeout=120)
+            took = time.monotonic() - changed
+            if len(answer.problems) and not answer.policy_revision:
+                raise RuntimeError("the large policy was refused")
+            time.sleep(1)
+        stop.set()
+        for caller in callers:
+            caller.join()
+    before = sorted(latency for at, latency in seen if at + latency < began)
+    during = sorted(latency for at, latency in seen if at + latency >= changed)
+    return {
+        "reload_under_load_seconds": took,
+        "p99_before_ms": statistics.quantiles(before, n=100)[98] * 1000,
+        "p99_during_ms": statistics.quantiles(during, n=100)[98] * 1000,
+        "longest_before_ms": before[-1] * 1000,
+        "longest_during_ms": during[-1] * 1000,
+        "calls": len(seen),
+        "wrong": len(wrong),
+    }
+
+
+def measure() -> dict[str, float]:
+    """Measure both."""
+    with _scratch() as folder:
+        home = folder / "home"
+        shutil.copytree(ROOT / "policies", home)
+        grow(home)
+        found = uvloop.run(stalls(home, folder / "kept"))
+        return {name: round(value, 2) for name, value in {**found, **under_load(folder)}.items()}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(measure(), indent=2) + "\n")
