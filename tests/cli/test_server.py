@@ -147,6 +147,39 @@ def test_what_i_can_do(munjigi: Munjigi):
     assert "nothing now" in munjigi("what-can", "--as", "dba.jung").out
 
 
+def test_why_who_and_what(munjigi: Munjigi):
+    ask = ("crm.member", "--fields", "name,resident_number", "--purpose", "inquiry", "--case", "CS-2026-000123")
+    answer = munjigi("check", *ask, "--member", "1000001", "--as", "cs.kim", "--output", "json").json
+    why = munjigi("explain", answer["decision_id"], "--output", "json").json
+    assert (why["reason"], why["employee"]) == ("RULE_DENIES", "cs.kim")
+    assert [each["combination"] for each in why["fields"]] == ["MOST_REVEALING_ALLOW", "DENY_OVERRIDES"]
+    shown = munjigi("explain", answer["decision_id"])
+    assert shown.code == 0
+    for part in ("DENY  RULE_DENIES", "class:identity.unique", "a deny wins over all", "DECIDES", answer["decision_id"]):
+        assert part in shown.out
+    mine = munjigi("explain", *ask, "--as", "new.oh")
+    assert "role cs_agent for inquiry would allow it (NO_GRANT, lacks training); ask cs.lee" in mine.out
+    theirs = munjigi("explain", *ask, "--employee", "cs.kim", "--through", "crm-desk", "--output", "json").json
+    assert (theirs["employee"], theirs["tool"], theirs["decision_id"]) == ("cs.kim", "crm-desk", "")
+    assert munjigi("explain", "crm.member").code == 2
+    assert munjigi("explain", answer["decision_id"], "--as", "mkt.park").code == 3
+    assert munjigi("explain", answer["decision_id"] + "999999999").code == 1
+    who = ("who-can", "crm.member", "--fields", "phone", "--purpose", "inquiry")
+    people = munjigi(*who, "--as", "dpo.yoon", "--output", "ndjson").out.splitlines()
+    assert [json.loads(line)["employee"] for line in people] == ["cs.kim", "cs.lee"]
+    shown = munjigi(*who, "--as", "dpo.yoon").out
+    assert "g.cs.lee.cs_manager > cs_manager" in shown
+    assert "phone partial" in shown
+    assert "1 shown, more with --limit" in munjigi(*who, "--limit", "1", "--as", "dpo.yoon").out
+    nobody = munjigi("who-can", "crm.member", "--fields", "resident_number", "--purpose", "inquiry", "--as", "dpo.yoon")
+    assert "Nobody may do this now" in nobody.out
+    early = munjigi(*who, "--at", "2020-01-01", "--as", "dpo.yoon")
+    assert (early.code, "HISTORY_NOT_KEPT" in early.err) == (1, True)
+    assert munjigi(*who, "--as", "cs.kim").code == 3
+    others = munjigi("what-can", "--employee", "cs.kim", "--through", "crm-desk", "--at", "0s", "--as", "dpo.yoon")
+    assert "cs.kim through crm-desk may at" in others.out
+
+
 def test_grants(munjigi: Munjigi):
     everyone = munjigi("grant", "list", "--everyone", "--as", "dpo.yoon", "--output", "json").json["grants"]
     assert {"cs.kim", "cs.lee", "sec.han"} <= {grant["employee"] for grant in everyone}

@@ -32,6 +32,10 @@ class MemoryStateStore:
         ledger.apply(change.edit for change in self._log[:revision])
         return ledger.state()
 
+    def revision_at(self, at: int) -> int:
+        self._open()
+        return max((change.grant_revision for change in self._log if change.at <= at), default=0)
+
     def changes_since(self, revision: int) -> list[Change]:
         self._open()
         if revision > len(self._log):

@@ -85,6 +85,12 @@ class StateStoreConformance:
         assert [store.load_at(revision) for revision in range(len(seen))] == seen
         assert len({repr(state) for state in seen}) == len(seen)
 
+    def test_the_revision_of_a_time_is_the_last_one_not_after_it(self, store: StateStore) -> None:
+        assert store.revision_at(2**63 - 1) == 0
+        store.apply([person_changed(ALICE), grant_added(GRANT)], at=10, actor="lee", request_id="r-1")
+        store.apply([grant_changed(replace(GRANT, ends_at=300))], at=20, actor="lee", request_id="r-2")
+        assert [store.revision_at(at) for at in (-1, 0, 9, 10, 19, 20, 2**63 - 1, 2**64)] == [0, 0, 0, 2, 2, 3, 3, 3]
+
     @pytest.mark.parametrize("revision", [-1, 2, 2**62])
     def test_an_unknown_revision_is_not_found(self, store: StateStore, revision: int) -> None:
         put(store, person_changed(ALICE))
@@ -183,6 +189,7 @@ class StateStoreConformance:
             store.revision,
             store.load,
             lambda: store.load_at(0),
+            lambda: store.revision_at(0),
             lambda: store.changes_since(0),
             lambda: put(store, person_changed(ALICE)),
         ]

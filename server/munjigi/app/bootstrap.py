@@ -21,6 +21,7 @@ from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.app.config import Settings
 from munjigi.app.files import StateFolder
 from munjigi.app.grant_watch import load_table
+from munjigi.app.history import KeptHistory
 from munjigi.app.policy_home import PolicyHome, load_first
 from munjigi.app.recent_reads import recall
 from munjigi.app.trail import Journals
@@ -41,13 +42,16 @@ from munjigi.rpc.authentication import Authenticator, ListenerTrust, TokenVerifi
 from munjigi.rpc.call import Method
 from munjigi.rpc.decisions import DecisionService
 from munjigi.rpc.desk import Desk
+from munjigi.rpc.explanations import ExplanationService
 from munjigi.rpc.failures import Failures
 from munjigi.rpc.front_grpcio import GrpcioFront, server_credentials
 from munjigi.rpc.grants import GrantService
 from munjigi.rpc.health import HealthService
+from munjigi.rpc.past import Past
 from munjigi.rpc.pending import PendingReads
 from munjigi.rpc.pipeline import Pipeline
 from munjigi.rpc.policies import PolicyService
+from munjigi.rpc.reach import ReachService
 
 _LOGGER: Final = logging.getLogger("munjigi.worker")
 _PATIENCE: Final = 0.003  # seconds; twice the throughput of none on the grpcio front, at a sixth of its latency under that load
@@ -119,9 +123,11 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     digests = NameDigests(names_key(folder.keys / "names.key"))
     failures = Failures()
     health = HealthService()
+    index = SqliteAuditIndex(folder.index, read_only=True)
+    history = KeptHistory(folder.policies, store, index)
 
     def note_policy(new: PolicyBundle) -> None:
-        del new
+        history.note(new)
         meter.set(catalogue.POLICY_LOADED, value=clock.now() / 1e9)
 
     def note_load(accepted: bool) -> None:
@@ -143,19 +149,24 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         note_policy,
         note_load,
     )
+    history.follow(home, home)
     note_policy(bundle)
     note_load(True)
     pending = PendingReads()
     with JournalReader(folder.journal / journal.log_id) as reader:
         recall(reader, journal.next_index, pending, clock.now())
     desk = Desk(home, journal, references, digests, clock, pending, meter)
-    index = SqliteAuditIndex(folder.index, read_only=True)
     keys = _keys(settings, folder)
     employees, tools = _verifiers(settings, keys)
     pipeline = Pipeline(Authenticator(employees, tools, failures, note_failure), home, clock, meter)
+    journals = Journals(folder.journal, journal)
+    past = Past(history, index, journals)
+    decisions = DecisionService(desk, home, journal, references, pending)
     methods = (
-        *DecisionService(desk, home, journal, references, pending).methods(),
-        *AuditService(desk, home, Journals(folder.journal, journal), index, references).methods(),
+        *decisions.methods(),
+        *ExplanationService(desk, past, decisions.take).methods(),
+        *ReachService(desk, home, past).methods(),
+        *AuditService(desk, home, journals, index, references).methods(),
         *PolicyService(desk, home).methods(),
         *GrantService(desk, home).methods(),
         *health.methods(),

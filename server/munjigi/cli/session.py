@@ -13,7 +13,7 @@ import click
 from google.protobuf.message import Message
 
 from munjigi.adapters.identity.local_issuer import issuer_key_path, mint_employee, mint_tool
-from munjigi.cli.failure import AWAY, DENIED, FAILED, USAGE, Failure
+from munjigi.cli.failure import AWAY, DENIED, FAILED, UNVERIFIED, USAGE, Failure
 from munjigi.cli.options import OPERATOR, Connection
 from munjigi.kernel.errors import ConfigurationError
 from munjigi_client import (
@@ -120,6 +120,8 @@ def failure_of(error: MunjigiClientError, connection: Connection) -> Failure:
     """Turn the client's error into what a person reads and a script's exit code."""
     what = " ".join(error.message.split())
     reason = f"Reason {error.reason}"
+    if error.reason == "EXPLANATION_DIFFERS":
+        return Failure(what, f"Reason {error.reason}; no explanation is given.", UNVERIFIED)
     if isinstance(error, Unavailable):
         if error.reason == "DEADLINE_EXCEEDED":
             return Failure(

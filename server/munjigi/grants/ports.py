@@ -37,6 +37,10 @@ class StateStore(Protocol):
         """
         ...
 
+    def revision_at(self, at: int) -> int:
+        """Return the last revision committed at or before `at` (UTC nanoseconds); 0 before the first."""
+        ...
+
     def changes_since(self, revision: int) -> list[Change]:
         """Return the changes after `revision`, dense and ascending.
 

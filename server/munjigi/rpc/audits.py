@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Any, Final
 
 import msgspec
@@ -12,13 +11,14 @@ from google.protobuf.struct_pb2 import Struct
 from munjigi.audit.ports import AuditIndex, IndexedRecord, RecordQuery
 from munjigi.audit.records import decode
 from munjigi.audit.verify import Verification
-from munjigi.kernel.errors import InvalidArgument, Unavailable
+from munjigi.kernel.errors import InvalidArgument
 from munjigi.kernel.ids import record_id
 from munjigi.kernel.references import MemberReferences
 from munjigi.policy.types import Table
 from munjigi.rpc.call import Call, Method
 from munjigi.rpc.desk import Desk
 from munjigi.rpc.pages import DEFAULT_PAGE
+from munjigi.rpc.past import caught_up
 from munjigi.rpc.ports import SnapshotSource, Trail
 from munjigi_client._proto.munjigi.v1 import audit_pb2 as pb
 from munjigi_client._proto.munjigi.v1 import decision_pb2
@@ -31,8 +31,6 @@ _VERDICTS: Final = {
 }
 _PIECE: Final = 50
 _PAGE_BYTES: Final = 1 << 20  # and one piece more at most: below the 4 MiB that gRPC clients take by default
-_WAIT_SECONDS: Final = 5.0
-_STEP_SECONDS: Final = 0.02
 
 
 class AuditService:
@@ -73,7 +71,7 @@ class AuditService:
             from_time=request.from_time,
             to_time=request.to_time,
         )
-        complete = await self._caught_up(durable)
+        complete = await caught_up(self._index, durable, self._reading)
         async with self._reading:
             response = await asyncio.to_thread(self._page, query, request.page_size or DEFAULT_PAGE, request.page_token)
         response.complete = complete
@@ -108,19 +106,6 @@ class AuditService:
                     "RESOURCE_REQUIRED", "No catalogued table has members of its own; name the table as `resource`."
                 )
         return tuple(ref for table in own for ref in self._references.of(table.subjects_of, (request.member_id,), table.key_type))
-
-    async def _caught_up(self, durable: dict[str, int]) -> bool:
-        """Wait until the index has what was durable; False when it did not within five seconds."""
-        deadline = asyncio.get_running_loop().time() + _WAIT_SECONDS
-        while True:
-            with contextlib.suppress(Unavailable):  # the follower has just begun; a search that finds no index says so
-                async with self._reading:
-                    cursors = await asyncio.to_thread(lambda: {log_id: self._index.cursor(log_id) for log_id in durable})
-                if all(cursors[log_id] >= index for log_id, index in durable.items()):
-                    return True
-            if asyncio.get_running_loop().time() > deadline:
-                return False
-            await asyncio.sleep(_STEP_SECONDS)
 
     async def verify_journal(self, call: Call, request: pb.VerifyJournalRequest) -> pb.VerifyJournalResponse:
         """Verify the journals' files up to what was durable when the call came."""

@@ -1,4 +1,4 @@
-"""DecisionService: Check, BatchCheck, ConfirmRead, WhatCan."""
+"""DecisionService: Check, BatchCheck, ConfirmRead."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from typing import Final, Literal
 
 from munjigi.audit.journal import Journal
 from munjigi.audit.records import ConfirmRecord
-from munjigi.decision.types import Effect
-from munjigi.decision.whatcan import what_can
 from munjigi.kernel.errors import FailedPrecondition, InvalidArgument, MunjigiError, NotFound, PermissionDenied
 from munjigi.kernel.ids import parse_record_id
 from munjigi.kernel.references import MemberReferences
 from munjigi.rpc.call import Call, Method
 from munjigi.rpc.desk import Desk
-from munjigi.rpc.pages import page_of
 from munjigi.rpc.pending import PendingReads
 from munjigi.rpc.pipeline import validate
 from munjigi.rpc.ports import SnapshotSource
@@ -29,7 +26,6 @@ _OUTCOMES: Final[dict[int, Literal["read", "failed", "abandoned"]]] = {
     pb.READ_OUTCOME_FAILED: "failed",
     pb.READ_OUTCOME_ABANDONED: "abandoned",
 }
-_EFFECTS: Final = {Effect.CLEAR: pb.FIELD_EFFECT_CLEAR, Effect.MASKED: pb.FIELD_EFFECT_MASKED}
 
 
 class DecisionService:
@@ -51,20 +47,20 @@ class DecisionService:
             Method(_SERVICE, "Check", pb.CheckRequest, self.check),
             Method(_SERVICE, "BatchCheck", pb.BatchCheckRequest, self.batch_check),
             Method(_SERVICE, "ConfirmRead", pb.ConfirmReadRequest, self.confirm_read),
-            Method(_SERVICE, "WhatCan", pb.WhatCanRequest, self.what_can),
         ]
 
     def check(self, call: Call, request: pb.CheckRequest) -> pb.CheckResponse:
         """Decide one access."""
-        self._take(call, 1)
+        self.take(call, 1)
         return self._desk.check(call, request)
 
-    def _take(self, call: Call, count: int) -> None:
+    def take(self, call: Call, count: int) -> None:
+        """Count questions against the rate of the calling tool. Raises `ResourceExhausted` when it is used up."""
         self._rates.take(self._snapshots.snapshot.bundle.tools.get(call.caller.tool), count, call.received)
 
     def batch_check(self, call: Call, request: pb.BatchCheckRequest) -> Answer[pb.BatchCheckResponse]:
         """Decide each item; what is wrong with one concerns that one alone."""
-        self._take(call, len(request.items))
+        self.take(call, len(request.items))
         response = pb.BatchCheckResponse()
         return in_slices(self._decide_each(call, request, response), response)
 
@@ -131,38 +127,6 @@ class DecisionService:
         confirmation = self._journal.append(record)
         self._pending.confirm(index, confirmation)
         return confirmation
-
-    def what_can(self, call: Call, request: pb.WhatCanRequest) -> pb.WhatCanResponse:
-        """List what the calling employee may do."""
-        self._desk.about_oneself(call, "munjigi.grant")
-        snapshot = self._snapshots.snapshot
-        caller = call.caller
-        person = snapshot.grants.person(caller.employee)
-        permissions = what_can(snapshot, caller.employee, caller.tool, call.received, request.purpose)
-        page, token = page_of(permissions, request.page_size, request.page_token)
-        return pb.WhatCanResponse(
-            employee=caller.employee.subject,
-            issuer=caller.employee.issuer,
-            tool=caller.tool,
-            principal_type=person.principal_type if person is not None else "",
-            department=person.department if person is not None else "",
-            permissions=[
-                pb.Permission(
-                    object=each.object,
-                    action=each.action,
-                    purpose=each.purpose,
-                    effect=_EFFECTS[each.effect],
-                    mask=each.mask,
-                    rule=each.rule,
-                    grant_ids=each.grants,
-                    conditional=each.conditional,
-                )
-                for each in page
-            ],
-            next_page_token=token,
-            policy_revision=snapshot.bundle.revision,
-            grant_revision=snapshot.grants.revision,
-        )
 
 
 def _explain(into: pb.ItemError, error: MunjigiError) -> None:

@@ -19,6 +19,7 @@ from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Decision, Effect, Request
 from munjigi.kernel.clock import Clock
 from munjigi.kernel.errors import InvalidArgument, PermissionDenied
+from munjigi.kernel.identity import EmployeeKey
 from munjigi.kernel.ids import record_id
 from munjigi.kernel.personal import looks_personal
 from munjigi.kernel.references import MemberReferences, NameDigests
@@ -150,6 +151,27 @@ class Desk:
             self._pending.add(index, call.caller, valid_until, resource)
         self._meter.decision(call.door, call.caller.tool, decision)
         return answer
+
+    def probe(self, call: Call, asked: pb.CheckRequest) -> tuple[Snapshot, Request, str]:
+        """Decide and record a question as a probe; return the snapshot that answered, the question and the decision id."""
+        asked.intent = pb.INTENT_PROBE
+        answer = self.check(call, asked)
+        assert self._last is not None
+        return self._last.snapshot, self._last.request, answer.decision_id
+
+    def question_of(self, call: Call, asked: pb.CheckRequest, employee: EmployeeKey, tool: str) -> tuple[Snapshot, Request]:
+        """Put a question as somebody else would, as a probe; nothing is decided or recorded.
+
+        Raises `InvalidArgument` for malformed values.
+        """
+        snapshot = self._snapshots.snapshot
+        ip, _ = self._origin(call, asked, snapshot)
+        if asked.case_id:
+            _check_case(snapshot, asked.purpose, asked.case_id)
+        subjects = len(asked.member_ids) or asked.subject_count
+        action, fields = asked.action or "read", tuple(asked.fields)
+        question = Request(employee, tool, asked.resource, fields, action, asked.purpose, asked.case_id, subjects, ip, True)
+        return snapshot, question._replace(allow_partial=asked.allow_partial)
 
     def authorize(self, call: Call, resource: str, action: str, request_id: str = "") -> str:
         """Decide an operation on Munjigi itself and return its decision id.

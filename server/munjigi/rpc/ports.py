@@ -100,3 +100,25 @@ class PolicyControl(Protocol):
     async def reload(self, employee: EmployeeKey | None = None) -> PolicyStatus:
         """Load the policy home and return the status afterwards."""
         ...
+
+
+class History(Protocol):
+    """What decided in the past. Every method blocks."""
+
+    def decided_by(self, policy_revision: str, grant_revision: int) -> Snapshot:
+        """Return the snapshot of these two revisions.
+
+        Raises `FailedPrecondition` `HISTORY_NOT_KEPT` when one of them is not here any more.
+        """
+        ...
+
+    def at(self, at: int) -> Snapshot:
+        """Return what was in force at `at` (UTC nanoseconds, not in the future).
+
+        Raises `FailedPrecondition` `HISTORY_NOT_KEPT`, naming since when it is known.
+        """
+        ...
+
+    def source_of(self, policy_revision: str) -> str:
+        """Return where a bundle came from when it first decided here; empty when that is not known."""
+        ...

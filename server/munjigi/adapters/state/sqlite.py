@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, create_engine, event, exc, insert, select, text, update
+from sqlalchemy import Connection, create_engine, event, exc, func, insert, select, text, update
 
 from munjigi.adapters.state.codec import decode_edit, encode_edit
 from munjigi.adapters.state.rows import read_grants, read_people, write_grant, write_person
@@ -24,6 +24,7 @@ from munjigi.kernel.errors import ConfigurationError, Corruption, FailedPrecondi
 
 SCHEMA_VERSIONS: Final = ("0001",)  # oldest first; the last one is this code's
 _BUSY_SECONDS: Final = 5
+_LAST_TIME: Final = 2**63 - 1  # nanoseconds
 _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -88,6 +89,12 @@ class SqliteStateStore:
                 "STATE_CORRUPT", "The revision log does not replay; restore the state store from a backup."
             ) from None
         return ledger.state()
+
+    def revision_at(self, at: int) -> int:
+        """Return the last revision committed at or before `at`; 0 before the first."""
+        with self._transaction("read") as connection:
+            last = select(func.max(REVISION_LOG.c.grant_revision)).where(REVISION_LOG.c.at <= min(at, _LAST_TIME))
+            return int(connection.execute(last).scalar_one_or_none() or 0)
 
     def changes_since(self, revision: int) -> list[Change]:
         """Return the changes after `revision`.

@@ -219,15 +219,213 @@ class ConfirmReadResponse(_message.Message):
     results: _containers.RepeatedCompositeFieldContainer[ConfirmResult]
     def __init__(self, results: _Optional[_Iterable[_Union[ConfirmResult, _Mapping]]] = ...) -> None: ...
 
+class NewQuestion(_message.Message):
+    __slots__ = ("question", "employee", "issuer", "tool")
+    QUESTION_FIELD_NUMBER: _ClassVar[int]
+    EMPLOYEE_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    TOOL_FIELD_NUMBER: _ClassVar[int]
+    question: CheckRequest
+    employee: str
+    issuer: str
+    tool: str
+    def __init__(self, question: _Optional[_Union[CheckRequest, _Mapping]] = ..., employee: _Optional[str] = ..., issuer: _Optional[str] = ..., tool: _Optional[str] = ...) -> None: ...
+
+class ExplainRequest(_message.Message):
+    __slots__ = ("decision_id", "new_question")
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    NEW_QUESTION_FIELD_NUMBER: _ClassVar[int]
+    decision_id: str
+    new_question: NewQuestion
+    def __init__(self, decision_id: _Optional[str] = ..., new_question: _Optional[_Union[NewQuestion, _Mapping]] = ...) -> None: ...
+
+class GrantStanding(_message.Message):
+    __slots__ = ("grant_id", "role", "purpose", "standing", "lacking", "starts_at", "ends_at")
+    GRANT_ID_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    STANDING_FIELD_NUMBER: _ClassVar[int]
+    LACKING_FIELD_NUMBER: _ClassVar[int]
+    STARTS_AT_FIELD_NUMBER: _ClassVar[int]
+    ENDS_AT_FIELD_NUMBER: _ClassVar[int]
+    grant_id: str
+    role: str
+    purpose: str
+    standing: str
+    lacking: _containers.RepeatedScalarFieldContainer[str]
+    starts_at: int
+    ends_at: int
+    def __init__(self, grant_id: _Optional[str] = ..., role: _Optional[str] = ..., purpose: _Optional[str] = ..., standing: _Optional[str] = ..., lacking: _Optional[_Iterable[str]] = ..., starts_at: _Optional[int] = ..., ends_at: _Optional[int] = ...) -> None: ...
+
+class RuleStanding(_message.Message):
+    __slots__ = ("rule", "allow", "mask", "condition", "role_path", "resource_path", "standing")
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_FIELD_NUMBER: _ClassVar[int]
+    MASK_FIELD_NUMBER: _ClassVar[int]
+    CONDITION_FIELD_NUMBER: _ClassVar[int]
+    ROLE_PATH_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_PATH_FIELD_NUMBER: _ClassVar[int]
+    STANDING_FIELD_NUMBER: _ClassVar[int]
+    rule: str
+    allow: bool
+    mask: str
+    condition: str
+    role_path: _containers.RepeatedScalarFieldContainer[str]
+    resource_path: _containers.RepeatedScalarFieldContainer[str]
+    standing: str
+    def __init__(self, rule: _Optional[str] = ..., allow: _Optional[bool] = ..., mask: _Optional[str] = ..., condition: _Optional[str] = ..., role_path: _Optional[_Iterable[str]] = ..., resource_path: _Optional[_Iterable[str]] = ..., standing: _Optional[str] = ...) -> None: ...
+
+class NearMiss(_message.Message):
+    __slots__ = ("role", "purpose", "owners", "requires", "lacking", "reason", "grant_id")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    OWNERS_FIELD_NUMBER: _ClassVar[int]
+    REQUIRES_FIELD_NUMBER: _ClassVar[int]
+    LACKING_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    GRANT_ID_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    purpose: str
+    owners: _containers.RepeatedScalarFieldContainer[str]
+    requires: _containers.RepeatedScalarFieldContainer[str]
+    lacking: _containers.RepeatedScalarFieldContainer[str]
+    reason: str
+    grant_id: str
+    def __init__(self, role: _Optional[str] = ..., purpose: _Optional[str] = ..., owners: _Optional[_Iterable[str]] = ..., requires: _Optional[_Iterable[str]] = ..., lacking: _Optional[_Iterable[str]] = ..., reason: _Optional[str] = ..., grant_id: _Optional[str] = ...) -> None: ...
+
+class FieldExplanation(_message.Message):
+    __slots__ = ("field", "target", "combination", "summary", "rules", "nearest")
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    COMBINATION_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    NEAREST_FIELD_NUMBER: _ClassVar[int]
+    field: FieldDecision
+    target: str
+    combination: str
+    summary: str
+    rules: _containers.RepeatedCompositeFieldContainer[RuleStanding]
+    nearest: _containers.RepeatedCompositeFieldContainer[NearMiss]
+    def __init__(self, field: _Optional[_Union[FieldDecision, _Mapping]] = ..., target: _Optional[str] = ..., combination: _Optional[str] = ..., summary: _Optional[str] = ..., rules: _Optional[_Iterable[_Union[RuleStanding, _Mapping]]] = ..., nearest: _Optional[_Iterable[_Union[NearMiss, _Mapping]]] = ...) -> None: ...
+
+class ExplainResponse(_message.Message):
+    __slots__ = ("decision_id", "employee", "issuer", "tool", "resource", "action", "purpose", "case_id", "asked_at", "decision", "reason", "role_path", "fields", "grants", "help", "command", "policy_revision", "policy_source", "grant_revision")
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    EMPLOYEE_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    TOOL_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    CASE_ID_FIELD_NUMBER: _ClassVar[int]
+    ASKED_AT_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ROLE_PATH_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    GRANTS_FIELD_NUMBER: _ClassVar[int]
+    HELP_FIELD_NUMBER: _ClassVar[int]
+    COMMAND_FIELD_NUMBER: _ClassVar[int]
+    POLICY_REVISION_FIELD_NUMBER: _ClassVar[int]
+    POLICY_SOURCE_FIELD_NUMBER: _ClassVar[int]
+    GRANT_REVISION_FIELD_NUMBER: _ClassVar[int]
+    decision_id: str
+    employee: str
+    issuer: str
+    tool: str
+    resource: str
+    action: str
+    purpose: str
+    case_id: str
+    asked_at: int
+    decision: Decision
+    reason: str
+    role_path: _containers.RepeatedScalarFieldContainer[str]
+    fields: _containers.RepeatedCompositeFieldContainer[FieldExplanation]
+    grants: _containers.RepeatedCompositeFieldContainer[GrantStanding]
+    help: str
+    command: str
+    policy_revision: str
+    policy_source: str
+    grant_revision: int
+    def __init__(self, decision_id: _Optional[str] = ..., employee: _Optional[str] = ..., issuer: _Optional[str] = ..., tool: _Optional[str] = ..., resource: _Optional[str] = ..., action: _Optional[str] = ..., purpose: _Optional[str] = ..., case_id: _Optional[str] = ..., asked_at: _Optional[int] = ..., decision: _Optional[_Union[Decision, str]] = ..., reason: _Optional[str] = ..., role_path: _Optional[_Iterable[str]] = ..., fields: _Optional[_Iterable[_Union[FieldExplanation, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantStanding, _Mapping]]] = ..., help: _Optional[str] = ..., command: _Optional[str] = ..., policy_revision: _Optional[str] = ..., policy_source: _Optional[str] = ..., grant_revision: _Optional[int] = ...) -> None: ...
+
+class WhoCanRequest(_message.Message):
+    __slots__ = ("resource", "fields", "action", "purpose", "allow_partial", "tool", "at", "page_size", "page_token")
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    TOOL_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    resource: str
+    fields: _containers.RepeatedScalarFieldContainer[str]
+    action: str
+    purpose: str
+    allow_partial: bool
+    tool: str
+    at: int
+    page_size: int
+    page_token: str
+    def __init__(self, resource: _Optional[str] = ..., fields: _Optional[_Iterable[str]] = ..., action: _Optional[str] = ..., purpose: _Optional[str] = ..., allow_partial: _Optional[bool] = ..., tool: _Optional[str] = ..., at: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class Holder(_message.Message):
+    __slots__ = ("employee", "issuer", "principal_type", "department", "fields", "role_path", "conditional")
+    EMPLOYEE_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    PRINCIPAL_TYPE_FIELD_NUMBER: _ClassVar[int]
+    DEPARTMENT_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    ROLE_PATH_FIELD_NUMBER: _ClassVar[int]
+    CONDITIONAL_FIELD_NUMBER: _ClassVar[int]
+    employee: str
+    issuer: str
+    principal_type: str
+    department: str
+    fields: _containers.RepeatedCompositeFieldContainer[FieldDecision]
+    role_path: _containers.RepeatedScalarFieldContainer[str]
+    conditional: bool
+    def __init__(self, employee: _Optional[str] = ..., issuer: _Optional[str] = ..., principal_type: _Optional[str] = ..., department: _Optional[str] = ..., fields: _Optional[_Iterable[_Union[FieldDecision, _Mapping]]] = ..., role_path: _Optional[_Iterable[str]] = ..., conditional: _Optional[bool] = ...) -> None: ...
+
+class WhoCanResponse(_message.Message):
+    __slots__ = ("holders", "next_page_token", "reason", "help", "policy_revision", "grant_revision", "at")
+    HOLDERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    HELP_FIELD_NUMBER: _ClassVar[int]
+    POLICY_REVISION_FIELD_NUMBER: _ClassVar[int]
+    GRANT_REVISION_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    holders: _containers.RepeatedCompositeFieldContainer[Holder]
+    next_page_token: str
+    reason: str
+    help: str
+    policy_revision: str
+    grant_revision: int
+    at: int
+    def __init__(self, holders: _Optional[_Iterable[_Union[Holder, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., reason: _Optional[str] = ..., help: _Optional[str] = ..., policy_revision: _Optional[str] = ..., grant_revision: _Optional[int] = ..., at: _Optional[int] = ...) -> None: ...
+
 class WhatCanRequest(_message.Message):
-    __slots__ = ("purpose", "page_size", "page_token")
+    __slots__ = ("purpose", "page_size", "page_token", "employee", "issuer", "tool", "at")
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    EMPLOYEE_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    TOOL_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
     purpose: str
     page_size: int
     page_token: str
-    def __init__(self, purpose: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    employee: str
+    issuer: str
+    tool: str
+    at: int
+    def __init__(self, purpose: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., employee: _Optional[str] = ..., issuer: _Optional[str] = ..., tool: _Optional[str] = ..., at: _Optional[int] = ...) -> None: ...
 
 class Permission(_message.Message):
     __slots__ = ("object", "action", "purpose", "effect", "mask", "rule", "grant_ids", "conditional")

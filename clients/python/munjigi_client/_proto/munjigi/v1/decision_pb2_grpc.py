@@ -55,6 +55,16 @@ class DecisionServiceStub:
                 request_serializer=munjigi_dot_v1_dot_decision__pb2.ConfirmReadRequest.SerializeToString,
                 response_deserializer=munjigi_dot_v1_dot_decision__pb2.ConfirmReadResponse.FromString,
                 _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/munjigi.v1.DecisionService/Explain',
+                request_serializer=munjigi_dot_v1_dot_decision__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_decision__pb2.ExplainResponse.FromString,
+                _registered_method=True)
+        self.WhoCan = channel.unary_unary(
+                '/munjigi.v1.DecisionService/WhoCan',
+                request_serializer=munjigi_dot_v1_dot_decision__pb2.WhoCanRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_decision__pb2.WhoCanResponse.FromString,
+                _registered_method=True)
         self.WhatCan = channel.unary_unary(
                 '/munjigi.v1.DecisionService/WhatCan',
                 request_serializer=munjigi_dot_v1_dot_decision__pb2.WhatCanRequest.SerializeToString,
@@ -94,8 +104,24 @@ class DecisionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Explain(self, request, context):
+        """Says why: of a past decision, decided again by the policy and the grants of its time, or of a new question. About
+        oneself it is free; about others it needs `read` on `munjigi.audit`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WhoCan(self, request, context):
+        """Lists the employees who would get an ALLOW, now or at a past time. Needs `read` on `munjigi.grant`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WhatCan(self, request, context):
-        """Lists what the calling employee may do now, through the calling tool.
+        """Lists what the calling employee may do, now or at a past time, through the calling tool. About another employee it
+        needs `read` on `munjigi.grant`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,6 +144,16 @@ def add_DecisionServiceServicer_to_server(servicer, server):
                     servicer.ConfirmRead,
                     request_deserializer=munjigi_dot_v1_dot_decision__pb2.ConfirmReadRequest.FromString,
                     response_serializer=munjigi_dot_v1_dot_decision__pb2.ConfirmReadResponse.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=munjigi_dot_v1_dot_decision__pb2.ExplainRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_decision__pb2.ExplainResponse.SerializeToString,
+            ),
+            'WhoCan': grpc.unary_unary_rpc_method_handler(
+                    servicer.WhoCan,
+                    request_deserializer=munjigi_dot_v1_dot_decision__pb2.WhoCanRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_decision__pb2.WhoCanResponse.SerializeToString,
             ),
             'WhatCan': grpc.unary_unary_rpc_method_handler(
                     servicer.WhatCan,
@@ -212,6 +248,60 @@ class DecisionService:
             '/munjigi.v1.DecisionService/ConfirmRead',
             munjigi_dot_v1_dot_decision__pb2.ConfirmReadRequest.SerializeToString,
             munjigi_dot_v1_dot_decision__pb2.ConfirmReadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/munjigi.v1.DecisionService/Explain',
+            munjigi_dot_v1_dot_decision__pb2.ExplainRequest.SerializeToString,
+            munjigi_dot_v1_dot_decision__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WhoCan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/munjigi.v1.DecisionService/WhoCan',
+            munjigi_dot_v1_dot_decision__pb2.WhoCanRequest.SerializeToString,
+            munjigi_dot_v1_dot_decision__pb2.WhoCanResponse.FromString,
             options,
             channel_credentials,
             insecure,

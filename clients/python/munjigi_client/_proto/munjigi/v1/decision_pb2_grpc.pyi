@@ -49,8 +49,16 @@ class DecisionServiceStub:
     """Confirms that reads which were allowed took place (or did not). Same employee and tool as the
     decision, before its `valid_until`, idempotent by `decision_id`.
     """
+    Explain: _grpc.UnaryUnaryMultiCallable[_decision_pb2.ExplainRequest, _decision_pb2.ExplainResponse]
+    """Says why: of a past decision, decided again by the policy and the grants of its time, or of a new question. About
+    oneself it is free; about others it needs `read` on `munjigi.audit`.
+    """
+    WhoCan: _grpc.UnaryUnaryMultiCallable[_decision_pb2.WhoCanRequest, _decision_pb2.WhoCanResponse]
+    """Lists the employees who would get an ALLOW, now or at a past time. Needs `read` on `munjigi.grant`."""
     WhatCan: _grpc.UnaryUnaryMultiCallable[_decision_pb2.WhatCanRequest, _decision_pb2.WhatCanResponse]
-    """Lists what the calling employee may do now, through the calling tool."""
+    """Lists what the calling employee may do, now or at a past time, through the calling tool. About another employee it
+    needs `read` on `munjigi.grant`.
+    """
 
 @_typing.type_check_only
 class DecisionServiceAsyncStub(DecisionServiceStub):
@@ -73,8 +81,16 @@ class DecisionServiceAsyncStub(DecisionServiceStub):
     """Confirms that reads which were allowed took place (or did not). Same employee and tool as the
     decision, before its `valid_until`, idempotent by `decision_id`.
     """
+    Explain: _aio.UnaryUnaryMultiCallable[_decision_pb2.ExplainRequest, _decision_pb2.ExplainResponse]  # type: ignore[assignment]
+    """Says why: of a past decision, decided again by the policy and the grants of its time, or of a new question. About
+    oneself it is free; about others it needs `read` on `munjigi.audit`.
+    """
+    WhoCan: _aio.UnaryUnaryMultiCallable[_decision_pb2.WhoCanRequest, _decision_pb2.WhoCanResponse]  # type: ignore[assignment]
+    """Lists the employees who would get an ALLOW, now or at a past time. Needs `read` on `munjigi.grant`."""
     WhatCan: _aio.UnaryUnaryMultiCallable[_decision_pb2.WhatCanRequest, _decision_pb2.WhatCanResponse]  # type: ignore[assignment]
-    """Lists what the calling employee may do now, through the calling tool."""
+    """Lists what the calling employee may do, now or at a past time, through the calling tool. About another employee it
+    needs `read` on `munjigi.grant`.
+    """
 
 class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
     """DecisionService answers before a tool reads member data. Every answer is recorded durably
@@ -114,11 +130,31 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def Explain(
+        self,
+        request: _decision_pb2.ExplainRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_decision_pb2.ExplainResponse, _abc.Awaitable[_decision_pb2.ExplainResponse]]:
+        """Says why: of a past decision, decided again by the policy and the grants of its time, or of a new question. About
+        oneself it is free; about others it needs `read` on `munjigi.audit`.
+        """
+
+    @_abc_1.abstractmethod
+    def WhoCan(
+        self,
+        request: _decision_pb2.WhoCanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_decision_pb2.WhoCanResponse, _abc.Awaitable[_decision_pb2.WhoCanResponse]]:
+        """Lists the employees who would get an ALLOW, now or at a past time. Needs `read` on `munjigi.grant`."""
+
+    @_abc_1.abstractmethod
     def WhatCan(
         self,
         request: _decision_pb2.WhatCanRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_decision_pb2.WhatCanResponse, _abc.Awaitable[_decision_pb2.WhatCanResponse]]:
-        """Lists what the calling employee may do now, through the calling tool."""
+        """Lists what the calling employee may do, now or at a past time, through the calling tool. About another employee it
+        needs `read` on `munjigi.grant`.
+        """
 
 def add_DecisionServiceServicer_to_server(servicer: DecisionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
