@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Final
 
 from munjigi.policy.casbin.configfile import text_of
 from munjigi.policy.casbin.functions import FUNCTIONS
-from munjigi.policy.casbin.model import Formula, Model, RoleShape, Scope, read_model
+from munjigi.policy.casbin.model import Formula, Model, RoleShape, Scope, check_patterns, read_model
 from munjigi.policy.casbin.moments import bound
-from munjigi.policy.casbin.nodes import Call, Constant, Eval, Field, Node, walk
+from munjigi.policy.casbin.nodes import Call, Eval, Field, Node, walk
 from munjigi.policy.casbin.ordering import by_priority, by_subject
 from munjigi.policy.casbin.parser import parse
 from munjigi.policy.casbin.patterns import compiled
@@ -81,9 +81,9 @@ class _Policy:
         if rules is not None:
             wanted = len(self._model.policies[row.key])
             if len(row.cells) != wanted:
-                self._report(
-                    row.line, 0, "RULE_ARITY", f"`{row.key}` has {wanted} cells after its name; this has {len(row.cells)}."
-                )
+                column = self._cell(row.line, min(len(row.cells), wanted) + 1)
+                message = f"`{row.key}` has {wanted} cells after its name; this has {len(row.cells)}."
+                self._report(row.line, column, "RULE_ARITY", message)
                 return
             rules.append(Row(row.cells, row.line))
             return
@@ -121,7 +121,8 @@ class _Policy:
             if "priority" in fields:
                 rows = by_priority(rows, fields.index("priority"))
         except Refusal as refusal:
-            self._report(refusal.at, 0, refusal.code, refusal.message)
+            column = self._cell(refusal.at, fields.index("priority") + 1) if refusal.code == "PRIORITY_INVALID" else 0
+            self._report(refusal.at, column, refusal.code, refusal.message)
         if "eft" in fields:
             eft = fields.index("eft")
             for row in rows:
@@ -151,6 +152,7 @@ class _Policy:
             try:
                 scope = Scope(self._model, formula.request, formula.policy)
                 rules[text] = parse(text, scope.resolve, self._model.roles, evals=False)
+                check_patterns(rules[text])
             except Refusal as refusal:
                 column = self._cell(row.line, place + 1)
                 quoted_cell = self._lines[row.line - 1][column - 1 : column] == '"'
@@ -158,25 +160,21 @@ class _Policy:
                 self._report(row.line, column, refusal.code, refusal.message)
 
     def _patterns(self, node: Node, rows: Sequence[Row]) -> None:
-        """Compile each pattern that the policy text holds, so that a bad one is known now."""
+        """Compile each pattern in a cell of the rules, so that a bad one is known now."""
         seen: set[tuple[str, str]] = set()
         for each in walk(node):
             if not isinstance(each, Call) or not FUNCTIONS[each.name].pattern:
                 continue
-            for pattern, line in _texts(each.args[1], rows):
-                if (each.name, pattern) in seen:
+            pattern = each.args[1]
+            if not isinstance(pattern, Field) or pattern.side != "p":
+                continue
+            for row in rows:
+                text = row.cells[pattern.place]
+                if (each.name, text) in seen:
                     continue
-                seen.add((each.name, pattern))
+                seen.add((each.name, text))
                 try:
-                    compiled(each.name, pattern)
+                    compiled(each.name, text)
                 except Refusal as refusal:
-                    column = self._cell(line, each.args[1].place + 1) if isinstance(each.args[1], Field) else 0
-                    self._report(line, column, refusal.code, f"`{each.name}`: {refusal.message}")
-
-
-def _texts(node: Node, rows: Sequence[Row]) -> Iterator[tuple[str, int]]:
-    if isinstance(node, Constant) and isinstance(node.value, str):
-        yield node.value, 0
-    elif isinstance(node, Field) and node.side == "p":
-        for row in rows:
-            yield row.cells[node.place], row.line
+                    column = self._cell(row.line, pattern.place + 1)
+                    self._report(row.line, column, refusal.code, f"`{each.name}`: {refusal.message}")

@@ -6,8 +6,10 @@ import re
 from typing import Final, NamedTuple
 
 from munjigi.policy.casbin.configfile import Value, read_config
-from munjigi.policy.casbin.nodes import Field, Node
+from munjigi.policy.casbin.functions import FUNCTIONS
+from munjigi.policy.casbin.nodes import Call, Constant, Field, Node, walk
 from munjigi.policy.casbin.parser import parse
+from munjigi.policy.casbin.patterns import compiled
 from munjigi.policy.casbin.program import Effect
 from munjigi.policy.casbin.refusal import Refusal
 from munjigi.policy.findings import Findings, quoted
@@ -186,9 +188,23 @@ def read_formula(text: str, number: str, model: Model) -> Formula:
     """
     scope = Scope(model)
     node = parse(text, scope.resolve, model.roles, evals=True)
+    check_patterns(node)
     request = scope.used["r"] or (f"r{number}" if f"r{number}" in model.requests else "r")
     policy = scope.used["p"] or (f"p{number}" if f"p{number}" in model.policies else "p")
     return Formula(request, policy, node)
+
+
+def check_patterns(node: Node) -> None:
+    """Compile each pattern that an expression itself holds. Raises `Refusal` at the first that is none."""
+    for each in walk(node):
+        if not isinstance(each, Call) or not FUNCTIONS[each.name].pattern:
+            continue
+        pattern = each.args[1]
+        if isinstance(pattern, Constant) and isinstance(pattern.value, str):
+            try:
+                compiled(each.name, pattern.value)
+            except Refusal as refusal:
+                raise Refusal(pattern.at, refusal.code, refusal.message) from None
 
 
 class Scope:
