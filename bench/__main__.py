@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bench import load, rounds
+from bench import casbin, load, rounds
 from bench.machine import CORES, LOAD_CORE, SERVER_CORE, Spread, pin, resident_mib, spread
 from bench.rounds import Measured
 from bench.servers import ROOT, Empty, Worker
@@ -57,6 +57,8 @@ def main() -> int:
             rows += _call_rows(measured, journal) + served
         rows += _journal_rows(journal)
         rows += _decide_rows(figures)
+        figures["casbin"] = _json_of("bench.casbin")
+        rows += casbin.rows(figures["casbin"])
         starts = spread(_start(folder) for _ in range(_STARTS))
         figures["start_seconds"] = starts
         rows.append(
