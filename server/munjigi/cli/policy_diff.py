@@ -64,6 +64,7 @@ def policy_diff(
         one, other = (load(name or str(home), home) for name in names)
         differences, around = compare(one, other), settings(one, other)
     finally:
+        gc.freeze()  # nor shall what stays be looked through later
         gc.enable()
     impact = _impact(state_dir, one, other, differences, since) if state_dir is not None else None
     if output == "table":
