@@ -102,6 +102,17 @@ def test_the_index_skips_rules_and_never_an_error():
         ours.enforce(({}, "x", "read"))
 
 
+def test_an_alternative_for_root_and_rules_about_the_request_are_indexed_too():
+    rows = "".join(f"p, r.sub.Age > {n % 3}, data{n}, read\n" for n in range(300))
+    ours = engine(model("eval(p.sub) && r.obj == p.obj || r.act == 'root'"), rows)
+    assert ours._judge(Context())._index is not None
+    assert ours.explain(({"Age": 2}, "data7", "read")) == (True, 7)
+    assert ours.explain(({"Age": 1}, "data7", "read")) == (False, None)
+    assert ours.explain(({"Age": 1}, "data7", "root")) == (True, 0)
+    with pytest.raises(InvalidArgument):
+        ours.enforce(({}, "data7", "read"))
+
+
 @pytest.mark.parametrize("size", [10, 2000])
 def test_many_rules_cost_what_few_do(size, monkeypatch):
     rows = "".join(f"p, role{n}, /data{n}/:id, read\n" for n in range(size)) + "g, alice, role7\n"

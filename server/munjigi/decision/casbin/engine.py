@@ -93,7 +93,7 @@ class Engine:
         bindings["eval"] = {text: generate(node, bindings) for text, node in matcher.rules.items()}
         if not cells:
             return _Judge(len(fields), cells, effect, (), _without_rules(matcher.node, len(policy.fields), bindings), None)
-        index = build(matcher.node, cells, self._tools._replace(bindings=bindings))
+        index = build(matcher.node, cells, self._tools._replace(bindings=bindings, rules=matcher.rules))
         return _Judge(len(fields), cells, effect, _kinds(policy), generate(matcher.node, bindings), index)
 
 

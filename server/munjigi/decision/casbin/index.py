@@ -9,16 +9,29 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeGuard
 
 from munjigi.decision.casbin.codegen import Evaluate, generate
 from munjigi.decision.casbin.functions import Patterns
-from munjigi.decision.casbin.lookup import Any_, Fixed, Getter, Held, Lookup, Same, UndecidedError, key_match, pattern_match
+from munjigi.decision.casbin.lookup import (
+    Any_,
+    Fixed,
+    Getter,
+    Held,
+    Judged,
+    Lookup,
+    Same,
+    UndecidedError,
+    key_match,
+    pattern_match,
+)
 from munjigi.decision.casbin.roles import Roles
 from munjigi.policy.casbin.functions import FUNCTIONS
-from munjigi.policy.casbin.nodes import Call, Compare, Constant, Field, Junction, Link, Node, Unary, mentions_rule
+from munjigi.policy.casbin.nodes import Call, Compare, Constant, Eval, Field, Junction, Link, Node, Unary, mentions_rule
 
 _MOST_KEYS: Final = 256  # combinations that are looked up one by one
+_MOST_RULES: Final = 64  # `eval()` rules that are evaluated at once
 _REGEX: Final = frozenset({"keyMatch2", "keyMatch3", "keyMatch4", "keyMatch5", "regexMatch", "globMatch", "ipMatch"})
 
 
@@ -28,6 +41,7 @@ class Tools(NamedTuple):
     bindings: Mapping[str, Any]
     roles: Mapping[str, Roles]
     patterns: Patterns
+    rules: Mapping[str, Node] = MappingProxyType({})
 
 
 class Index:
@@ -36,12 +50,25 @@ class Index:
     `residual` is what is left to evaluate on a candidate, None for nothing; `last`: its value is the matcher's own.
     """
 
-    __slots__ = ("_fields", "_filters", "_first", "_keys", "_places", "_postings", "_rows", "_texts", "last", "residual")
+    __slots__ = (
+        "_beside",
+        "_fields",
+        "_filters",
+        "_first",
+        "_keys",
+        "_places",
+        "_postings",
+        "_rows",
+        "_texts",
+        "last",
+        "residual",
+    )
 
     def __init__(self, rows: Sequence[tuple[str, ...]], plan: _Plan, tools: Tools) -> None:
         self._rows = rows
         self._fields = tuple(plan.filters)
         self._filters = tuple(plan.filters.values())
+        self._beside = tuple(generate(node, tools.bindings) for node in plan.beside)
         self._first = tuple(generate(node, tools.bindings) for node in plan.first)
         self._texts = tuple(sorted(plan.texts))
         self.residual: Evaluate | None = None
@@ -62,6 +89,9 @@ class Index:
             if type(request[place]) is not str:
                 raise UndecidedError
         # Everything is asked for before anything is concluded: a failure that Casbin would meet must not be passed over.
+        for test in self._beside:
+            if self._value(test, request):
+                raise UndecidedError  # every rule matches
         sets = [each.values(request) for each in self._filters]
         if self._first and not self._open(request):
             return ()
@@ -83,15 +113,18 @@ class Index:
         """Tell whether the conjuncts that no rule has a part in hold. Raises `UndecidedError`."""
         held = True
         for test in self._first:
-            try:
-                value = test(request, ())
-            except Exception:  # noqa: BLE001 - the scan meets the same error where Casbin would, and names it
-                raise UndecidedError from None
-            if value is not True:
-                if value is not False:
-                    raise UndecidedError
-                held = False
+            held = self._value(test, request) and held
         return held
+
+    @staticmethod
+    def _value(test: Evaluate, request: Sequence[Any]) -> bool:
+        try:
+            value = test(request, ())
+        except Exception:  # noqa: BLE001 - the scan meets the same error where Casbin would, and names it
+            raise UndecidedError from None
+        if value is True or value is False:
+            return bool(value)
+        raise UndecidedError
 
     def _intersected(self, sets: Sequence[Collection[Any]]) -> list[int]:
         """Go through the shortest list of rules, where the combinations of values are too many."""
@@ -127,6 +160,7 @@ class _Plan:
 
     def __init__(self) -> None:
         self.filters: dict[int, Lookup] = {}
+        self.beside: list[Node] = []
         self.first: list[Node] = []
         self.residual: list[Node] = []
         self.texts: set[int] = set()
@@ -136,6 +170,7 @@ class _Plan:
 def build(matcher: Node, rows: Sequence[tuple[str, ...]], tools: Tools) -> Index | None:
     """Return an index for a matcher over rules, or None when no conjunct can be indexed."""
     plan = _Plan()
+    plan.beside, matcher = _beside(matcher)
     parts = _conjuncts(matcher)
     certain = True
     for part in parts:
@@ -151,7 +186,18 @@ def build(matcher: Node, rows: Sequence[tuple[str, ...]], tools: Tools) -> Index
     if not plan.filters:
         return None
     plan.last = bool(plan.residual) and plan.residual[-1] is parts[-1]
+    if plan.last and plan.beside:
+        return None  # the matcher's value may be another alternative's
     return Index(rows, plan, tools)
+
+
+def _beside(node: Node) -> tuple[list[Node], Node]:
+    """Split `A || B` where no rule has a part in A: those alternatives, and the one that rules decide."""
+    if isinstance(node, Junction) and node.word == "or":
+        free = [each for each in node.items if not mentions_rule(each)]
+        if free and len(free) == len(node.items) - 1:
+            return free, next(each for each in node.items if mentions_rule(each))
+    return [], node
 
 
 def _conjuncts(node: Node) -> list[Node]:
@@ -211,6 +257,11 @@ def _simple(node: Node, rows: Sequence[tuple[str, ...]], tools: Tools) -> tuple[
         domain = _getter(others[1], tools) if len(others) > 1 else None
         named = _values(rows, target.place)
         return target.place, Held(tools.roles[node.role], _getter(others[0], tools), domain, named)
+    if isinstance(node, Eval):
+        texts = _values(rows, node.place)
+        if len(texts) > _MOST_RULES or any(mentions_rule(tools.rules[each]) for each in texts):
+            return None
+        return node.place, Judged({each: tools.bindings["eval"][each] for each in texts})
     if isinstance(node, Call) and FUNCTIONS[node.name].arguments == 2:
         asked, target = node.args
         if not _cell(target) or mentions_rule(asked):

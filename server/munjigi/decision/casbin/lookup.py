@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from munjigi.decision.casbin.functions import Patterns
@@ -135,6 +135,26 @@ class Whole:
         """Return the request's own value where a rule has it."""
         asked = text(self._get(request))
         return (asked,) if asked in self._values else ()
+
+
+class Judged(NamedTuple):
+    """`eval(p.y)` where the rules' texts are few and look at the request only: each is evaluated once, not once a rule."""
+
+    rules: Mapping[str, Callable[[Sequence[Any], Sequence[Any]], Any]]
+
+    def values(self, request: Sequence[Any]) -> Collection[Any]:
+        """Return the texts that hold. Raises `UndecidedError` when one fails, or is neither true nor false."""
+        found: list[str] = []
+        for each, test in self.rules.items():
+            try:
+                value = test(request, ())
+            except Exception:  # noqa: BLE001 - the scan meets the same error where Casbin would, and names it
+                raise UndecidedError from None
+            if value is True:
+                found.append(each)
+            elif value is not False:
+                raise UndecidedError
+        return found
 
 
 class Any_(NamedTuple):  # noqa: N801 - `Any` is taken
