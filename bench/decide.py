@@ -5,6 +5,7 @@ Run with `python -m bench.decide`. Prints microseconds; the last column is the c
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import statistics
@@ -15,6 +16,7 @@ from munjigi.decision.core import decide
 from munjigi.decision.grant_table import GrantTable
 from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Request
+from munjigi.decision.whocan import Question, who_can
 from munjigi.kernel.grant import Grant
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.policy.types import Catalog, PolicyBundle, Purpose, Role, RolePath, Rule, Table, Tool
@@ -120,6 +122,23 @@ def one_grant(size: int) -> tuple[float, float]:
     return statistics.median(took), max(took)
 
 
+def who_can_first_page(rules: int) -> tuple[float, float]:
+    """Return milliseconds for the first page of 100 out of 100,000 users: the first time for a bundle, and p50 after that."""
+    snapshot = Snapshot(bundle_of(rules), GrantTable.build(grants_of(rules // RULES_A_ROLE, 100_000), (), 1))
+    question = Question("desk", "db.t3", ("c3",), "read", "inquiry")
+    gc.collect()
+    gc.freeze()  # as the worker does with what it has loaded
+    took = []
+    for _ in range(200):
+        start = time.perf_counter_ns()
+        page = who_can(snapshot, question, NOW, None, 100)
+        took.append((time.perf_counter_ns() - start) / 1e6)
+        assert len(page.holders) == 100
+        assert page.last is not None
+    gc.unfreeze()
+    return took[0], statistics.median(took)
+
+
 def measure() -> dict[str, float]:
     """Measure everything; microseconds unless the name says otherwise."""
     found: dict[str, float] = {}
@@ -134,6 +153,9 @@ def measure() -> dict[str, float]:
         found[f"decide_1_columns_{rules}_rules_500_employees_p50"] = round(p50(snapshot, hot)[0], 2)
     found["growth_100000_over_1000_rules"] = round(
         found["decide_1_columns_100000_rules_p50"] / found["decide_1_columns_1000_rules_p50"], 2
+    )
+    found["who_can_100000_users_first_ms"], found["who_can_100000_users_ms_p50"] = (
+        round(each, 2) for each in who_can_first_page(10_000)
     )
     found["one_grant_in_1000000_ms_p50"], found["one_grant_in_1000000_ms_max"] = (round(each, 3) for each in one_grant(1_000_000))
     return found
