@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from defects.support import model
+from defects.support import engine, model
 from oracle.theirs import Theirs
 
 from munjigi.policy.compile import compile_bundle
@@ -14,8 +14,11 @@ TEXT = model("regexMatch(r.obj, p.obj)", g=())
 REQUEST = ("anybody", "anything", "delete")
 
 
-def test_d08_pycasbin_allows_everything():
+def test_d08_the_language_allows_everything():
+    # `policy eval` speaks Casbin exactly; what is legal and dangerous is the policy home's to refuse.
     assert Theirs(TEXT, "").ask(REQUEST) == "allow"
+    assert engine(TEXT, "").enforce(REQUEST)
+    assert not engine(model("r.sub == p.sub", g=()), "").enforce(REQUEST)
 
 
 def test_d08_the_policy_home_refuses_to_have_no_rule():

@@ -102,7 +102,16 @@ def _extra(rng: Random, shape: Shape) -> str:
             "r.sub.Score - 1.5",
             "-r.sub.Age < 0",
         ]
+    if {"sub", "obj"} <= set(shape.policy) and not shape.objects and not shape.things:
+        forms += ["(r.sub == p.sub || r.obj == p.obj)", "p.sub != 'admin'", "r.sub != r.obj", "p.obj != p.sub"]
+    if "act" in shape.policy:
+        forms += ["p.act == r.act == 'read'", "(p.act == 'GET' && r.act == 'GET' || p.act != 'GET')"]
     if "obj" in shape.request and not shape.things:
+        forms += [
+            "keyGet(r.obj, '/book/*') == '1'",
+            "keyGet2(r.obj, '/:kind/:id', 'id') != '1'",
+            "keyGet3(r.obj, '/book/{n}', 'n') == '2'",
+        ]
         forms += ["r.obj != 'data2'", f"{rng.choice(('keyMatch', 'keyMatch2'))}(r.obj, '{rng.choice(PATTERNS['keyMatch'])}')"]
     return rng.choice(forms)
 
@@ -136,7 +145,7 @@ def make_matcher(rng: Random, shape: Shape) -> str:
     if "ip" in shape.request:
         parts.append("ipMatch(r.ip, p.ip)")
     if "rule" in shape.policy:
-        parts.append("eval(p.rule)")
+        parts.append(rng.choice(("eval(p.rule)", "eval(p.rule)", "eval(p.rule)", "!eval(p.rule)", "(eval(p.rule) || 1 == 2)")))
     if "until" in shape.policy:
         parts.append("timeMatch(p.since, p.until)")
     if rng.random() < 0.25:

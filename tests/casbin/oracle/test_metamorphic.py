@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 from oracle.ours import Ours, Refused
+from oracle.vocabulary import MOMENTS
 from oracle.worlds import World, make_world
 
 SEEDS = range(1_000_000, 1_000_300)
@@ -39,7 +40,7 @@ def rows_of(world: World) -> list[str]:
 def test_permuting_rules_that_only_allow_changes_nothing(worlds):
     tried = 0
     for world, before, rng in worlds:
-        if "some(where (p" not in world.model or "!some" in world.model or "error" in before:
+        if "!some" in world.model or "riority(" in world.model or "error" in before:
             continue
         lines = rows_of(world)
         rng.shuffle(lines)
@@ -77,8 +78,8 @@ def test_saying_everything_twice_changes_nothing(worlds):
 
 
 def renamed(word: str) -> str:
-    """Another name, the same for the same word, and no two words the same."""
-    return "이름 " + "".join(f"{ord(char):x}-" for char in word) if word else ""
+    """Another name, the same for the same word, and no two words the same. Times stay."""
+    return "이름 " + "".join(f"{ord(char):x}-" for char in word) if word and word not in MOMENTS else word
 
 
 def test_renaming_everything_changes_nothing(worlds):

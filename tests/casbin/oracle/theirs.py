@@ -21,9 +21,9 @@ class _Lines(Adapter):
 
 
 class Theirs:
-    """Raises whatever pycasbin raises while loading."""
+    """Raises whatever pycasbin raises while loading. `bounds`: register what checks time bounds, which it doesn't by itself (D3)."""
 
-    def __init__(self, model: str, policy: str, suffix: str = "") -> None:
+    def __init__(self, model: str, policy: str, suffix: str = "", *, bounds: bool = True) -> None:
         parsed = Model()
         parsed.load_model_from_text(model)
         self.enforcer = casbin.Enforcer(parsed, _Lines(policy))
@@ -31,7 +31,18 @@ class Theirs:
         self.enforcer.add_function("keyGet", util.key_get)
         self.enforcer.add_function("keyGet2", util.key_get2)
         self.enforcer.add_function("keyGet3", util.key_get3)
+        for name, definition in (parsed["g"] or {}).items():
+            if definition.params_tokens and bounds:
+                self._bind(name, len(definition.tokens) > 2)
         self._context = [EnforceContext(f"r{suffix}", f"p{suffix}", f"e{suffix}", f"m{suffix}")] if suffix else []
+
+    def _bind(self, name: str, domains: bool) -> None:
+        """Register, link by link, what checks time bounds."""
+        for child, parent, *more in self.enforcer.get_model()["g"][name].policy:
+            if domains:
+                self.enforcer.add_named_domain_link_condition_func(name, child, parent, more[0], util.time_match_func)
+            else:
+                self.enforcer.add_named_link_condition_func(name, child, parent, util.time_match_func)
 
     def ask(self, request: tuple[object, ...]) -> str:
         """Return `allow`, `deny`, or `error` for any exception."""
