@@ -30,7 +30,7 @@ from munjigi.policy.rules import POLICY_FILE
 from munjigi.policy.types import PolicyBundle, Problem
 
 _LOGGER: Final = logging.getLogger("munjigi.policy")
-_NICE: Final = 2  # decisions come first
+_NICE: Final = 5  # decisions come first
 
 
 def main() -> int:
