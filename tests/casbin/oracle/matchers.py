@@ -116,6 +116,44 @@ def _extra(rng: Random, shape: Shape) -> str:
     return rng.choice(forms)
 
 
+def _value(rng: Random, shape: Shape, depth: int) -> str:
+    """Anything that has a value: fields of either side, constants, now and then a calculation or another truth."""
+    kind = rng.random()
+    if kind < 0.35:
+        field = rng.choice(shape.request)
+        attribute = {"sub": shape.objects, "obj": shape.things}.get(field, False)
+        return f"r.{field}" + (rng.choice((".Name", ".Age", ".Owner", "")) if attribute else "")
+    if kind < 0.75 and shape.policy:
+        return "p." + rng.choice(shape.policy)
+    if kind < 0.9 or not depth:
+        return rng.choice(
+            ("'alice'", '"read"', "''", "'*'", "0", "1", "2.5", "True", "False", "('read', 'GET')", "[1, 'alice']", "'GET'")
+        )
+    if kind < 0.95:
+        return f"({_value(rng, shape, depth - 1)} {rng.choice('+-*%')} {_value(rng, shape, depth - 1)})"
+    return f"({_truth(rng, shape, depth - 1)})"
+
+
+def _truth(rng: Random, shape: Shape, depth: int) -> str:
+    """Any expression of the language, as deep as that: what nobody writes and the language has."""
+    kind = rng.random()
+    if depth and kind < 0.5:
+        parts = [_truth(rng, shape, depth - 1) for _ in range(rng.choice((2, 2, 3)))]
+        text = rng.choice((" && ", " || ")).join(parts)
+        return f"({text})" if rng.random() < 0.7 else text
+    if depth and kind < 0.6:
+        return f"!{_truth(rng, shape, depth - 1)}"
+    if kind < 0.7 and shape.role_arity:
+        return f"g({_value(rng, shape, 0)}, {_value(rng, shape, 0)}" + (
+            f", {_value(rng, shape, 0)})" if shape.role_arity == 3 else ")"
+        )
+    if kind < 0.8:
+        return f"{rng.choice(('keyMatch', 'keyMatch2', 'ipMatch'))}({_value(rng, shape, 0)}, {_value(rng, shape, 0)})"
+    sign = rng.choice(("==", "==", "==", "==", "!=", "!=", "<", ">=", "in", "not in"))
+    more = f" {rng.choice(('==', '!=', '<'))} {_value(rng, shape, 0)}" if rng.random() < 0.05 else ""
+    return f"{_value(rng, shape, depth)} {sign} {_value(rng, shape, depth)}{more}"
+
+
 def _spelling(rng: Random, text: str) -> str:
     """Rewrite without changing the meaning: spaces, the words Python has for the operators, a broken line, a comment."""
     if rng.random() < 0.15:
@@ -157,6 +195,8 @@ def make_matcher(rng: Random, shape: Shape) -> str:
     parts = parts or ["True"]
     # An alternative inside of a conjunct that isn't in brackets already says something else than it looks, and is legal.
     text = " && ".join(parts)
+    if rng.random() < 0.08:
+        text = _truth(rng, shape, rng.choice((1, 2, 3)))
     if rng.random() < 0.08:
         text += " || " + _extra(rng, shape)
     if rng.random() < 0.04:
