@@ -159,8 +159,9 @@ def test_why_who_and_what(munjigi: Munjigi):
         assert part in shown.out
     mine = munjigi("explain", *ask, "--as", "new.oh")
     assert "role cs_agent for inquiry would allow it (NO_GRANT, lacks training); ask cs.lee" in mine.out
-    theirs = munjigi("explain", *ask, "--employee", "cs.kim", "--through", "crm-desk", "--output", "json").json
+    theirs = munjigi("explain", *ask, "--employee", "cs.kim", "--through", "crm-desk", "--as", "dpo.yoon", "-o", "json").json
     assert (theirs["employee"], theirs["tool"], theirs["decision_id"]) == ("cs.kim", "crm-desk", "")
+    assert munjigi("explain", *ask, "--employee", "cs.kim").code == 3  # the operator reads the trail, and no grants
     assert munjigi("explain", "crm.member").code == 2
     assert munjigi("explain", answer["decision_id"], "--as", "mkt.park").code == 3
     assert munjigi("explain", answer["decision_id"] + "999999999").code == 1

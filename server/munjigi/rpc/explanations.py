@@ -29,7 +29,7 @@ _EFFECTS: Final = {
 
 
 class ExplanationService:
-    """Say why. Asking about others is itself a decided and recorded access to the trail."""
+    """Say why. Asking about others is itself a decided and recorded access, to the trail or to grants."""
 
     def __init__(self, desk: Desk, past: Past, take: Callable[[Call, int], None]) -> None:
         self._desk = desk
@@ -55,7 +55,8 @@ class ExplanationService:
         if (employee, tool) == (caller.employee, caller.tool):
             snapshot, request, decision_id = self._desk.probe(call, new.question)
         else:
-            self._desk.authorize(call, "munjigi.audit", "read", new.question.request_id)
+            # What another could do is not in the trail: it tells what they hold.
+            self._desk.authorize(call, "munjigi.grant", "read", new.question.request_id)
             snapshot, request = self._desk.question_of(call, new.question, employee, tool)
         return await self._answer(snapshot, request, call.received, decision_id)
 
