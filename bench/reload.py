@@ -8,7 +8,6 @@ go (CPU time, so that a busy machine does not count). Latencies are those of cal
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import shutil
 import statistics
@@ -76,15 +75,11 @@ async def stalls(home: Path, kept: Path) -> dict[str, float]:
     took = []
     probing = asyncio.ensure_future(probe())
     for _ in range(2):
-        gc.collect(1)
-        gc.disable()
         began = time.monotonic()
         compiled = await compiler.load("0" * 64)
         took.append(time.monotonic() - began)
         if compiled.bundle is None:
             raise RuntimeError(f"the large policy does not compile: {compiled.outcome.problems[:3]}")
-        gc.freeze()
-        gc.enable()
         going = [compiled.bundle]
         del compiled
         await let_go(going)

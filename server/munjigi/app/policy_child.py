@@ -100,7 +100,7 @@ def _load(order: Order, answers: IO[bytes]) -> Outcome:
         _send(answers, shard)
     author = last_author(home) if source.isalnum() else ""
     author = "" if looks_personal(author) else author
-    return outcome._replace(author=author, difference=difference, handed=True)
+    return outcome._replace(author=author, difference=difference)
 
 
 def _difference(before: Path, bundle: PolicyBundle) -> Difference:

@@ -6,6 +6,7 @@ The process is started for the first order and kept for a while: a second load i
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import pickle
 import sys
@@ -113,11 +114,26 @@ async def _ask(process: Process, order: Order) -> Compiled:
     sent = pickle.dumps(order)
     process.stdin.write(len(sent).to_bytes(LENGTH) + sent)
     await process.stdin.drain()
+    frame = await _frame(process.stdout)
+    if frame[:1] == OUTCOME:
+        return Compiled(_outcome(frame), None)
     assembly, pace = Assembly(), Pace()
-    while True:
-        length = int.from_bytes(await process.stdout.readexactly(LENGTH))
-        frame = await process.stdout.readexactly(length)
-        if frame[:1] == OUTCOME:
-            outcome: Outcome = pickle.loads(frame[1:])  # noqa: S301 - our own child wrote it
-            return Compiled(outcome, assembly.finish() if outcome.handed else None)
-        await pace.through(assembly.take(frame))
+    gc.collect(1)
+    gc.disable()  # it would walk the rules that come, again and again
+    try:
+        while frame[:1] != OUTCOME:
+            await pace.through(assembly.take(frame))
+            frame = await _frame(process.stdout)
+        return Compiled(_outcome(frame), assembly.finish())
+    finally:
+        gc.freeze()  # nor need it look at what stays
+        gc.enable()
+
+
+async def _frame(stream: asyncio.StreamReader) -> bytes:
+    return await stream.readexactly(int.from_bytes(await stream.readexactly(LENGTH)))
+
+
+def _outcome(frame: bytes) -> Outcome:
+    outcome: Outcome = pickle.loads(frame[1:])  # noqa: S301 - our own child wrote it
+    return outcome

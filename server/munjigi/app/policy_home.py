@@ -7,7 +7,6 @@ nothing; it is reported by status, metric and record.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -134,17 +133,11 @@ class PolicyHome:
     async def _reload(self, employee: EmployeeKey) -> PolicyStatus:
         async with self._busy:
             before = self.snapshot.bundle.revision
-            gc.collect(1)
-            gc.disable()  # it would walk every rule of the new bundle, again and again
-            try:
-                outcome, bundle = await self._compiler.load(before)
-                self._attempted_at = self._clock.now()
-                self._problems = outcome.problems if outcome.revision != before else self.snapshot.bundle.problems
-                self._rejected = not outcome.revision
-                await self._conclude(outcome, bundle, employee, before)
-            finally:
-                gc.freeze()  # nor need it look at what stays
-                gc.enable()
+            outcome, bundle = await self._compiler.load(before)
+            self._attempted_at = self._clock.now()
+            self._problems = outcome.problems if outcome.revision != before else self.snapshot.bundle.problems
+            self._rejected = not outcome.revision
+            await self._conclude(outcome, bundle, employee, before)
             return self.status()
 
     async def _conclude(self, outcome: Outcome, bundle: PolicyBundle | None, employee: EmployeeKey, before: str) -> None:

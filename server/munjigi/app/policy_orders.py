@@ -29,7 +29,7 @@ class Difference(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of an order. `revision` is empty when there is an error; `handed` tells whether a bundle came before.
+    """What became of an order. `revision` is empty when there is an error.
 
     Files of the revision in force are not compiled again, so they have no problems here.
     """
@@ -40,7 +40,6 @@ class Outcome(NamedTuple):
     author: str = ""
     tests_run: int = 0
     difference: Difference = Difference()
-    handed: bool = False
 
 
 def internal() -> Problem:
