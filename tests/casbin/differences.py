@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import combinations
 from typing import NamedTuple
 
 from casbin.effect import get_effector
@@ -32,36 +33,34 @@ class Meeting(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """An intended difference. `codes`: the refusals at load that it explains; without any it is about a request."""
+    """An intended difference: of loading, or of a request.
+
+    `codes` are our refusals at load that it explains where it `applies`. `rewrite` writes a world so that pycasbin reads
+    it as we do, or returns None where there is nothing to rewrite: the difference explains an answer if they then agree.
+    """
 
     id: str
     what: str
-    codes: frozenset[str]
-    applies: Callable[[Meeting], bool]
+    codes: frozenset[str] = frozenset()
+    applies: Callable[[World], bool] = lambda _: False
+    rewrite: Callable[[World], World | None] | None = None
 
 
-def rows(met: Meeting) -> list[list[str]]:
+def rows(world: World) -> list[list[str]]:
     """Return the policy's rows, as pycasbin splits lines without brackets."""
-    lines = [line.strip() for line in met.world.policy.splitlines()]
+    lines = [line.strip() for line in world.policy.splitlines()]
     return [[cell.strip() for cell in line.split(",")] for line in lines if line and not line.startswith("#")]
 
 
-def definitions(met: Meeting) -> dict[str, list[str]]:
+def definitions(world: World) -> dict[str, list[str]]:
     """Return the fields of each definition (`r`, `p2`, `g`, ...)."""
-    found = re.findall(r"^([rpg]\d?) = (.*)$", met.world.model, re.MULTILINE)
+    found = re.findall(r"^([rpg]\d?) = (.*)$", world.model, re.MULTILINE)
     return {name: [field.strip() for field in fields.split(",")] for name, fields in found}
 
 
-def _again(met: Meeting, model: str, policy: str | None = None) -> bool:
-    """Tell whether pycasbin says what we say once what it misreads is written otherwise."""
-    if met.request is None:
-        return False
-    return Theirs(model, met.world.policy if policy is None else policy, met.world.suffix).ask(met.request) == met.ours
-
-
-def _ignored_row(met: Meeting) -> bool:
-    defined = definitions(met)
-    for key, *cells in rows(met):
+def _ignored_row(world: World) -> bool:
+    defined = definitions(world)
+    for key, *cells in rows(world):
         if key not in defined:
             return True
         place = defined[key].index("eft") if key[0] == "p" and "eft" in defined[key] else -1
@@ -70,18 +69,18 @@ def _ignored_row(met: Meeting) -> bool:
     return False
 
 
-def _short_row(met: Meeting) -> bool:
-    defined = definitions(met)
-    return any(key[0] == "p" and key in defined and len(cells) != len(defined[key]) for key, *cells in rows(met))
+def _short_row(world: World) -> bool:
+    defined = definitions(world)
+    return any(key[0] == "p" and key in defined and len(cells) != len(defined[key]) for key, *cells in rows(world))
 
 
-def _quoted(met: Meeting) -> bool:
-    return '"' in met.world.policy or met.world.policy.count("(") != met.world.policy.count(")")
+def _quoted(world: World) -> bool:
+    return '"' in world.policy or world.policy.count("(") != world.policy.count(")")
 
 
-def _no_linear_pattern(met: Meeting) -> bool:
+def _no_linear_pattern(world: World) -> bool:
     """Tell whether some cell is no regular expression, or one that looks around, refers back or knows words' edges."""
-    for cell in (cell for row in rows(met) for cell in row[1:]):
+    for cell in (cell for row in rows(world) for cell in row[1:]):
         if re.search(r"\(\?[=!<]|\\[1-9bB]", cell):
             return True
         try:
@@ -91,18 +90,19 @@ def _no_linear_pattern(met: Meeting) -> bool:
     return False
 
 
-def _unknown_name(met: Meeting) -> bool:
+def _unknown_name(world: World) -> bool:
     """Tell whether a rule of the policy is broken that way, or a matcher names a field that its definitions lack."""
-    defined = {f"{name}.{field}" for name, fields in definitions(met).items() for field in fields}
-    named = set(re.findall(r"\b[rp]2?\.\w+", met.world.model.partition("[matchers]")[2]))
-    return bool(named - defined) or any(rule.split("(")[0] in met.world.policy for rule in BROKEN_RULES if "nope" in rule)
+    defined = {f"{name}.{field}" for name, fields in definitions(world).items() for field in fields}
+    named = set(re.findall(r"\b[rp]2?\.\w+", world.model.partition("[matchers]")[2]))
+    return bool(named - defined) or any(rule.split("(")[0] in world.policy for rule in BROKEN_RULES if "nope" in rule)
 
 
-def _glued(met: Meeting) -> bool:
-    head, section, text = met.world.model.partition("[matchers]")
-    spaced = text.replace("&&", " && ").replace("||", " || ")
-    glued = re.search(r"\w(?:&&|\|\|)|(?:&&|\|\|)[\w!]", text) is not None
-    return met.theirs == "error" and glued and _again(met, head + section + spaced)
+def _spaced(world: World) -> World | None:
+    """Write a matcher's `&&` and `||` so that pycasbin reads them."""
+    head, section, text = world.model.partition("[matchers]")
+    if re.search(r"\w(?:&&|\|\|)|(?:&&|\|\|)[\w!]", text) is None:
+        return None
+    return world._replace(model=head + section + text.replace("&&", " && ").replace("||", " || "))
 
 
 def _in_force(row: list[str]) -> bool:
@@ -110,26 +110,27 @@ def _in_force(row: list[str]) -> bool:
     return row[-2] in {"_", "2001-02-03 04:05:06"} and row[-1] in {"_", "2999-01-01 00:00:00"}
 
 
-def _linked_twice(met: Meeting) -> bool:
-    """Tell whether pycasbin agrees once a link that is in force stands behind the others of the same pair."""
-    if "(_, _)" not in met.world.model:
-        return False
-    links = [row for row in rows(met) if row[0] == "g" and len(row) >= 5]
-    pairs = [tuple(row[1:-2]) for row in links]
-    if len(set(pairs)) == len(pairs):
-        return False
-    lines = [line for line in met.world.policy.splitlines() if line.partition(",")[0].strip() != "g"]
-    return _again(met, met.world.model, "\n".join([*lines, *(", ".join(row) for row in sorted(links, key=_in_force))]))
+def _last_in_force(world: World) -> World | None:
+    """Put the links that are in force behind the others of the same pair, where pycasbin sees them."""
+    links = [row for row in rows(world) if row[0] == "g" and len(row) >= 5]
+    if "(_, _)" not in world.model or len({tuple(row[1:-2]) for row in links}) == len(links):
+        return None
+    others = [line for line in world.policy.splitlines() if line.partition(",")[0].strip() != "g"]
+    return world._replace(policy="\n".join([*others, *(", ".join(row) for row in sorted(links, key=_in_force))]))
 
 
-def _second_effect(met: Meeting) -> bool:
-    """Tell whether pycasbin agrees once its effector is that of `e2`. Rules stay ordered as `e` says."""
-    found = re.search(r"^e2 = (.*)$", met.world.model, re.MULTILINE)
-    if met.request is None or not met.world.suffix or found is None:
-        return False
-    theirs = Theirs(met.world.model, met.world.policy, met.world.suffix)
-    theirs.enforcer.set_effector(get_effector(found.group(1).replace("p2.", "p_")))
-    return theirs.ask(met.request) == met.ours
+def _own_effect(world: World) -> World | None:
+    """Ask with the effect of `e2`; `ask_again` sets it, since pycasbin orders rules by `e` before."""
+    return world if world.suffix and re.search("^e2 = ", world.model, re.MULTILINE) else None
+
+
+def ask_again(world: World, request: tuple[object, ...], *, own_effect: bool) -> str:
+    """Return what pycasbin says about a world that is written so that it reads it as we do."""
+    theirs = Theirs(world.model, world.policy, world.suffix)
+    if own_effect:
+        found = re.findall(r"^e2 = (.*)$", world.model, re.MULTILINE)
+        theirs.enforcer.set_effector(get_effector(found[0].replace("p2.", "p_")))
+    return theirs.ask(request)
 
 
 DIFFERENCES: tuple[Difference, ...] = (
@@ -137,8 +138,7 @@ DIFFERENCES: tuple[Difference, ...] = (
         "D3",
         "Time bounds are checked without any registration, and a link that stands twice holds while either does;"
         " pycasbin keeps the bounds of the last.",
-        frozenset(),
-        _linked_twice,
+        rewrite=_last_in_force,
     ),
     Difference(
         "D5",
@@ -175,23 +175,36 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         "E2",
         "`&&` and `||` need no spaces around them; pycasbin reads `a&&b` as the name `aandb` and fails on each decision.",
-        frozenset(),
-        _glued,
+        rewrite=_spaced,
     ),
     Difference(
         "M1",
         "`e2` decides where the second sections are asked; pycasbin combines effects by `e` whatever is asked.",
-        frozenset(),
-        _second_effect,
+        rewrite=_own_effect,
     ),
 )
 
 
 def explain(met: Meeting) -> str | None:
     """Return the ids of the differences that explain a disagreement, or None."""
-    if met.request is None:
-        if (met.theirs, met.ours) != ("loaded", "refused"):
-            return None
-        named = [each for each in DIFFERENCES if each.codes & met.codes and each.applies(met)]
-        return "+".join(each.id for each in named) if met.codes <= frozenset().union(*(each.codes for each in named)) else None
-    return next((each.id for each in DIFFERENCES if not each.codes and each.applies(met)), None)
+    return _explain_load(met) if met.request is None else _explain_answer(met, met.request)
+
+
+def _explain_load(met: Meeting) -> str | None:
+    if (met.theirs, met.ours) != ("loaded", "refused"):
+        return None
+    named = [each for each in DIFFERENCES if each.codes & met.codes and each.applies(met.world)]
+    return "+".join(each.id for each in named) if met.codes <= frozenset().union(*(each.codes for each in named)) else None
+
+
+def _explain_answer(met: Meeting, request: tuple[object, ...]) -> str | None:
+    """Try each difference by itself, then two and three together."""
+    rewriting = [each for each in DIFFERENCES if each.rewrite is not None]
+    for many in range(1, len(rewriting) + 1):
+        for some in combinations(rewriting, many):
+            world: World | None = met.world
+            for each in some:
+                world = each.rewrite(world) if world is not None and each.rewrite is not None else None
+            if world is not None and ask_again(world, request, own_effect="M1" in {each.id for each in some}) == met.ours:
+                return "+".join(each.id for each in some)
+    return None
