@@ -15,7 +15,7 @@ from munjigi.decision.second_opinion import Question
 from munjigi.policy.types import CLEAR, PolicyBundle
 
 _MOST_ROWS: Final = 5_000  # more than these pycasbin can't even load within minutes
-_ENVIRONMENT: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
+_OURS: Final = "MUNJIGI_"  # variables that may hold secrets, and that the child has no use for
 
 
 class CasbinAnswers(NamedTuple):
@@ -50,7 +50,7 @@ def ask_casbin(bundle: PolicyBundle, questions: Sequence[Question], seconds: flo
 
 
 def _run(document: bytes, seconds: float) -> list[str]:
-    environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     command = [sys.executable, "-m", "munjigi.adapters.casbin_child"]
     try:
         with subprocess.Popen(
