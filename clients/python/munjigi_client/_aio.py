@@ -14,9 +14,11 @@ import grpc
 from google.protobuf.message import Message
 
 from munjigi_client._access import AsyncAccessBlock
-from munjigi_client._base import BaseClient, whoami
+from munjigi_client._aio_coalescing import AsyncCoalescer
+from munjigi_client._base import BaseClient, headers, whoami
 from munjigi_client._calls import Token, check_request, item_error, provider_failed, texts
 from munjigi_client._channel import TLS, open_channel
+from munjigi_client._coalescing import Credentials
 from munjigi_client._confirmations import CAPACITY, INTERVAL, PAUSE, VALIDITY, Book, Lost, Pending
 from munjigi_client._errors import ConfigurationError, ConfirmationsLost, Denied, MunjigiClientError, from_rpc
 from munjigi_client._guard import Binding, FromCall
@@ -48,6 +50,7 @@ class AsyncClient(BaseClient):
         on_lost: Lost | None = None,
         masks: Mapping[str, Mask] | None = None,
         traceparent: Callable[[], str | None] | None = None,
+        coalesce: bool = True,
     ) -> None:
         super().__init__(employee_token, tool_token, timeout, observe, on_observed, masks, traceparent)
         try:
@@ -55,6 +58,7 @@ class AsyncClient(BaseClient):
         except RuntimeError:
             raise ConfigurationError("NO_EVENT_LOOP", "Make an AsyncClient inside a coroutine.") from None
         self._channel = open_channel(target, tls, credentials, grpc.aio.insecure_channel, grpc.aio.secure_channel)
+        self._coalescer = AsyncCoalescer(self._send, self._start) if coalesce else None
         self._confirmations: AsyncFlusher = AsyncFlusher(self._send_confirmations, on_lost)
 
     async def __aenter__(self) -> Self:
@@ -107,7 +111,10 @@ class AsyncClient(BaseClient):
         )
         try:
             token = await _text(self._employee)
-            answer = await self._call(check_request(question, observe=self._observe), token, timeout)
+            request = check_request(question, observe=self._observe)
+            credentials = self._credentials(token, await _text(self._tool))
+            ask = self._send if self._coalescer is None else self._coalescer.ask
+            answer = await ask(request, credentials, self._seconds(timeout))
         except MunjigiClientError as error:
             return self._no_answer(error)
         decision = self._decision(answer, token)
@@ -182,12 +189,17 @@ class AsyncClient(BaseClient):
         return await self._call(request, await _text(self._employee), timeout)
 
     async def _call(self, request: Message, token: str, timeout: float | None) -> Any:
-        method = self._method(request)
-        metadata = self._headers(token, await _text(self._tool))
+        credentials = self._credentials(token, await _text(self._tool))
+        return await self._send(request, credentials, self._seconds(timeout))
+
+    async def _send(self, request: Message, credentials: Credentials, seconds: float) -> Any:
         try:
-            return await method(request, metadata=metadata, timeout=self._timeout if timeout is None else timeout)
+            return await self._start(request, credentials, seconds)
         except grpc.RpcError as error:
             raise from_rpc(error) from error
+
+    def _start(self, request: Message, credentials: Credentials, seconds: float) -> Any:
+        return self._method(request)(request, metadata=headers(credentials), timeout=seconds)
 
     async def _send_confirmations(self, batch: list[Pending]) -> pb.ConfirmReadResponse:
         request = pb.ConfirmReadRequest(items=[pending.item for pending in batch])

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol, Self
 from google.protobuf.message import Message
 
 from munjigi_client._calls import confirm_item, header, path_of, provider_failed
+from munjigi_client._coalescing import Credentials
 from munjigi_client._errors import ConfigurationError, MunjigiClientError
 from munjigi_client._masks import MASKS, Mask
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
@@ -69,10 +70,10 @@ class BaseClient:
         if decision.must_confirm or outcome == "read":
             self._confirmations.add(confirm_item(decision.decision_id, outcome, rows, member_ids), decision.employee_token)
 
-    def _method(self, request: Message) -> Callable[..., Any]:
+    def _method(self, request: Message) -> Any:
         if self._life["closed"]:
             raise ConfigurationError("CLIENT_CLOSED", "This client has been closed; make a new one.")
-        method: Callable[..., Any] | None = self._methods.get(type(request))
+        method: Any = self._methods.get(type(request))
         if method is None:
             path, response = path_of(request)
             method = self._channel.unary_unary(
@@ -81,20 +82,17 @@ class BaseClient:
             self._methods[type(request)] = method
         return method
 
-    def _headers(self, employee_token: str, tool_token: str) -> list[tuple[str, str]]:
-        headers = []
-        if employee_token:
-            headers.append(header("authorization", f"Bearer {employee_token}"))
-        if tool_token:
-            headers.append(header("munjigi-tool-token", tool_token))
+    def _credentials(self, employee_token: str, tool_token: str) -> Credentials:
+        context = None
         if self._traceparent is not None:
             try:
                 context = self._traceparent()
             except Exception as error:
                 raise provider_failed(error) from error
-            if context:
-                headers.append(header("traceparent", context))
-        return headers
+        return Credentials(employee_token, tool_token, context or "")
+
+    def _seconds(self, timeout: float | None) -> float:
+        return self._timeout if timeout is None else timeout
 
     def _decision(self, answer: pb.CheckResponse, token: str) -> Decision:
         return decision_from(answer, observed=self._observe, masks=self._masks, token=token)
@@ -103,6 +101,18 @@ class BaseClient:
         if not self._observe:
             raise error
         return self._trial.unanswered(error)
+
+
+def headers(credentials: Credentials) -> list[tuple[str, str]]:
+    """Return the headers of a call. Raises `ConfigurationError` for a value that HTTP can't carry."""
+    found = []
+    if credentials.employee:
+        found.append(header("authorization", f"Bearer {credentials.employee}"))
+    if credentials.tool:
+        found.append(header("munjigi-tool-token", credentials.tool))
+    if credentials.context:
+        found.append(header("traceparent", credentials.context))
+    return found
 
 
 def whoami(pages: Sequence[pb.WhatCanResponse]) -> Whoami:

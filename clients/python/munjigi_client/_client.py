@@ -12,9 +12,10 @@ import grpc
 from google.protobuf.message import Message
 
 from munjigi_client._access import AccessBlock
-from munjigi_client._base import BaseClient, whoami
+from munjigi_client._base import BaseClient, headers, whoami
 from munjigi_client._calls import Token, check_request, item_error, texts, token_text
 from munjigi_client._channel import TLS, open_channel
+from munjigi_client._coalescing import Coalescer, Credentials
 from munjigi_client._confirmations import Flusher, Lost, Pending
 from munjigi_client._errors import Denied, MunjigiClientError, from_rpc
 from munjigi_client._guard import Binding, FromCall
@@ -33,7 +34,8 @@ class Client(BaseClient):
     `timeout` is in seconds and covers resending. `observe` is trial mode: everything is asked and recorded as a trial,
     nothing is ever stopped, and `on_observed` (or the log) hears what would have been. `masks` adds to the mask functions
     or replaces them. `traceparent` returns the W3C trace context of the moment. `on_lost` hears, by reason and count, of
-    confirmations that could not be recorded.
+    confirmations that could not be recorded. `coalesce` lets questions that are asked at the same time by one employee,
+    in one trace, share a batch; one that is asked alone goes at once.
     """
 
     def __init__(
@@ -50,9 +52,11 @@ class Client(BaseClient):
         on_lost: Lost | None = None,
         masks: Mapping[str, Mask] | None = None,
         traceparent: Callable[[], str | None] | None = None,
+        coalesce: bool = True,
     ) -> None:
         super().__init__(employee_token, tool_token, timeout, observe, on_observed, masks, traceparent)
         self._channel = open_channel(target, tls, credentials, grpc.insecure_channel, grpc.secure_channel)
+        self._coalescer = Coalescer(self._send, self._start) if coalesce else None
         self._confirmations: Flusher = Flusher(self._send_confirmations, on_lost)
         # A script that forgets to close still sends its confirmations.
         self._at_exit = functools.partial(_close_at_exit, weakref.ref(self))
@@ -118,7 +122,9 @@ class Client(BaseClient):
         )
         try:
             token = self._employee_token()
-            answer = self._call(check_request(question, observe=self._observe), token, timeout)
+            request = check_request(question, observe=self._observe)
+            ask = self._send if self._coalescer is None else self._coalescer.ask
+            answer = ask(request, self._credentials(token, self._tool_token()), self._seconds(timeout))
         except MunjigiClientError as error:
             return self._no_answer(error)
         decision = self._decision(answer, token)
@@ -195,13 +201,20 @@ class Client(BaseClient):
     def _employee_token(self) -> str:
         return "" if self._employee is None else token_text(self._employee)
 
+    def _tool_token(self) -> str:
+        return "" if self._tool is None else token_text(self._tool)
+
     def _call(self, request: Message, token: str, timeout: float | None) -> Any:
-        method = self._method(request)
-        metadata = self._headers(token, "" if self._tool is None else token_text(self._tool))
+        return self._send(request, self._credentials(token, self._tool_token()), self._seconds(timeout))
+
+    def _send(self, request: Message, credentials: Credentials, seconds: float) -> Any:
         try:
-            return method(request, metadata=metadata, timeout=self._timeout if timeout is None else timeout)
+            return self._method(request)(request, metadata=headers(credentials), timeout=seconds)
         except grpc.RpcError as error:
             raise from_rpc(error) from error
+
+    def _start(self, request: Message, credentials: Credentials, seconds: float) -> Any:
+        return self._method(request).future(request, metadata=headers(credentials), timeout=seconds)
 
     def _send_confirmations(self, batch: list[Pending]) -> pb.ConfirmReadResponse:
         request = pb.ConfirmReadRequest(items=[pending.item for pending in batch])

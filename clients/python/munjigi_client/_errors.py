@@ -121,6 +121,11 @@ _KINDS: Final[Mapping[grpc.StatusCode, Callable[..., MunjigiClientError]]] = {
 _BY_NUMBER: Final = {code.value[0]: kind for code, kind in _KINDS.items()}
 
 
+def late() -> Unavailable:
+    """Say that the time which the caller allows is up."""
+    return Unavailable(grpc.StatusCode.DEADLINE_EXCEEDED.name, _LATE)
+
+
 def from_rpc_code(number: int, reason: str, message: str) -> MunjigiClientError:
     """Make the error for a status code number, as one item of a batch carries it."""
     return _BY_NUMBER.get(number, ServerFault)(reason, message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from munjigi_client._masks import MASKS, Mask, null
@@ -145,28 +146,38 @@ class Observation:
 
 def decision_from(answer: pb.CheckResponse, *, observed: bool, masks: Mapping[str, Mask], token: str) -> Decision:
     """Turn the wire's answer into a `Decision`. Anything but DECISION_ALLOW is a denial."""
-    limit = next((each.limit for each in answer.obligations if each.kind == pb.OBLIGATION_KIND_LIMIT_SUBJECTS), None)
+    limit: int | None = None
+    must_confirm = False
+    for each in answer.obligations:
+        kind = each.kind
+        if kind == pb.OBLIGATION_KIND_CONFIRM_READ:
+            must_confirm = True
+        elif kind == pb.OBLIGATION_KIND_LIMIT_SUBJECTS and limit is None:
+            limit = each.limit
     return Decision(
-        allowed=answer.decision == pb.DECISION_ALLOW,
-        reason=answer.reason,
-        help=answer.help,
-        decision_id=answer.decision_id,
-        fields=tuple(
-            FieldDecision(
-                each.name, _EFFECTS.get(each.effect, "denied"), each.mask, each.reason, each.rule, tuple(each.grant_ids)
-            )
-            for each in answer.fields
-        ),
-        valid_until=answer.valid_until,
-        must_confirm=any(each.kind == pb.OBLIGATION_KIND_CONFIRM_READ for each in answer.obligations),
-        subject_limit=limit,
-        policy_revision=answer.policy_revision,
-        grant_revision=answer.grant_revision,
-        role_path=tuple(answer.role_path),
-        observed=observed,
-        mask_functions=masks,
-        employee_token=token,
+        answer.decision == pb.DECISION_ALLOW,
+        answer.reason,
+        answer.help,
+        answer.decision_id,
+        tuple([_field(each.SerializeToString()) for each in answer.fields]),
+        answer.valid_until,
+        must_confirm,
+        limit,
+        answer.policy_revision,
+        answer.grant_revision,
+        tuple(answer.role_path),
+        observed,
+        masks,
+        token,
     )
+
+
+@lru_cache(maxsize=1024)
+def _field(written: bytes) -> FieldDecision:
+    """Read one field of an answer. Equal bytes share one immutable value, because reading them takes longest of all."""
+    each = pb.FieldDecision.FromString(written)
+    effect = _EFFECTS.get(each.effect, "denied")
+    return FieldDecision(each.name, effect, each.mask, each.reason, each.rule, tuple(each.grant_ids))
 
 
 def permission_from(each: pb.Permission) -> Permission:
