@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any
+from typing import Any, cast
 
 from munjigi.kernel.errors import InvalidArgument
 from munjigi.policy.casbin.moments import OPEN, moment
@@ -56,13 +56,13 @@ def functions(patterns: Patterns, now: Callable[[], int]) -> Mapping[str, Callab
     def key_match5(text: Any, pattern: Any) -> bool:
         return patterns.of("keyMatch5", pattern).match(text.split("?", 1)[0]) is not None
 
-    def getter(name: str) -> Callable[[Any, Any, Any], str]:
-        def get(text: Any, pattern: Any, wanted: Any) -> str:
+    def getter(name: str) -> Callable[[Any, Any, Any], str | None]:
+        def get(text: Any, pattern: Any, wanted: Any) -> str | None:
             found = patterns.of(name, pattern).match(text)
             if found is not None:
                 for key, value in zip(names_of(name, pattern), found.groups(), strict=False):
                     if key == wanted:
-                        return str(value)
+                        return cast("str | None", value)  # None: its group took no part, as in pycasbin
             return ""
 
         return get
