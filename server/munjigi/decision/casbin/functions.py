@@ -104,7 +104,8 @@ def key_get(text: Any, pattern: Any) -> str:
 
 def ip_match(address: Any, block: Any) -> bool:
     """Tell whether an address is, or lies in, an address or network. Raises ValueError when `address` is none."""
-    found = _network(block)
+    # Only texts are kept: what else a matcher may pass need not be hashable.
+    found = _network(block) if isinstance(block, str) else _network.__wrapped__(block)
     known = _address(address)
     return found is not None and known.version == found.version and known in found
 
