@@ -18,7 +18,6 @@ from munjigi_client import AsyncClient, Client, Decision, InvalidRequest, RateLi
 from munjigi_client import _coalescing as coalescing
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
-pytestmark = pytest.mark.parametrize("kind", ["threads", "tasks"])
 Ask = dict[str, Any]
 
 
@@ -40,6 +39,11 @@ class Gate(Wire):
         members = [item.member_ids[0] for item in request.items]
         self.batches.append((seen.get("authorization", ""), seen.get("traceparent", ""), members))
         return self.on_batch(request, context)
+
+
+@pytest.fixture(params=["threads", "tasks"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
 @pytest.fixture
@@ -232,9 +236,8 @@ def test_each_caller_keeps_its_own_deadline(kind: str, gate: Gate) -> None:
     assert "5" not in {each for *_, members in gate.batches for each in members}  # nobody waits for it: it isn't asked
 
 
+@pytest.mark.parametrize("kind", ["tasks"])  # a thread can't be cancelled
 def test_a_cancelled_caller_does_not_harm_the_others(kind: str, gate: Gate) -> None:
-    if kind == "threads":
-        pytest.skip("a thread can't be cancelled")
     answers = crowd(kind, gate, [ask_of(number) for number in range(12)], lambda tasks: tasks[0].cancel() + tasks[6].cancel())
     assert [type(answers[each]) for each in (0, 6)] == [asyncio.CancelledError] * 2
     assert all(each.allowed for number, each in enumerate(answers) if number not in (0, 6))
