@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from munjigi.adapters.policy_files import fingerprint, read_policy_home, store_bundle
-from munjigi.app.policy_build import build
+from munjigi.app.policy_build import build, build_tested
 from munjigi.app.policy_compiler import PolicyCompiler
 from munjigi.app.policy_handover import let_go
 from munjigi.app.policy_orders import Difference, Outcome
@@ -25,6 +25,7 @@ from munjigi.decision.snapshot import Snapshot
 from munjigi.kernel.clock import Clock
 from munjigi.kernel.errors import ConfigurationError, FailedPrecondition, MunjigiError
 from munjigi.kernel.identity import EmployeeKey
+from munjigi.policy.canonical import revision_of
 from munjigi.policy.types import PolicyBundle
 from munjigi.rpc.ports import PolicyStatus, PolicyValidation
 
@@ -35,7 +36,7 @@ _DEBOUNCE_LOOKS: Final = 25
 
 
 def load_first(home: Path, mode: str, kept: Path) -> PolicyBundle:
-    """Load the policy home at start.
+    """Load the policy home at start. One that has decided here before is not shown to the other engines again.
 
     Raises `ConfigurationError` with every error of the policy home: nothing is served without a policy.
     """
@@ -43,7 +44,8 @@ def load_first(home: Path, mode: str, kept: Path) -> PolicyBundle:
         found = read_policy_home(home, mode)
     except FailedPrecondition as error:
         raise ConfigurationError(error.reason, error.message) from error
-    bundle, problems, _ = build(found.files, found.source)
+    known = (kept / f"{revision_of(found.files)}.bundle").is_file()
+    bundle, problems, _ = (build_tested if known else build)(found.files, found.source)
     if bundle is None:
         errors = [str(problem) for problem in problems if problem.severity == "error"]
         listing = "\n  ".join(errors[:20])
