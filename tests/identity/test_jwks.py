@@ -101,9 +101,11 @@ def test_an_unknown_key_is_refused_at_once_and_found_on_a_retry(issuer):
     verifier = JwtVerifier(keys, issuer=ISSUER, types=EMPLOYEE_TYPES)
     old, new = sign(), sign(algorithm="ES256")
     assert verifier.verify(old, NOW).key_id == "EdDSA"
-    issuer.answer = lambda handler: handler.send(key_set("ES256"))
+    refused = threading.Event()  # the answer comes after the refusal, however busy the machine is
+    issuer.answer = lambda handler: refused.wait(5) and handler.send(key_set("ES256"))
     later = NOW + 60 * SECOND
     assert reason(verifier.verify, new, later) == "KEY_UNKNOWN"
+    refused.set()
     keys.join(5)
     assert verifier.verify(new, later).key_id == "ES256"
     assert reason(verifier.verify, old, later) == "KEY_UNKNOWN"  # rotated out, cache and all
