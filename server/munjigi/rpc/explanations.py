@@ -66,6 +66,8 @@ class ExplanationService:
             self._desk.about_oneself(call, "munjigi.audit")
         else:
             self._desk.authorize(call, "munjigi.audit", "read")
+            # An explanation goes through all that the employee held, which is not in the trail.
+            self._desk.authorize(call, "munjigi.grant", "read")
         if record is None:
             raise NotFound(
                 "DECISION_NOT_FOUND", "No decision of this id is in the trail here; copy it from an answer or a record."

@@ -106,7 +106,7 @@ class DecisionServiceServicer:
 
     def Explain(self, request, context):
         """Says why: of a past decision, decided again by the policy and the grants of its time, or of a new question. About
-        oneself it is free; others' decisions need `read` on `munjigi.audit`, questions about others on `munjigi.grant`.
+        oneself it is free; about others it needs `read` on `munjigi.grant`, and for their decisions on `munjigi.audit` too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

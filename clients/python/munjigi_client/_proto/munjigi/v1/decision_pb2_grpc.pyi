@@ -51,7 +51,7 @@ class DecisionServiceStub:
     """
     Explain: _grpc.UnaryUnaryMultiCallable[_decision_pb2.ExplainRequest, _decision_pb2.ExplainResponse]
     """Says why: of a past decision, decided again by the policy and the grants of its time, or of a new question. About
-    oneself it is free; others' decisions need `read` on `munjigi.audit`, questions about others on `munjigi.grant`.
+    oneself it is free; about others it needs `read` on `munjigi.grant`, and for their decisions on `munjigi.audit` too.
     """
     WhoCan: _grpc.UnaryUnaryMultiCallable[_decision_pb2.WhoCanRequest, _decision_pb2.WhoCanResponse]
     """Lists the employees who would get an ALLOW, now or at a past time. Needs `read` on `munjigi.grant`."""
@@ -83,7 +83,7 @@ class DecisionServiceAsyncStub(DecisionServiceStub):
     """
     Explain: _aio.UnaryUnaryMultiCallable[_decision_pb2.ExplainRequest, _decision_pb2.ExplainResponse]  # type: ignore[assignment]
     """Says why: of a past decision, decided again by the policy and the grants of its time, or of a new question. About
-    oneself it is free; others' decisions need `read` on `munjigi.audit`, questions about others on `munjigi.grant`.
+    oneself it is free; about others it needs `read` on `munjigi.grant`, and for their decisions on `munjigi.audit` too.
     """
     WhoCan: _aio.UnaryUnaryMultiCallable[_decision_pb2.WhoCanRequest, _decision_pb2.WhoCanResponse]  # type: ignore[assignment]
     """Lists the employees who would get an ALLOW, now or at a past time. Needs `read` on `munjigi.grant`."""
@@ -136,7 +136,7 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_decision_pb2.ExplainResponse, _abc.Awaitable[_decision_pb2.ExplainResponse]]:
         """Says why: of a past decision, decided again by the policy and the grants of its time, or of a new question. About
-        oneself it is free; others' decisions need `read` on `munjigi.audit`, questions about others on `munjigi.grant`.
+        oneself it is free; about others it needs `read` on `munjigi.grant`, and for their decisions on `munjigi.audit` too.
         """
 
     @_abc_1.abstractmethod
