@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import casbin, load, rounds
-from bench.machine import CORES, LOAD_CORE, SERVER_CORE, Spread, pin, resident_mib, spread
+from bench.machine import CORES, LOAD_CORE, SERVER_CORE, Spread, pin, resident_mib, spread, unpin
 from bench.rounds import Measured
 from bench.servers import ROOT, Empty, Worker
 from bench.start import cold_start
@@ -61,6 +61,7 @@ def main() -> int:
         figures["casbin"] = _json_of("bench.casbin")
         rows += casbin.rows(figures["casbin"])
         rows += _reload_rows(figures)
+        unpin()  # a start is no load test: it has the machine
         starts = spread(_start(folder) for _ in range(_STARTS))
         figures["start_seconds"] = starts
         rows.append(

@@ -24,6 +24,12 @@ def pin(core: int, pid: int = 0) -> None:
         os.sched_setaffinity(pid, {core})
 
 
+def unpin() -> None:
+    """Let this process, and the children it starts from now on, use every core again."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, CORES)
+
+
 def cpu_seconds(pid: int) -> float:
     """Return the processor time of a process so far, from its own clock: user and system, all threads. Seconds."""
     times = psutil.Process(pid).cpu_times()
