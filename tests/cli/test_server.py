@@ -33,6 +33,7 @@ class Ended(NamedTuple):
 
     @property
     def json(self) -> Any:
+        assert self.out, f"exit code {self.code}: {self.err}"
         return json.loads(self.out)
 
 
@@ -150,10 +151,10 @@ def test_what_i_can_do(munjigi: Munjigi):
 def test_why_who_and_what(munjigi: Munjigi):
     ask = ("crm.member", "--fields", "name,resident_number", "--purpose", "inquiry", "--case", "CS-2026-000123")
     answer = munjigi("check", *ask, "--member", "1000001", "--as", "cs.kim", "--output", "json").json
-    why = munjigi("explain", answer["decision_id"], "--output", "json").json
+    why = munjigi("explain", answer["decision_id"], "--as", "dpo.yoon", "--output", "json").json
     assert (why["reason"], why["employee"]) == ("RULE_DENIES", "cs.kim")
     assert [each["combination"] for each in why["fields"]] == ["MOST_REVEALING_ALLOW", "DENY_OVERRIDES"]
-    shown = munjigi("explain", answer["decision_id"])
+    shown = munjigi("explain", answer["decision_id"], "--as", "cs.kim")  # one's own
     assert shown.code == 0
     for part in ("DENY  RULE_DENIES", "class:identity.unique", "a deny wins over all", "DECIDES", answer["decision_id"]):
         assert part in shown.out
@@ -161,10 +162,11 @@ def test_why_who_and_what(munjigi: Munjigi):
     assert "role cs_agent for inquiry would allow it (NO_GRANT, lacks training); ask cs.lee" in mine.out
     theirs = munjigi("explain", *ask, "--employee", "cs.kim", "--through", "crm-desk", "--as", "dpo.yoon", "-o", "json").json
     assert (theirs["employee"], theirs["tool"], theirs["decision_id"]) == ("cs.kim", "crm-desk", "")
-    assert munjigi("explain", *ask, "--employee", "cs.kim").code == 3  # the operator reads the trail, and no grants
+    for about in ((*ask, "--employee", "cs.kim"), (answer["decision_id"],)):
+        assert munjigi("explain", *about).code == 3  # the operator reads the trail, and no grants
     assert munjigi("explain", "crm.member").code == 2
     assert munjigi("explain", answer["decision_id"], "--as", "mkt.park").code == 3
-    assert munjigi("explain", answer["decision_id"] + "999999999").code == 1
+    assert munjigi("explain", answer["decision_id"] + "999999999", "--as", "dpo.yoon").code == 1
     who = ("who-can", "crm.member", "--fields", "phone", "--purpose", "inquiry")
     people = munjigi(*who, "--as", "dpo.yoon", "--output", "ndjson").out.splitlines()
     assert [json.loads(line)["employee"] for line in people] == ["cs.kim", "cs.lee"]
