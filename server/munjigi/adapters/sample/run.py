@@ -15,11 +15,13 @@ import sys
 import threading
 from pathlib import Path
 from types import FrameType
+from typing import Final
 
 from munjigi.adapters.sample.postgres import SampleDatabase
 from munjigi.adapters.sample.wheel import REACHABLE
 from munjigi.kernel.errors import MunjigiError
 
+_LOOK_SECONDS: Final = 1.0
 _asked_to_stop = threading.Event()
 
 
@@ -41,8 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
         started = database.start()
         how = "loaded" if started.loaded else "started"
         print(f"sample database {how} in {started.seconds:.1f} s", flush=True)  # noqa: T201 - the one line that the supervisor waits for
-        while not _asked_to_stop.is_set():  # an exception that was raised inside a finalizer is lost, this is not
-            signal.pause()
+        # Not signal.pause(): a signal that comes just before it would never be seen. The event also tells of an exception
+        # that was raised inside a finalizer and lost.
+        while not _asked_to_stop.wait(_LOOK_SECONDS):
+            pass
         return 0
     except _StopError:
         return 0
