@@ -17,7 +17,7 @@ from munjigi.kernel.grant import Scope
 from munjigi.kernel.identity import Caller
 from munjigi.kernel.references import NameDigests
 from munjigi.rpc.call import Call
-from munjigi.rpc.recording import access_record
+from munjigi.rpc.recording import access_record, of_call
 
 DIGESTS = NameDigests(b"k" * 32)
 
@@ -148,7 +148,7 @@ def test_a_recorded_question_is_decided_again_as_it_was(seed, odd):
         asked = request._replace(**odd)
         decision = decide(found_in, asked, NOW)
         call = Call(Caller(KIM, asked.tool, "10.0.0.9"), "Check", NOW, "", "")
-        taken = access_record(call, asked, decision, found_in, DIGESTS, own=True)
+        taken = of_call(access_record(asked, decision, found_in, DIGESTS, own=True), call, case_id=asked.case_id)
         taken.index, taken.time = 3, NOW + DAY  # taken down late: what counts is when it was asked
         record = decode(encode(taken))
         assert isinstance(record, AccessRecord)
@@ -161,6 +161,6 @@ def test_a_record_that_says_something_else_is_named_by_its_parts():
     found_in = snapshot(make_bundle([P("r0", "crm.member.phone")]), grant("g1", "r0"))
     decision = decide(found_in, ask("phone"), NOW)
     call = Call(Caller(KIM, "desk", "10.0.0.9"), "Check", NOW, "", "")
-    record = access_record(call, ask("phone"), decision, found_in, DIGESTS)
+    record = of_call(access_record(ask("phone"), decision, found_in, DIGESTS), call)
     record.decision, record.grant_revision = "DENY", 3
     assert differences(record, decision) == ("decision", "grant_revision")

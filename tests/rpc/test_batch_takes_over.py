@@ -1,4 +1,4 @@
-"""A batch takes the decision of an equal question over; nobody may be able to tell (promises P2, P4, P6)."""
+"""A decision that stands is taken over by equal questions; nobody may be able to tell (promises P2, P4, P6)."""
 
 import asyncio
 import os
@@ -65,8 +65,10 @@ async def _ask(state):
     if isinstance(batch, Awaitable):
         batch = await batch
     together = [result.response for result in batch.results]
-    # An equal call that is another object: nothing is taken over from one to the next.
-    alone = [methods["Check"](call._replace(), item) for item in items]
+    alone = []
+    for item in items:
+        methods["Check"].__self__._desk._rulings._standing.clear()  # each is decided anew
+        alone.append(methods["Check"](call._replace(), item))
     await gateway.committer.close()
     gateway.journal.close()
     gateway.index.close()

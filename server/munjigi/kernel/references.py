@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import unicodedata
 from collections.abc import Iterable
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from munjigi.kernel.errors import ConfigurationError, InvalidArgument
 
@@ -44,7 +44,7 @@ def canonical_serial(serial: str, key_type: KeyType) -> str:
 class MemberReferences:
     """Turn raw serials into references under one key."""
 
-    __slots__ = ("_inner", "_outer", "_prefix", "key_id")
+    __slots__ = ("_inner", "_outer", "_prefix", "_tables", "key_id")
 
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_BYTES:
@@ -57,14 +57,17 @@ class MemberReferences:
         block = key.ljust(hashlib.sha256().block_size, b"\x00")
         self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+        self._tables: dict[str, Any] = {}  # the keyed state of each table of the catalog
 
     def of(self, table: str, serials: Iterable[str], key_type: KeyType) -> tuple[str, ...]:
         """Return one reference for each distinct serial of `table` (`database.table`), in first-seen order.
 
         Raises `InvalidArgument` when a serial does not have the table's key type.
         """
-        keyed = self._inner.copy()
-        keyed.update(table.encode() + b"\x00")
+        keyed = self._tables.get(table)
+        if keyed is None:
+            keyed = self._tables[table] = self._inner.copy()
+            keyed.update(table.encode() + b"\x00")
         found: dict[str, None] = {}
         for serial in serials:
             inner, outer = keyed.copy(), self._outer.copy()

@@ -12,7 +12,7 @@ from munjigi.kernel.clock import SECOND
 
 DEFAULT_ZONE: Final = "Asia/Seoul"
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_MINUTE: Final = 60 * SECOND
+MINUTE: Final = 60 * SECOND
 
 
 class Moment(NamedTuple):
@@ -35,7 +35,7 @@ class Calendar:
 
     def at(self, now: int) -> Moment:
         """Return what `now` (UTC nanoseconds) is in the zone."""
-        return _moment(self, now // _MINUTE)  # offsets from UTC are whole minutes
+        return _moment(self, now // MINUTE)  # offsets from UTC are whole minutes
 
 
 NO_HOLIDAYS: Final = Calendar()

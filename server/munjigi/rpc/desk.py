@@ -10,10 +10,9 @@ import re
 import time
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from munjigi.audit.journal import Journal
-from munjigi.audit.records import AccessRecord
 from munjigi.decision.core import decide
 from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Decision, Effect, Request
@@ -28,7 +27,8 @@ from munjigi.rpc.addresses import plain
 from munjigi.rpc.call import Call
 from munjigi.rpc.pending import VALIDITY, PendingReads
 from munjigi.rpc.ports import DecisionMeter, SnapshotSource
-from munjigi.rpc.recording import about_others, access_record
+from munjigi.rpc.recording import access_record, of_call
+from munjigi.rpc.rulings import Question, Ruling, Rulings
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
 OVERSIGHT: Final = "oversight"  # the purpose of operating and overseeing Munjigi itself
@@ -39,17 +39,6 @@ _EFFECTS: Final = {
     Effect.MASKED: pb.FIELD_EFFECT_MASKED,
     Effect.DENIED: pb.FIELD_EFFECT_DENIED,
 }
-
-
-class _Ruling(NamedTuple):
-    """The last question, its record and its answer."""
-
-    call: Call
-    snapshot: Snapshot
-    request: Request
-    decision: Decision
-    record: AccessRecord
-    answer: pb.CheckResponse
 
 
 class Desk:
@@ -72,92 +61,79 @@ class Desk:
         self._clock = clock
         self._pending = pending
         self._meter = meter
-        self._last: _Ruling | None = None
+        self._rulings = Rulings()
 
     def check(self, call: Call, asked: pb.CheckRequest, into: pb.CheckResponse | None = None) -> pb.CheckResponse:
         """Answer one question about member data, in the message `into` if one is given.
 
-        The items of one call often ask the same about other members. Then the same arguments would give the
-        same decision, so it is taken over, and only what differs is put into the record and the answer.
-
         Raises `InvalidArgument` for malformed values (nothing is decided) and `AuditUnavailable` when the
         record cannot be taken.
         """
-        began = time.perf_counter_ns()
-        snapshot = self._snapshots.snapshot
-        ip, asserted = self._origin(call, asked, snapshot)
-        _refuse_personal("request_id", asked.request_id)
-        resource, purpose, case_id = asked.resource, asked.purpose, asked.case_id
-        if case_id:
-            _check_case(snapshot, purpose, case_id)
-        member_ids = asked.member_ids
-        members = self._members(snapshot, resource, member_ids) if member_ids else ()
-        request = Request(
-            call.caller.employee,
-            call.caller.tool,
-            resource,
-            tuple(asked.fields),
-            asked.action or "read",
-            purpose,
-            case_id,
-            len(members) or len(member_ids) or asked.subject_count,
-            ip,
-            asked.intent == pb.INTENT_PROBE,
-            asked.allow_partial,
-        )
-        observe = asked.observe
-        session_id = asked.origin.session_id if asserted else ""
         answer = pb.CheckResponse() if into is None else into
-        last = self._last
-        if (
-            last is not None
-            and last.call is call
-            and last.snapshot is snapshot
-            and last.request == request
-            and last.record.observe is observe
-        ):
-            decision = last.decision
-            valid_until = last.record.valid_until
-            latency = time.perf_counter_ns() - began
-            record = about_others(last.record, members, asked.request_id, session_id, latency, ip_asserted=asserted)
-            answer.CopyFrom(last.answer)
-        else:
-            decision = decide(snapshot, request, call.received)
-            valid_until = call.received + VALIDITY if decision.allow and not request.probe else 0
-            record = access_record(
-                call,
-                request,
-                decision,
-                snapshot,
-                self._digests,
-                members=members,
-                request_id=asked.request_id,
-                session_id=session_id,
-                ip_asserted=asserted,
-                observe=observe,
-                own=resource.startswith(OWN_DATABASE + ".") and decision.resource_known,
-                valid_until=valid_until,
-                latency_ns=time.perf_counter_ns() - began,
-            )
-            self._answer(answer, snapshot, request, decision, valid_until, observe)
-            self._last = _Ruling(call, snapshot, request, decision, record, answer)
-        index = self._journal.append(record)
-        log_id = self._journal.log_id
-        answer.decision_id = record_id(log_id, index)
-        position = answer.record
-        position.log_id = log_id
-        position.index = index
-        if valid_until and not observe:
-            self._pending.add(index, call.caller, valid_until, resource)
-        self._meter.decision(call.door, call.caller.tool, decision)
+        self._check(call, asked, answer)
         return answer
 
     def probe(self, call: Call, asked: pb.CheckRequest) -> tuple[Snapshot, Request, str]:
         """Decide and record a question as a probe; return the snapshot that answered, the question and the decision id."""
         asked.intent = pb.INTENT_PROBE
-        answer = self.check(call, asked)
-        assert self._last is not None
-        return self._last.snapshot, self._last.request, answer.decision_id
+        answer = pb.CheckResponse()
+        ruling = self._check(call, asked, answer)
+        return ruling.snapshot, ruling.request._replace(case_id=asked.case_id), answer.decision_id
+
+    def _check(self, call: Call, asked: pb.CheckRequest, answer: pb.CheckResponse) -> Ruling:
+        began = time.perf_counter_ns()
+        caller, door, received, _, _ = call
+        snapshot = self._snapshots.snapshot
+        ip, asserted = self._origin(call, asked, snapshot)
+        request_id = asked.request_id
+        _refuse_personal("request_id", request_id)
+        resource, purpose, case_id, observe = asked.resource, asked.purpose, asked.case_id, asked.observe
+        if case_id:
+            _check_case(snapshot, purpose, case_id)
+        member_ids = asked.member_ids
+        members = self._members(snapshot, resource, member_ids) if member_ids else ()
+        employee, tool, _ = caller
+        fields, action = tuple(asked.fields), asked.action or "read"
+        subjects = len(members) or len(member_ids) or asked.subject_count
+        probe, partial = asked.intent == pb.INTENT_PROBE, asked.allow_partial
+        question = (employee, tool, resource, fields, action, purpose, case_id != "", subjects, ip, probe, partial, observe)
+        ruling = self._rulings.find(snapshot, question, received)
+        if ruling is None:
+            request = Request(employee, tool, resource, fields, action, purpose, case_id, subjects, ip, probe, partial)
+            ruling = self._rule(snapshot, question, request, received, observe=observe)
+        decision = ruling.decision
+        valid_until = received + VALIDITY if decision.allow and not probe else 0
+        index = self._journal.append(
+            of_call(
+                ruling.record,
+                call,
+                case_id=case_id if decision.purpose_known or not case_id else self._digests.of(case_id),
+                members=members,
+                request_id=request_id,
+                session_id=asked.origin.session_id if asserted else "",
+                ip_asserted=asserted,
+                valid_until=valid_until,
+                latency_ns=time.perf_counter_ns() - began,
+            )
+        )
+        log_id = self._journal.log_id
+        answer.CopyFrom(ruling.answer)
+        answer.decision_id = record_id(log_id, index)
+        answer.valid_until = valid_until
+        position = answer.record
+        position.log_id = log_id
+        position.index = index
+        if valid_until and not observe:
+            self._pending.add(index, caller, valid_until, resource)
+        self._meter.decision(door, tool, decision)
+        return ruling
+
+    def _rule(self, snapshot: Snapshot, question: Question, request: Request, now: int, *, observe: bool) -> Ruling:
+        decision = decide(snapshot, request, now)
+        own = request.resource.startswith(OWN_DATABASE + ".") and decision.resource_known
+        record = access_record(request, decision, snapshot, self._digests, observe=observe, own=own)
+        answer = _answer(snapshot, request, decision, observe=observe)
+        return self._rulings.rule(snapshot, question, request, decision, record, answer, now)
 
     def question_of(self, call: Call, asked: pb.CheckRequest, employee: EmployeeKey, tool: str) -> tuple[Snapshot, Request]:
         """Put a question as somebody else would, as a probe; nothing is decided or recorded.
@@ -193,9 +169,8 @@ class Desk:
         return self._conclude(call, request, decision, snapshot, "")
 
     def _conclude(self, call: Call, request: Request, decision: Decision, snapshot: Snapshot, request_id: str) -> str:
-        index = self._journal.append(
-            access_record(call, request, decision, snapshot, self._digests, request_id=request_id, own=True)
-        )
+        described = access_record(request, decision, snapshot, self._digests, own=True)
+        index = self._journal.append(of_call(described, call, request_id=request_id))
         self._meter.decision(call.door, call.caller.tool, decision)
         decision_id = record_id(self._journal.log_id, index)
         if not decision.allow:
@@ -225,35 +200,30 @@ class Desk:
         table = snapshot.bundle.catalog.tables.get(resource)
         return () if table is None else self._references.of(table.subjects_of, member_ids, table.key_type)
 
-    def _answer(
-        self,
-        answer: pb.CheckResponse,
-        snapshot: Snapshot,
-        request: Request,
-        decision: Decision,
-        valid_until: int,
-        observe: bool,
-    ) -> None:
-        """Put a decision into an empty answer, all but where its record lies."""
-        answer.decision = pb.DECISION_ALLOW if decision.allow else pb.DECISION_DENY
-        answer.reason = decision.reason
-        answer.policy_revision = decision.policy_revision
-        answer.grant_revision = decision.grant_revision
-        answer.valid_until = valid_until
-        answer.help = decision.help
-        answer.role_path.extend(decision.role_path)
-        fields = answer.fields
-        obligations = answer.obligations
-        for name, effect, mask, reason, rule, grants, _ in decision.fields:
-            fields.add(name=name, effect=_EFFECTS[effect], mask=mask, reason=reason, rule=rule, grant_ids=grants)
-            if decision.allow and effect is Effect.MASKED:
-                obligations.add(kind=pb.OBLIGATION_KIND_MASK, field=name, mask=mask)
-        if valid_until and not observe:
-            tool = snapshot.bundle.tools.get(request.tool)
-            if request.subjects:
-                obligations.add(kind=pb.OBLIGATION_KIND_LIMIT_SUBJECTS, limit=request.subjects)
-            if tool is not None and tool.confirm == "required":
-                obligations.add(kind=pb.OBLIGATION_KIND_CONFIRM_READ)
+
+def _answer(snapshot: Snapshot, request: Request, decision: Decision, *, observe: bool) -> pb.CheckResponse:
+    """Put a decision into an answer, all but its period and where its record lies."""
+    answer = pb.CheckResponse(
+        decision=pb.DECISION_ALLOW if decision.allow else pb.DECISION_DENY,
+        reason=decision.reason,
+        policy_revision=decision.policy_revision,
+        grant_revision=decision.grant_revision,
+        help=decision.help,
+        role_path=decision.role_path,
+    )
+    fields = answer.fields
+    obligations = answer.obligations
+    for name, effect, mask, reason, rule, grants, _ in decision.fields:
+        fields.add(name=name, effect=_EFFECTS[effect], mask=mask, reason=reason, rule=rule, grant_ids=grants)
+        if decision.allow and effect is Effect.MASKED:
+            obligations.add(kind=pb.OBLIGATION_KIND_MASK, field=name, mask=mask)
+    if decision.allow and not request.probe and not observe:
+        tool = snapshot.bundle.tools.get(request.tool)
+        if request.subjects:
+            obligations.add(kind=pb.OBLIGATION_KIND_LIMIT_SUBJECTS, limit=request.subjects)
+        if tool is not None and tool.confirm == "required":
+            obligations.add(kind=pb.OBLIGATION_KIND_CONFIRM_READ)
+    return answer
 
 
 def _refuse_personal(field: str, value: str) -> None:

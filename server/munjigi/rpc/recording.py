@@ -16,25 +16,18 @@ from munjigi.rpc.call import Call
 
 
 def access_record(
-    call: Call,
     request: Request,
     decision: Decision,
     snapshot: Snapshot,
     digests: NameDigests,
     *,
-    members: tuple[str, ...] = (),
-    request_id: str = "",
-    session_id: str = "",
-    ip_asserted: bool = False,
     observe: bool = False,
     own: bool = False,
-    valid_until: int = 0,
-    latency_ns: int = 0,
 ) -> AccessRecord:
-    """Describe one decision. `latency_ns` is the time from the call's arrival to its verdict."""
+    """Describe one decision, all but the call that it answers: `of_call` adds that."""
     unknown = decision.unknown_fields
-    caller = call.caller
-    person = snapshot.grants.person(caller.employee)
+    employee = request.employee
+    person = snapshot.grants.person(employee)
     classes: dict[str, None] = {}
     fields = []
     for name, effect, mask, reason, rule, grants, field_classes in decision.fields:
@@ -42,29 +35,21 @@ def access_record(
         for each in field_classes:
             classes[each] = None
     return AccessRecord(
-        issuer=caller.employee.issuer,
-        employee=caller.employee.subject,
+        issuer=employee.issuer,
+        employee=employee.subject,
         principal_type=person.principal_type if person is not None else "",
-        tool=caller.tool,
-        peer=caller.peer,
+        tool=request.tool,
         ip=request.ip,
-        ip_asserted=ip_asserted,
-        session_id=session_id,
-        request_id=request_id,
-        trace_id=call.trace_id,
-        span_id=call.span_id,
-        door=call.door,
+        door="",
         action=request.action if decision.action_known else digests.of(request.action),
         resource=request.resource if decision.resource_known else digests.of(request.resource),
         purpose=request.purpose if decision.purpose_known else digests.of(request.purpose),
-        case_id=request.case_id if decision.purpose_known or not request.case_id else digests.of(request.case_id),
         decision="ALLOW" if decision.allow else "DENY",
         reason=decision.reason,
         fields=tuple(fields),
         data_classes=tuple(classes),
         rule=decision.rule,
         role_path=decision.role_path,
-        members=members,
         subject_count=request.subjects,
         probe=request.probe,
         observe=observe,
@@ -72,21 +57,36 @@ def access_record(
         own=own,
         policy_revision=decision.policy_revision,
         grant_revision=decision.grant_revision,
-        valid_until=valid_until,
-        latency_ns=latency_ns,
-        asked_at=call.received,
     )
 
 
-def about_others(
-    record: AccessRecord, members: tuple[str, ...], request_id: str, session_id: str, latency_ns: int, *, ip_asserted: bool
+def of_call(
+    described: AccessRecord,
+    call: Call,
+    *,
+    case_id: str = "",
+    members: tuple[str, ...] = (),
+    request_id: str = "",
+    session_id: str = "",
+    ip_asserted: bool = False,
+    valid_until: int = 0,
+    latency_ns: int = 0,
 ) -> AccessRecord:
-    """Describe the same decision for an equal question of the same call about other members."""
-    other = copy(record)
-    other.clock_stepped = False
-    other.members = members
-    other.request_id = request_id
-    other.session_id = session_id
-    other.ip_asserted = ip_asserted
-    other.latency_ns = latency_ns
-    return other
+    """Return the record of one call that `described` decides. `latency_ns` is the time from the question to its verdict.
+
+    `case_id` must be safe to be written down.
+    """
+    record = copy(described)
+    record.peer = call.caller.peer
+    record.trace_id = call.trace_id
+    record.span_id = call.span_id
+    record.door = call.door
+    record.asked_at = call.received
+    record.case_id = case_id
+    record.members = members
+    record.request_id = request_id
+    record.session_id = session_id
+    record.ip_asserted = ip_asserted
+    record.valid_until = valid_until
+    record.latency_ns = latency_ns
+    return record

@@ -1,0 +1,29 @@
+"""How long a decision stands: until when the same question of the same employee gets the same answer from one snapshot.
+
+`decide` looks at time in three places only: the periods of grants, the periods of facts, and the calendar's hour, weekday
+and holiday, which change with a minute at the earliest. Between two such moments equal questions have equal answers.
+"""
+
+from __future__ import annotations
+
+from munjigi.decision.snapshot import Snapshot
+from munjigi.kernel.identity import EmployeeKey
+from munjigi.policy.calendar import MINUTE
+
+
+def stands_until(snapshot: Snapshot, employee: EmployeeKey, now: int) -> int:
+    """Return the first moment after `now` (both UTC nanoseconds) at which a decision about `employee` could be another."""
+    until = (now // MINUTE + 1) * MINUTE
+    for grant in snapshot.grants.of(employee):
+        if now < grant.starts_at < until:
+            until = grant.starts_at
+        if now < grant.ends_at < until:
+            until = grant.ends_at
+    person = snapshot.grants.person(employee)
+    if person is not None:
+        for fact in person.facts:
+            if now < fact.starts_at < until:
+                until = fact.starts_at
+            if now < fact.ends_at < until:
+                until = fact.ends_at
+    return until
