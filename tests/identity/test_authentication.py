@@ -231,6 +231,24 @@ def test_the_memory_of_callers_is_bounded():
     assert len(desk.authenticator._known) == 3
 
 
+def test_no_token_is_kept():
+    desk = Desk()
+    metadata = [bearer(sign()), tool_header(sign_tool())]
+    caller = desk.ask(metadata)
+    kept = repr(desk.authenticator._known)
+    assert caller.employee.subject in kept
+    assert not any(part in kept for _, token in metadata for part in token.split("."))
+
+
+def test_a_cached_caller_is_found_by_all_that_was_presented():
+    desk = Desk()
+    desk.ask([bearer(sign()), tool_header(sign_tool())])
+    authorization, token = bearer(sign())[1], sign_tool()
+    shifted = [("authorization", authorization + token[:1]), ("munjigi-tool-token", token[1:])]  # the same bytes, cut elsewhere
+    assert reason(desk.ask, shifted).startswith("TOOL_TOKEN")
+    assert reason(desk.ask, [("authorization", authorization)]) == "TOOL_TOKEN_MISSING"
+
+
 def test_a_name_that_two_tools_share_names_none():
     tools = {"one": tool("crm-desk"), "two": tool("crm-desk")}
     assert reason(Desk().ask, [bearer(sign()), tool_header(sign_tool())], tools=tools) == "TOOL_UNKNOWN"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
 from typing import Final, NamedTuple, Protocol
 
 from munjigi.audit.records import SignInRecord
@@ -100,7 +101,7 @@ class Authenticator:
         self._by_subject: dict[str, Tool] = {}
         self._employee_epoch = employees.epoch
         self._tool_epoch = tool_tokens.epoch if tool_tokens else None
-        self._known: OrderedDict[tuple[Presented, tuple[str, ...] | None, ListenerTrust], _Known] = OrderedDict()
+        self._known: OrderedDict[tuple[object, ...], _Known] = OrderedDict()
 
     def admit(
         self,
@@ -122,7 +123,7 @@ class Authenticator:
             self._tool_tokens is not None and self._tool_tokens.epoch is not self._tool_epoch
         ):
             self._take_keys()
-        key = (presented, peer_certificate_uris, trust)
+        key = (*_digest(presented), peer_certificate_uris, trust)
         known = self._known.get(key)
         if known is not None and known.not_before <= now < known.expires_at:
             self._known.move_to_end(key)
@@ -228,6 +229,14 @@ class Authenticator:
         self._known.clear()
         self._employee_epoch = self._employees.epoch
         self._tool_epoch = self._tool_tokens.epoch if self._tool_tokens else None
+
+
+def _digest(presented: Presented) -> tuple[object, ...]:
+    """Stand for what was presented: tokens take much memory, and one that is not kept cannot be stolen from it."""
+    authorization, tool_token, forwarded, repeated = presented
+    tokens = f"{authorization}{tool_token}".encode("utf-8", "surrogatepass")
+    # Where one token ends and whether there is another: no two presentations share all of these.
+    return sha256(tokens).digest(), len(authorization or ""), authorization is None, tool_token is None, forwarded, repeated
 
 
 def _unambiguous(named: Iterable[tuple[str, Tool]]) -> dict[str, Tool]:
