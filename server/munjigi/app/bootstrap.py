@@ -233,22 +233,31 @@ def _verifiers(settings: Settings, keys: FileKeys | UrlKeys) -> tuple[TokenVerif
 
 
 def make_grpcio(gateway: Gateway, *, behind_native: bool) -> GrpcioFront:
-    """Make the grpcio front. Behind the native one its peer is a local socket, so it must believe nothing more."""
-    settings = gateway.settings
-    if behind_native:
-        return GrpcioFront((), gateway.pipeline, gateway.committer, ListenerTrust(), None)
-    if not settings.tls:
-        front = GrpcioFront(gateway.methods, gateway.pipeline, gateway.committer, gateway.trust)
-        front.listen(settings.grpc_address)
-    else:
-        from munjigi.adapters.identity.authority import certificate_uris  # noqa: PLC0415  # x509 costs start time and memory
+    """Make the grpcio front.
 
-        front = GrpcioFront(gateway.methods, gateway.pipeline, gateway.committer, gateway.trust, certificate_uris)
-        assert settings.tls_certificate is not None
-        assert settings.tls_key is not None
-        assert settings.tls_client_authority is not None
-        credentials = server_credentials(
-            settings.tls_certificate.read_bytes(), settings.tls_key.read_bytes(), settings.tls_client_authority.read_bytes()
-        )
-        front.listen(settings.grpc_address, credentials)
+    Behind the native one it serves streams, and the caller adds its private socket. What is passed on to that has a local
+    peer, so a header that a proxy set is not believed there, and streams need a listener of their own.
+    """
+    settings = gateway.settings
+    methods, trust = gateway.methods, gateway.trust
+    address, secure = settings.grpc_address, settings.tls
+    if behind_native:
+        address, secure = settings.stream_address, bool(settings.stream_address)
+        methods = tuple(each for each in methods if each.streaming and (secure or not trust.forwarded_certificate))
+        trust = ListenerTrust(tool_tokens=trust.tool_tokens)
+    if not secure:
+        front = GrpcioFront(methods, gateway.pipeline, gateway.committer, trust)
+        if address:
+            front.listen(address)
+        return front
+    from munjigi.adapters.identity.authority import certificate_uris  # noqa: PLC0415  # x509 costs start time and memory
+
+    front = GrpcioFront(methods, gateway.pipeline, gateway.committer, trust, certificate_uris)
+    assert settings.tls_certificate is not None
+    assert settings.tls_key is not None
+    assert settings.tls_client_authority is not None
+    credentials = server_credentials(
+        settings.tls_certificate.read_bytes(), settings.tls_key.read_bytes(), settings.tls_client_authority.read_bytes()
+    )
+    front.listen(address, credentials)
     return front

@@ -37,6 +37,10 @@ class Settings(BaseSettings):
         1.0, ge=0, le=3600, description="How often the policy home is looked at; 0 reloads only on request. Seconds."
     )
     grpc_address: str = Field("127.0.0.1:7443", description="gRPC listener: `host:port`, or `unix:/path` for the native front.")
+    stream_address: str = Field(
+        "",
+        description="Listener of CheckStream with TLS, beside a native front behind a proxy: `host:port`. The `tls_` settings are its.",
+    )
     http_address: str = Field("127.0.0.1:9464", description="HTTP listener of /metrics, /healthz and /readyz: `host:port`.")
     front: Literal["auto", "native", "grpcio"] = Field(
         "auto", description="gRPC server. `auto`: native without TLS where its wheel exists, else grpcio."
@@ -85,8 +89,8 @@ class Settings(BaseSettings):
 
     @property
     def tls(self) -> bool:
-        """Tell whether the gRPC listener speaks TLS."""
-        return self.tls_certificate is not None
+        """Tell whether the listener of `grpc_address` speaks TLS."""
+        return self.tls_certificate is not None and not self.stream_address
 
     @property
     def unix_socket(self) -> bool:
@@ -142,7 +146,7 @@ def refuse_unsafe(settings: Settings) -> None:
             "let Prometheus scrape through a proxy with TLS, or run its agent on this host",
         ),
         (
-            settings.tls and (settings.tls_key is None or settings.tls_client_authority is None),
+            settings.tls_certificate is not None and (settings.tls_key is None or settings.tls_client_authority is None),
             "tls_certificate is set without tls_key and tls_client_authority",
             "set all three",
         ),
@@ -150,6 +154,11 @@ def refuse_unsafe(settings: Settings) -> None:
             settings.tls and settings.front == "native",
             "the native front has no TLS",
             "set MUNJIGI_FRONT=grpcio, or put a proxy before a Unix socket",
+        ),
+        (
+            bool(settings.stream_address) and (settings.tls_certificate is None or settings.front == "grpcio"),
+            "stream_address is for TLS beside a native front",
+            "set the three MUNJIGI_TLS_ settings; without a native front, leave it out: streams run on grpc_address",
         ),
         (
             settings.forwarded_certificate and (not settings.unix_socket or settings.tls),

@@ -115,7 +115,8 @@ async def _serve_native(gateway: Gateway, grpcio: GrpcioFront, socket: Path, sto
     from munjigi.rpc.front_native import NativeFront  # noqa: PLC0415  # its wheel does not exist everywhere
 
     settings = gateway.settings
-    front = NativeFront(settings.grpc_address, gateway.methods, gateway.pipeline, gateway.committer, gateway.trust)
+    unary = [method for method in gateway.methods if not method.streaming]
+    front = NativeFront(settings.grpc_address, unary, gateway.pipeline, gateway.committer, gateway.trust)
     grpcio.listen(f"unix:{socket}")
     await grpcio.start()
     front.set_fallback(str(socket))

@@ -42,10 +42,11 @@ Handler = Callable[[Call, Any], Message | Awaitable[Message]]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A unary RPC. A plain function answers on the event loop; a coroutine function may wait.
+    """An RPC. A plain function answers on the event loop; a coroutine function may wait.
 
     Either way the answer leaves only after everything appended to the journal before it is durable.
-    `open` methods (health) need no credentials. `validate` runs the protovalidate rules of the request.
+    `open` methods (health) need no credentials. Of a `streaming` method each message of the call, both ways, is a
+    request and its answer; its handler is a plain function.
     """
 
     service: str
@@ -53,6 +54,7 @@ class Method:
     request_type: type[Message]
     handler: Handler
     open: bool = False
+    streaming: bool = False
 
     @property
     def path(self) -> str:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from munjigi.audit.journal import Journal
 from munjigi.audit.records import ConfirmRecord
-from munjigi.kernel.errors import FailedPrecondition, InvalidArgument, MunjigiError, NotFound, PermissionDenied
+from munjigi.kernel.errors import FailedPrecondition, InvalidArgument, MunjigiError, NotFound, PermissionDenied, ResourceExhausted
 from munjigi.kernel.ids import parse_record_id
 from munjigi.kernel.references import MemberReferences
 from munjigi.rpc.call import Call, Method
@@ -46,6 +46,7 @@ class DecisionService:
         return [
             Method(_SERVICE, "Check", pb.CheckRequest, self.check),
             Method(_SERVICE, "BatchCheck", pb.BatchCheckRequest, self.batch_check),
+            Method(_SERVICE, "CheckStream", pb.CheckStreamRequest, self.check_of_stream, streaming=True),
             Method(_SERVICE, "ConfirmRead", pb.ConfirmReadRequest, self.confirm_read),
         ]
 
@@ -53,6 +54,17 @@ class DecisionService:
         """Decide one access."""
         self.take(call, 1)
         return self._desk.check(call, request)
+
+    def check_of_stream(self, call: Call, request: pb.CheckStreamRequest) -> pb.CheckStreamResponse:
+        """Decide one question of a stream; what is wrong with it concerns it alone."""
+        answer = pb.CheckStreamResponse(id=request.id)
+        try:
+            validate(request.check)
+            self.take(call, 1)
+            self._desk.check(call, request.check, answer.response)
+        except (InvalidArgument, ResourceExhausted) as error:
+            _explain(answer.error, error)
+        return answer
 
     def take(self, call: Call, count: int) -> None:
         """Count questions against the rate of the calling tool. Raises `ResourceExhausted` when it is used up."""

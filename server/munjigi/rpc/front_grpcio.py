@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import grpc
@@ -20,6 +21,7 @@ from munjigi.rpc.credentials import credentials_of
 from munjigi.rpc.pipeline import MAX_REQUEST_BYTES, Pipeline
 from munjigi.rpc.ports import Durability
 from munjigi.rpc.status import DETAILS_KEY, render
+from munjigi.rpc.streams import Streams
 
 CertificateUris = Callable[[bytes], tuple[str, ...]]
 _OPTIONS: Final = (
@@ -47,10 +49,15 @@ class GrpcioFront:
         self._durability = durability
         self._listener = listener
         self._certificate_uris = certificate_uris
+        self._streams = Streams(durability)
         self.server = aio.server(options=_OPTIONS)
         services: dict[str, dict[str, grpc.RpcMethodHandler[bytes, bytes]]] = {}
         for method in methods:
-            handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(self._serve(method))
+            handler: grpc.RpcMethodHandler[bytes, bytes] = (
+                grpc.stream_stream_rpc_method_handler(self._serve_stream(method))
+                if method.streaming
+                else grpc.unary_unary_rpc_method_handler(self._serve(method))
+            )
             services.setdefault(method.service, {})[method.name] = handler
         for service, handlers in services.items():
             self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
@@ -77,6 +84,7 @@ class GrpcioFront:
 
     async def stop(self, grace: float) -> None:
         """Refuse new calls, let those under way be answered for `grace` seconds, close."""
+        self._streams.drain()
         await self.server.stop(grace)
 
     def _serve(self, method: Method) -> Callable[[bytes, aio.ServicerContext[Any, Any]], Any]:
@@ -102,6 +110,27 @@ class GrpcioFront:
                 return result
             status = render(result)
             return await context.abort(_STATUS[status.code], status.message, ((DETAILS_KEY, status.details),))
+
+        return serve
+
+    def _serve_stream(self, method: Method) -> Callable[[Any, aio.ServicerContext[Any, Any]], Any]:
+        pipeline, listener = self._pipeline, self._listener
+
+        async def serve(_: Any, context: aio.ServicerContext[Any, Any]) -> None:
+            async def read() -> bytes | None:
+                message = await context.read()
+                return None if message is aio.EOF else message
+
+            try:
+                credentials = credentials_of(
+                    context.invocation_metadata() or (), context.peer(), self._peer_uris(context), listener
+                )
+                await self._streams.serve(read, context.write, partial(pipeline.start_at_once, method, credentials))
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # noqa: BLE001  # see _serve
+                status = render(error)
+                await context.abort(_STATUS[status.code], status.message, ((DETAILS_KEY, status.details),))
 
         return serve
 

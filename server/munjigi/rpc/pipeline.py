@@ -80,6 +80,12 @@ class Pipeline:
             raise
         return self._finish(method, answer, began)
 
+    def start_at_once(self, method: Method, credentials: CallCredentials, payload: bytes) -> bytes:
+        """Run one message of a streaming method, whose handler answers at once. Raises what `start` raises."""
+        answer = self.start(method, payload, credentials)
+        assert isinstance(answer, bytes)
+        return answer
+
     async def _finish(self, method: Method, answer: Awaitable[Message], began: float) -> bytes:
         reason = "INTERNAL"
         try:

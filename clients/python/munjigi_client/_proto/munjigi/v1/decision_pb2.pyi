@@ -187,6 +187,24 @@ class BatchCheckResponse(_message.Message):
     results: _containers.RepeatedCompositeFieldContainer[BatchCheckResult]
     def __init__(self, results: _Optional[_Iterable[_Union[BatchCheckResult, _Mapping]]] = ...) -> None: ...
 
+class CheckStreamRequest(_message.Message):
+    __slots__ = ("id", "check")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CHECK_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    check: CheckRequest
+    def __init__(self, id: _Optional[str] = ..., check: _Optional[_Union[CheckRequest, _Mapping]] = ...) -> None: ...
+
+class CheckStreamResponse(_message.Message):
+    __slots__ = ("id", "response", "error")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    response: CheckResponse
+    error: ItemError
+    def __init__(self, id: _Optional[str] = ..., response: _Optional[_Union[CheckResponse, _Mapping]] = ..., error: _Optional[_Union[ItemError, _Mapping]] = ...) -> None: ...
+
 class ConfirmItem(_message.Message):
     __slots__ = ("decision_id", "row_count", "member_ids", "outcome")
     DECISION_ID_FIELD_NUMBER: _ClassVar[int]

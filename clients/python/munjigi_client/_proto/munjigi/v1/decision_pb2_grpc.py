@@ -50,6 +50,11 @@ class DecisionServiceStub:
                 request_serializer=munjigi_dot_v1_dot_decision__pb2.BatchCheckRequest.SerializeToString,
                 response_deserializer=munjigi_dot_v1_dot_decision__pb2.BatchCheckResponse.FromString,
                 _registered_method=True)
+        self.CheckStream = channel.stream_stream(
+                '/munjigi.v1.DecisionService/CheckStream',
+                request_serializer=munjigi_dot_v1_dot_decision__pb2.CheckStreamRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_decision__pb2.CheckStreamResponse.FromString,
+                _registered_method=True)
         self.ConfirmRead = channel.unary_unary(
                 '/munjigi.v1.DecisionService/ConfirmRead',
                 request_serializer=munjigi_dot_v1_dot_decision__pb2.ConfirmReadRequest.SerializeToString,
@@ -91,6 +96,14 @@ class DecisionServiceServicer:
     def BatchCheck(self, request, context):
         """Decides up to 1,000 accesses of one employee and tool in one durable commit. One result or
         one status per item, in the order of the items; a bad item does not fail its neighbours.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckStream(self, request_iterator, context):
+        """Decides accesses one after the other over one call; answers carry the questions' ids and come in any order. Served by
+        grpcio; where the native front listens in the clear it passes the call on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,6 +152,11 @@ def add_DecisionServiceServicer_to_server(servicer, server):
                     servicer.BatchCheck,
                     request_deserializer=munjigi_dot_v1_dot_decision__pb2.BatchCheckRequest.FromString,
                     response_serializer=munjigi_dot_v1_dot_decision__pb2.BatchCheckResponse.SerializeToString,
+            ),
+            'CheckStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.CheckStream,
+                    request_deserializer=munjigi_dot_v1_dot_decision__pb2.CheckStreamRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_decision__pb2.CheckStreamResponse.SerializeToString,
             ),
             'ConfirmRead': grpc.unary_unary_rpc_method_handler(
                     servicer.ConfirmRead,
@@ -221,6 +239,33 @@ class DecisionService:
             '/munjigi.v1.DecisionService/BatchCheck',
             munjigi_dot_v1_dot_decision__pb2.BatchCheckRequest.SerializeToString,
             munjigi_dot_v1_dot_decision__pb2.BatchCheckResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/munjigi.v1.DecisionService/CheckStream',
+            munjigi_dot_v1_dot_decision__pb2.CheckStreamRequest.SerializeToString,
+            munjigi_dot_v1_dot_decision__pb2.CheckStreamResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,10 @@ class DecisionServiceStub:
     """Decides up to 1,000 accesses of one employee and tool in one durable commit. One result or
     one status per item, in the order of the items; a bad item does not fail its neighbours.
     """
+    CheckStream: _grpc.StreamStreamMultiCallable[_decision_pb2.CheckStreamRequest, _decision_pb2.CheckStreamResponse]
+    """Decides accesses one after the other over one call; answers carry the questions' ids and come in any order. Served by
+    grpcio; where the native front listens in the clear it passes the call on.
+    """
     ConfirmRead: _grpc.UnaryUnaryMultiCallable[_decision_pb2.ConfirmReadRequest, _decision_pb2.ConfirmReadResponse]
     """Confirms that reads which were allowed took place (or did not). Same employee and tool as the
     decision, before its `valid_until`, idempotent by `decision_id`.
@@ -76,6 +80,10 @@ class DecisionServiceAsyncStub(DecisionServiceStub):
     BatchCheck: _aio.UnaryUnaryMultiCallable[_decision_pb2.BatchCheckRequest, _decision_pb2.BatchCheckResponse]  # type: ignore[assignment]
     """Decides up to 1,000 accesses of one employee and tool in one durable commit. One result or
     one status per item, in the order of the items; a bad item does not fail its neighbours.
+    """
+    CheckStream: _aio.StreamStreamMultiCallable[_decision_pb2.CheckStreamRequest, _decision_pb2.CheckStreamResponse]  # type: ignore[assignment]
+    """Decides accesses one after the other over one call; answers carry the questions' ids and come in any order. Served by
+    grpcio; where the native front listens in the clear it passes the call on.
     """
     ConfirmRead: _aio.UnaryUnaryMultiCallable[_decision_pb2.ConfirmReadRequest, _decision_pb2.ConfirmReadResponse]  # type: ignore[assignment]
     """Confirms that reads which were allowed took place (or did not). Same employee and tool as the
@@ -117,6 +125,16 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_decision_pb2.BatchCheckResponse, _abc.Awaitable[_decision_pb2.BatchCheckResponse]]:
         """Decides up to 1,000 accesses of one employee and tool in one durable commit. One result or
         one status per item, in the order of the items; a bad item does not fail its neighbours.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckStream(
+        self,
+        request_iterator: _MaybeAsyncIterator[_decision_pb2.CheckStreamRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_decision_pb2.CheckStreamResponse], _abc.AsyncIterator[_decision_pb2.CheckStreamResponse]]:
+        """Decides accesses one after the other over one call; answers carry the questions' ids and come in any order. Served by
+        grpcio; where the native front listens in the clear it passes the call on.
         """
 
     @_abc_1.abstractmethod

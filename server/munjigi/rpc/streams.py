@@ -1,0 +1,97 @@
+"""A bidirectional call: each message is a request of its own, through every gate, and is answered when its record is durable.
+
+What has arrived together shares a commit. At most `IN_FLIGHT` messages are read and not yet taken by the client: then
+nothing more is read, and HTTP/2's flow control holds the client back, so a client that does not read costs no memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+from munjigi.kernel.errors import Unavailable
+from munjigi.rpc.ports import Durability
+
+IN_FLIGHT: Final = 256
+
+
+class Streams:
+    """The bidirectional calls that are under way on one front."""
+
+    def __init__(self, durability: Durability) -> None:
+        self._durability = durability
+        self._readers: set[asyncio.Task[None]] = set()
+        self._draining = False
+
+    def drain(self) -> None:
+        """Read no more. What was read is answered, then the calls end with `Unavailable` DRAINING."""
+        self._draining = True
+        for reader in self._readers:
+            reader.cancel()
+
+    async def serve(
+        self,
+        read: Callable[[], Awaitable[bytes | None]],
+        write: Callable[[bytes], Awaitable[None]],
+        start: Callable[[bytes], bytes],
+    ) -> None:
+        """Serve one call: until `read` returns None, `start` answers each message and `write` sends the answers.
+
+        Raises what `start` raises, after the answers to everything before it; `AuditUnavailable` when a record can't be
+        made durable; `Unavailable` DRAINING when the gateway stops.
+        """
+        room = asyncio.Semaphore(IN_FLIGHT)
+        ready: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue()
+
+        def settle(answer: bytes | BaseException | None, failure: Exception | None) -> None:
+            ready.put_nowait(failure or answer)
+
+        reader = asyncio.ensure_future(self._read(room, read, start, settle))
+        writer = asyncio.ensure_future(_write(room, ready, write))
+        self._readers.add(reader)
+        if self._draining:
+            reader.cancel()
+        try:
+            await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
+            if not writer.done():
+                # Waiters are called back in order, so this comes after every answer.
+                self._durability.when_durable(partial(settle, self._ending(reader)))
+            await writer
+        finally:
+            self._readers.discard(reader)
+            for task in (reader, writer):
+                task.cancel()
+                with suppress(asyncio.CancelledError, Exception):
+                    await task
+
+    async def _read(
+        self,
+        room: asyncio.Semaphore,
+        read: Callable[[], Awaitable[bytes | None]],
+        start: Callable[[bytes], bytes],
+        settle: Callable[[bytes, Exception | None], None],
+    ) -> None:
+        while True:
+            await room.acquire()
+            payload = await read()
+            if payload is None:
+                return
+            self._durability.when_durable(partial(settle, start(payload)))
+
+    def _ending(self, reader: asyncio.Task[None]) -> BaseException | None:
+        if reader.cancelled():
+            return Unavailable("DRAINING", "The gateway is stopping; ask another one or try again.")
+        return reader.exception()
+
+
+async def _write(
+    room: asyncio.Semaphore, ready: asyncio.Queue[bytes | BaseException | None], write: Callable[[bytes], Awaitable[None]]
+) -> None:
+    while (answer := await ready.get()) is not None:
+        if isinstance(answer, BaseException):
+            raise answer
+        await write(answer)
+        room.release()
