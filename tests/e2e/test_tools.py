@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 from e2e_asking import question, reason_of
-from running import Daemon, Stubs, serving
+from running import Daemon, Stubs, free_port, serving
 
 from munjigi.adapters.identity.authority import TlsFiles, init_tls, server_files, tool_files, tool_uri
 from munjigi.adapters.identity.local_issuer import mint_employee, mint_tool
@@ -46,7 +46,7 @@ def channel(daemon: Daemon, server_authority: Path, client: TlsFiles | None) -> 
 
 def ask(over: grpc.Channel, *metadata: tuple[str, str]) -> pb.CheckResponse:
     with over:
-        return Stubs(over).decision.Check(question(), metadata=metadata, timeout=5)
+        return Stubs(over).decision.Check(question(), metadata=metadata, timeout=30)
 
 
 def bearer(daemon: Daemon, tool: str = "crm-desk") -> tuple[str, str]:
@@ -105,6 +105,44 @@ def test_the_native_front_is_refused_with_tls(tls: Daemon, tmp_path: Path) -> No
     assert native.process.wait(10) == 1
 
 
+def test_streams_beside_a_native_front_have_a_listener_with_tls(tmp_path: Path) -> None:
+    state_dir = tmp_path / "var"
+    state_dir.mkdir(mode=0o700)
+    init_tls(state_dir, ["crm-desk"], now=time.time_ns())
+    files, desk = server_files(state_dir), tool_files(state_dir, "crm-desk")
+    address = f"127.0.0.1:{free_port()}"
+    tls = {
+        "MUNJIGI_TLS_CERTIFICATE": str(files.certificate),
+        "MUNJIGI_TLS_KEY": str(files.key),
+        "MUNJIGI_TLS_CLIENT_AUTHORITY": str(files.authority),
+    }
+    with serving(state_dir, MUNJIGI_FRONT="native", MUNJIGI_STREAM_ADDRESS=address, **tls) as daemon:
+        credentials = grpc.ssl_channel_credentials(
+            desk.authority.read_bytes(), desk.key.read_bytes(), desk.certificate.read_bytes()
+        )
+        message = pb.CheckStreamRequest(id="1", check=question())
+        with grpc.secure_channel(address, credentials) as over:
+            call = Stubs(over).decision.CheckStream(iter([message]), metadata=(bearer(daemon),), timeout=30)
+            assert next(call).response.decision == pb.DECISION_ALLOW
+            with pytest.raises(grpc.RpcError) as refused:  # everything else is the native front's
+                Stubs(over).decision.Check(question(), metadata=(bearer(daemon),), timeout=30)
+            assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
+        with daemon.channel() as over:  # the same call by the native front, without the certificate
+            with pytest.raises(grpc.RpcError) as refused:
+                next(Stubs(over).decision.CheckStream(iter([message]), metadata=(bearer(daemon),), timeout=30))
+            assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
+            assert ask(daemon.channel(), *daemon.credentials("cs.kim")).decision == pb.DECISION_ALLOW
+
+
+@pytest.mark.parametrize("given", [{}, {"MUNJIGI_FRONT": "grpcio"}])
+def test_a_stream_listener_without_tls_or_native_front_is_refused(tmp_path: Path, given: dict[str, str]) -> None:
+    daemon = Daemon(tmp_path / "var", MUNJIGI_STREAM_ADDRESS=f"127.0.0.1:{free_port()}", **given)
+    daemon.launch()
+    daemon.wait_for("leave it out")
+    assert daemon.process is not None
+    assert daemon.process.wait(30) == 1
+
+
 @pytest.fixture(scope="module", params=["native", "grpcio"])
 def behind_proxy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     folder = tmp_path_factory.mktemp(f"proxied-{request.param}")
@@ -146,14 +184,14 @@ def test_behind_a_proxy_exactly_one_element_with_one_uri_names_the_tool(behind_p
         assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
 
 
-def test_the_server_behind_the_native_front_has_none_of_our_methods_and_a_private_socket(tmp_path: Path) -> None:
+def test_the_server_behind_the_native_front_has_streams_only_and_a_private_socket(tmp_path: Path) -> None:
     """A call that was handed on arrives from a local socket and would look like a local peer."""
     with serving(tmp_path / "var", MUNJIGI_FRONT="native", TMPDIR=str(tmp_path)):
         (fallback,) = tmp_path.glob("munjigi-*/*.sock")
         assert fallback.parent.stat().st_mode & 0o777 == 0o700
         with grpc.insecure_channel(f"unix:{fallback}") as over, pytest.raises(grpc.RpcError) as refused:
             Stubs(over).decision.Check(
-                question(), metadata=[("x-forwarded-client-cert", f"URI={tool_uri('crm-desk')}")], timeout=5
+                question(), metadata=[("x-forwarded-client-cert", f"URI={tool_uri('crm-desk')}")], timeout=30
             )
         assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
 

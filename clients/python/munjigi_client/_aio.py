@@ -7,7 +7,7 @@ import functools
 import inspect
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 import grpc
@@ -20,10 +20,11 @@ from munjigi_client._calls import Token, check_request, item_error, provider_fai
 from munjigi_client._channel import TLS, open_channel
 from munjigi_client._coalescing import Credentials
 from munjigi_client._confirmations import CAPACITY, INTERVAL, PAUSE, VALIDITY, Book, Lost, Pending
-from munjigi_client._errors import ConfigurationError, ConfirmationsLost, Denied, MunjigiClientError, from_rpc
+from munjigi_client._errors import ConfigurationError, ConfirmationsLost, Denied, InvalidRequest, MunjigiClientError, from_rpc
 from munjigi_client._guard import Binding, FromCall
 from munjigi_client._masks import Mask
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+from munjigi_client._streaming import Asked
 from munjigi_client._types import Decision, Observation, Question, Whoami
 
 R = TypeVar("R")
@@ -171,6 +172,36 @@ class AsyncClient(BaseClient):
             for result in answer.results
         ]
 
+    async def check_stream(
+        self, questions: Iterable[Question] | AsyncIterable[Question]
+    ) -> AsyncIterator[tuple[Question, Decision | MunjigiClientError]]:
+        """Ask one question after the other over one call, and give each with its answer; see `Client.check_stream`."""
+        token = await _text(self._employee)
+        metadata = headers(self._credentials(token, await _text(self._tool)))
+        asked, source = Asked(observe=self._observe), _each(questions)
+
+        async def ask() -> AsyncIterator[pb.CheckStreamRequest]:
+            try:
+                async for question in source:
+                    yield asked.ask(question)
+            except InvalidRequest as error:
+                asked.problem = error
+
+        call = self._stream()(ask(), metadata=metadata)
+        try:
+            async for answer in call:
+                yield asked.answered(answer), self._streamed(answer, token)
+        except grpc.RpcError as error:
+            failure = from_rpc(error)
+            for question in asked.left():
+                yield question, self._no_answer(failure)
+            async for question in source:
+                yield question, self._no_answer(failure)
+        finally:
+            call.cancel()
+        if asked.problem is not None:
+            raise asked.problem
+
     async def flush(self, timeout: float = 5.0) -> None:
         """Send the confirmations that wait, now. Raises `ConfirmationsLost`."""
         await self._confirmations.flush(timeout)
@@ -307,3 +338,12 @@ async def _text(token: Any) -> str:
         raise
     except Exception as error:
         raise provider_failed(error) from error
+
+
+async def _each(questions: Iterable[Question] | AsyncIterable[Question]) -> AsyncIterator[Question]:
+    if isinstance(questions, AsyncIterable):
+        async for question in questions:
+            yield question
+    else:
+        for question in questions:
+            yield question

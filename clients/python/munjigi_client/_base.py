@@ -8,11 +8,12 @@ from typing import Any, Final, Protocol, Self
 
 from google.protobuf.message import Message
 
-from munjigi_client._calls import confirm_item, header, path_of, provider_failed
+from munjigi_client._calls import confirm_item, header, item_error, path_of, provider_failed
 from munjigi_client._coalescing import Credentials
 from munjigi_client._errors import ConfigurationError, MunjigiClientError
 from munjigi_client._masks import MASKS, Mask
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+from munjigi_client._streaming import PATH
 from munjigi_client._trial import TRIAL_TIMEOUT, Trial
 from munjigi_client._types import Decision, Observation, Outcome, Whoami, decision_from, permission_from
 
@@ -70,9 +71,23 @@ class BaseClient:
         if decision.must_confirm or outcome == "read":
             self._confirmations.add(confirm_item(decision.decision_id, outcome, rows, member_ids), decision.employee_token)
 
-    def _method(self, request: Message) -> Any:
+    def _stream(self) -> Any:
+        self._refuse_closed()
+        return self._channel.stream_stream(
+            PATH,
+            request_serializer=pb.CheckStreamRequest.SerializeToString,
+            response_deserializer=pb.CheckStreamResponse.FromString,
+        )
+
+    def _streamed(self, answer: pb.CheckStreamResponse, token: str) -> Decision | MunjigiClientError:
+        return self._decision(answer.response, token) if answer.HasField("response") else item_error(answer.error)
+
+    def _refuse_closed(self) -> None:
         if self._life["closed"]:
             raise ConfigurationError("CLIENT_CLOSED", "This client has been closed; make a new one.")
+
+    def _method(self, request: Message) -> Any:
+        self._refuse_closed()
         method: Any = self._methods.get(type(request))
         if method is None:
             path, response = path_of(request)

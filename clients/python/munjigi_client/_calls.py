@@ -21,8 +21,9 @@ METHODS: Final[Mapping[type[Message], tuple[str, type[Message]]]] = {
     for module in (decision_pb2, audit_pb2, grant_pb2, policy_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
     for method in service.methods
+    if not method.client_streaming
 }
-"""Every RPC has its own request type, so the request names the method: request -> path, response."""
+"""Every unary RPC has its own request type, so the request names the method: request -> path, response."""
 
 
 def path_of(request: Message) -> tuple[str, type[Message]]:

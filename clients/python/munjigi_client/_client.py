@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import atexit
 import functools
+import itertools
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 import grpc
@@ -21,6 +22,7 @@ from munjigi_client._errors import Denied, MunjigiClientError, from_rpc
 from munjigi_client._guard import Binding, FromCall
 from munjigi_client._masks import Mask
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+from munjigi_client._streaming import Asked
 from munjigi_client._types import Decision, Observation, Question, Whoami
 
 R = TypeVar("R")
@@ -181,6 +183,28 @@ class Client(BaseClient):
             self._decision(result.response, token) if result.HasField("response") else item_error(result.error)
             for result in answer.results
         ]
+
+    def check_stream(self, questions: Iterable[Question]) -> Iterator[tuple[Question, Decision | MunjigiClientError]]:
+        """Ask one question after the other over one call, and give each with its answer, as answers come.
+
+        For work without a known end: questions are taken (in another thread) as fast as they are answered and the answers
+        are taken. There is no timeout; a bad question gets its error, and the end of the connection or of the token's life
+        raises, as does a question whose values the wire can't carry.
+        """
+        token = self._employee_token()
+        asked, source = Asked(observe=self._observe), iter(questions)
+        call = self._stream()(asked.each(source), metadata=headers(self._credentials(token, self._tool_token())))
+        try:
+            for answer in call:
+                yield asked.answered(answer), self._streamed(answer, token)
+        except grpc.RpcError as error:
+            failure = from_rpc(error)
+            for question in itertools.chain(asked.left(), source):
+                yield question, self._no_answer(failure)
+        finally:
+            call.cancel()
+        if asked.problem is not None:
+            raise asked.problem
 
     def flush(self, timeout: float = 5.0) -> None:
         """Send the confirmations that wait, now. Raises `ConfirmationsLost`."""
