@@ -1,4 +1,4 @@
-"""The baselines: a Check that reads an empty message and answers an empty message, on each server stack.
+"""The baselines: a Check that reads an empty message and answers one, on each server stack; on grpc.aio a stream of them too.
 
 Run as `python -m bench.empty aio|native`; prints the port, stops at the end of standard input.
 """
@@ -11,6 +11,7 @@ from typing import Any
 
 import uvloop
 from grpc import aio
+from grpc.aio import EOF
 from pygrpc_native.aio import Server as NativeServer
 
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
@@ -20,6 +21,10 @@ from munjigi_client._proto.munjigi.v1 import decision_pb2_grpc as services
 class _Empty(services.DecisionServiceServicer):
     async def Check(self, request: pb.CheckRequest, context: Any) -> pb.CheckResponse:  # noqa: N802 - the RPC's name
         return pb.CheckResponse()
+
+    async def CheckStream(self, _: Any, context: Any) -> None:  # noqa: N802 - the RPC's name
+        while await context.read() is not EOF:
+            await context.write(pb.CheckStreamResponse())
 
 
 async def _serve(stack: str) -> None:

@@ -92,11 +92,7 @@ class GroupCommitter:
         """
         self._waiting.append(callback)
         if not self._scheduled:
-            self._scheduled = True
-            if self._patience and self._company > 1:
-                self._loop.call_later(self._patience, self._commit)
-            else:
-                self._loop.call_soon(self._commit)
+            self._schedule()
 
     async def durable(self) -> None:
         """Wait until all records appended so far are durable.
@@ -127,6 +123,13 @@ class GroupCommitter:
                 self._queue.put(None)
                 await asyncio.to_thread(self._thread.join)
                 self._thread = None
+
+    def _schedule(self) -> None:
+        self._scheduled = True
+        if self._patience and self._company > 1:
+            self._loop.call_later(self._patience, self._commit)
+        else:
+            self._loop.call_soon(self._commit)
 
     def _commit(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -166,7 +169,7 @@ class GroupCommitter:
     ) -> None:
         self._finish(batch, waiting, size, seconds, failure)
         if self._waiting:
-            self._commit()
+            self._schedule()
         else:
             self._scheduled = False
 
