@@ -186,3 +186,32 @@ def test_mode_follows_front_and_measured_sync(tmp_path: Path) -> None:
     assert choose_mode(native=False, sync_seconds=0.0002) == "thread"
     with pytest.raises(AuditUnavailable):
         measure_sync(tmp_path / "missing")
+
+
+@MODES
+def test_who_has_patience_waits_for_company_and_nobody_else_does(tmp_path: Path, mode: Mode) -> None:
+    ages = 3_600.0
+
+    async def main() -> None:
+        journal = open_journal(tmp_path)
+        committer = GroupCommitter(journal, mode, pytest.fail)
+
+        async def one(patience: float) -> None:
+            journal.append(access())
+            await committer.durable(patience=patience)
+
+        await asyncio.wait_for(one(ages), 30)  # who is alone does not wait
+        await asyncio.wait_for(asyncio.gather(one(ages), one(ages)), 30)  # the one before was alone
+        commits = committer.commits
+        patient = asyncio.ensure_future(one(ages))
+        done, _ = await asyncio.wait((patient,), timeout=0.2)
+        assert (done, committer.commits) == (set(), commits)
+        await asyncio.wait_for(asyncio.gather(one(0.0), patient), 30)  # whoever is in a hurry takes the patient along
+        assert committer.commits == commits + 1
+        patient = asyncio.ensure_future(one(ages))
+        await asyncio.sleep(0)
+        await asyncio.wait_for(committer.close(), 30)  # and so does the end
+        await patient
+        journal.close()
+
+    asyncio.run(main())

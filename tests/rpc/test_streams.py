@@ -16,7 +16,7 @@ class Disk:
     def __init__(self):
         self.waiting = []
 
-    def when_durable(self, callback):
+    def when_durable(self, callback, *, patience):
         self.waiting.append(callback)
 
     def sync(self, failure=None):

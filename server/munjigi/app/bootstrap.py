@@ -54,7 +54,6 @@ from munjigi.rpc.policies import PolicyService
 from munjigi.rpc.reach import ReachService
 
 _LOGGER: Final = logging.getLogger("munjigi.worker")
-_PATIENCE: Final = 0.003  # seconds; twice the throughput of none on the grpcio front, at a sixth of its latency under that load
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     grants = load_table(store)
     bundle = load_first(settings.home(), settings.policy_source, folder.policies)
     native = wants_native(settings)
-    committer = GroupCommitter(journal, _commit_mode(settings, native, folder), on_failure, patience=0.0 if native else _PATIENCE)
+    committer = GroupCommitter(journal, _commit_mode(settings, native, folder), on_failure)
     references = MemberReferences(
         member_key(settings.member_key or folder.keys / "member.key", create=settings.member_key is None)
     )

@@ -56,15 +56,14 @@ def measure_sync(folder: Path, times: int = 7) -> float:
 class GroupCommitter:
     """Run callbacks once everything that was appended before they were given is durable.
 
-    Belongs to the event loop it was made on. Where calls trickle in one by one (grpc.aio), a commit that follows a
-    shared one waits `patience` seconds for company; who is alone never waits. `on_failure` is called once, after the waiting callbacks
-    got their error; the process then ends. Counters: `commits`, `records`, `bytes` and the seconds of the last
+    Belongs to the event loop it was made on. Where calls trickle in one by one (grpc.aio), who waits may have `patience`:
+    after a commit that several shared, the next one waits as long for company, unless somebody without patience comes;
+    who is alone never waits. `on_failure` is called once, after the waiting callbacks got their error; the process then
+    ends. Counters: `commits`, `records`, `bytes` and the seconds of the last
     sync and of all syncs.
     """
 
-    def __init__(
-        self, journal: Journal, mode: Mode, on_failure: Callable[[AuditUnavailable], None], *, patience: float = 0.0
-    ) -> None:
+    def __init__(self, journal: Journal, mode: Mode, on_failure: Callable[[AuditUnavailable], None]) -> None:
         self.mode: Final[Mode] = mode
         self.commits = 0
         self.records = 0
@@ -74,7 +73,8 @@ class GroupCommitter:
         self._journal = journal
         self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
-        self._patience = patience
+        self._patience = 0.0  # the least of those who wait, in seconds
+        self._timer: asyncio.TimerHandle | None = None
         self._company = 0  # how many shared the last commit
         self._waiting: list[Waiter] = []
         self._scheduled = False  # a commit is queued on the loop, or runs on the thread
@@ -85,16 +85,20 @@ class GroupCommitter:
             self._thread = threading.Thread(target=self._work, name="munjigi-journal", daemon=True)
             self._thread.start()
 
-    def when_durable(self, callback: Waiter) -> None:
+    def when_durable(self, callback: Waiter, *, patience: float = 0.0) -> None:
         """Call back with None once all records appended so far are durable, or with `AuditUnavailable`.
 
-        The callback runs on the loop, never within this call.
+        The callback runs on the loop, never within this call. `patience` in seconds.
         """
+        self._patience = min(self._patience, patience) if self._waiting else patience
         self._waiting.append(callback)
         if not self._scheduled:
             self._schedule()
+        elif self._timer is not None and not patience:
+            self._timer.cancel()
+            self._schedule()
 
-    async def durable(self) -> None:
+    async def durable(self, *, patience: float = 0.0) -> None:
         """Wait until all records appended so far are durable.
 
         Raises `AuditUnavailable` when they can't be made so.
@@ -108,7 +112,7 @@ class GroupCommitter:
                 else:
                     future.set_exception(error)
 
-        self.when_durable(resolve)
+        self.when_durable(resolve, patience=patience)
         await future
 
     async def close(self) -> None:
@@ -125,13 +129,14 @@ class GroupCommitter:
                 self._thread = None
 
     def _schedule(self) -> None:
-        self._scheduled = True
+        self._scheduled, self._timer = True, None
         if self._patience and self._company > 1:
-            self._loop.call_later(self._patience, self._commit)
+            self._timer = self._loop.call_later(self._patience, self._commit)
         else:
             self._loop.call_soon(self._commit)
 
     def _commit(self) -> None:
+        self._timer = None
         waiting, self._waiting = self._waiting, []
         self._company = len(waiting)
         batch = self._journal.take() if self._failure is None else None

@@ -21,7 +21,7 @@ from munjigi.rpc.credentials import credentials_of
 from munjigi.rpc.pipeline import MAX_REQUEST_BYTES, Pipeline
 from munjigi.rpc.ports import Durability
 from munjigi.rpc.status import DETAILS_KEY, render
-from munjigi.rpc.streams import Streams
+from munjigi.rpc.streams import PATIENCE, Streams
 
 CertificateUris = Callable[[bytes], tuple[str, ...]]
 _OPTIONS: Final = (
@@ -103,7 +103,7 @@ class GrpcioFront:
             except BaseException as error:  # noqa: BLE001  # rendered as a status, INTERNAL if it is not ours
                 result = error
             try:
-                await durability.durable()
+                await durability.durable(patience=PATIENCE)
             except AuditUnavailable as error:
                 result = error
             if isinstance(result, bytes):

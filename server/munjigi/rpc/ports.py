@@ -24,11 +24,11 @@ class SnapshotSource(Protocol):
 class Durability(Protocol):
     """Wait until everything appended to the journal so far is durable."""
 
-    def when_durable(self, callback: Callable[[Exception | None], None]) -> None:
-        """Call back on the event loop, with the failure if there is one."""
+    def when_durable(self, callback: Callable[[Exception | None], None], *, patience: float = 0.0) -> None:
+        """Call back on the event loop, with the failure if there is one; `patience` is how long company is waited for, in seconds."""
         ...
 
-    async def durable(self) -> None:
+    async def durable(self, *, patience: float = 0.0) -> None:
         """Return when it is, or raise `AuditUnavailable`."""
         ...
 

@@ -16,6 +16,9 @@ from munjigi.kernel.errors import Unavailable
 from munjigi.rpc.ports import Durability
 
 IN_FLIGHT: Final = 256
+# Seconds that a commit waits for company where calls trickle in one by one: twice the throughput of none on the grpcio
+# front, at a sixth of its latency under that load.
+PATIENCE: Final = 0.003
 
 
 class Streams:
@@ -58,7 +61,7 @@ class Streams:
             await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
             if not writer.done():
                 # Waiters are called back in order, so this comes after every answer.
-                self._durability.when_durable(partial(settle, self._ending(reader)))
+                self._durability.when_durable(partial(settle, self._ending(reader)), patience=PATIENCE)
             await writer
         finally:
             self._readers.discard(reader)
@@ -79,7 +82,7 @@ class Streams:
             payload = await read()
             if payload is None:
                 return
-            self._durability.when_durable(partial(settle, start(payload)))
+            self._durability.when_durable(partial(settle, start(payload)), patience=PATIENCE)
 
     def _ending(self, reader: asyncio.Task[None]) -> BaseException | None:
         if reader.cancelled():
