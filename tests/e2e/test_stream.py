@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,8 @@ import pytest
 from e2e_asking import question, reason_of
 from running import Daemon, Stubs, serving
 
+from munjigi.audit.reader import JournalReader
+from munjigi.audit.records import AccessRecord, decode
 from munjigi_client._proto.munjigi.v1 import audit_pb2
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
@@ -152,3 +156,24 @@ def test_a_stop_answers_what_was_read_and_says_so(front: str, tmp_path: Path) ->
         assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
         assert daemon.process is not None
         assert daemon.process.returncode == 0
+
+
+@pytest.mark.parametrize("front", ["native", "grpcio"])
+def test_p1_whatever_a_stream_has_answered_is_in_the_journal_of_a_killed_gateway(front: str, tmp_path: Path) -> None:
+    heard: list[pb.CheckStreamResponse] = []
+    with serving(tmp_path / "var", MUNJIGI_FRONT=front) as daemon, daemon.channel() as channel:
+        talk = Talk(Stubs(channel), daemon.credentials("cs.kim"))
+        talk.say(*(ask(number) for number in range(3_000)))
+        heard += talk.hear(700)
+        os.kill(daemon.children()["worker"], signal.SIGKILL)
+        with pytest.raises(grpc.RpcError):
+            heard.extend(talk.call)
+        talk.end()
+    log_id = heard[0].response.record.log_id
+    with JournalReader(tmp_path / "var" / "journal" / log_id) as reader:
+        for each in heard:
+            ((index, payload),) = reader.read(each.response.record.index, 1)
+            record = decode(payload)
+            assert isinstance(record, AccessRecord)
+            assert (record.index, index) == (each.response.record.index, each.response.record.index)
+            assert (record.door, record.decision, record.employee) == ("CheckStream", "ALLOW", "cs.kim")
