@@ -57,6 +57,37 @@ def test_subject_priority_prefers_who_is_lower():
     assert refused(text, "p, a, x, read, allow\ng, a, b\ng, b, a\n")[0][3] == "ROLE_CYCLE"
 
 
+TWO_SECTIONS = """[request_definition]
+r = sub, dom, obj, act
+r2 = sub, obj, act
+[policy_definition]
+p = sub, dom, obj, act, eft
+p2 = sub, obj, act, eft
+[role_definition]
+g = _, _
+[policy_effect]
+e = subjectPriority(p.eft) || deny
+e2 = priority(p2.eft) || deny
+[matchers]
+m = g(r.sub, p.sub)
+m2 = !g(r2.sub, p2.sub)
+"""
+
+
+def test_subject_priority_finds_a_domain_where_the_section_before_had_one():
+    # `reader` is above somebody, but not in the domain `*`, where pycasbin looks for it.
+    ours = engine(TWO_SECTIONS, "p2, reader, *, *, deny\np2, alice, *, delete, allow\ng, bob, reader\n")
+    assert ours.enforce_ex("2", ("carol", "", "read")) == (False, 0)
+    assert refused(TWO_SECTIONS.replace("p2 = sub, obj, act, eft", "p2 = sub"), "p2, reader\n")[0][3] == "RULE_ARITY"
+
+
+def test_a_list_is_linked_to_itself_only_where_links_have_bounds():
+    bounded = engine(model("g([1, 'a'], [1, 'a'])", g=("g = _, _, (_, _)",)), "p, a, b, c\n")
+    assert bounded.enforce(("x", "y", "z"))
+    with pytest.raises(InvalidArgument):
+        engine(model("g([1, 'a'], [1, 'a'])"), "p, a, b, c\n").enforce(("x", "y", "z"))
+
+
 def test_roles_reach_as_far_as_in_casbin_and_stay_in_their_domain():
     chain = "p, role9, x, read\np, role10, y, read\n" + "".join(f"g, role{n}, role{n + 1}\n" for n in range(10))
     ours = engine(model(RBAC), chain)

@@ -42,6 +42,8 @@ class Roles:
 
     def linked(self, name: object, role: object, domain: object = "") -> bool:
         """Tell whether `name` is `role` or inherits it in `domain`. Raises TypeError when a name can't be looked up."""
+        if self._conditional and name == role:
+            return True  # as in pycasbin, where only the managers of lasting links look names up first
         hash(role)
         found = self.closure(name, domain)
         return name == role if found is None else role in found

@@ -111,13 +111,26 @@ class _Policy:
             found.append(RoleLink(cells[0], cells[1], cells[2] if shape.domains else "", start, end, line))
         return RoleDefinition(shape.domains, shape.conditional, tuple(found))
 
+    def _domain_place(self, key: str) -> int:
+        """Return where subjectPriority finds a rule's domain; -1 for nowhere.
+
+        As in pycasbin, a section without a domain of its own takes the place that the sections before it had one at.
+        """
+        place = -1
+        for name in sorted(self._model.policies, key=lambda each: (len(each), each)):
+            fields = self._model.policies[name]
+            place = fields.index(_DOMAIN) if _DOMAIN in fields else place
+            if name == key:
+                break
+        return place
+
     def _set(self, key: str, rows: list[Row], links: _Links | None) -> PolicySet:
         fields = self._model.policies[key]
         try:
             if self._model.by_subject:
                 if links is None:
                     raise Refusal(0, "ROLE_MISSING", "subjectPriority orders rules by `g`, which the model doesn't define.")
-                rows = by_subject(rows, fields.index(_DOMAIN) if _DOMAIN in fields else -1, links)
+                rows = by_subject(rows, self._domain_place(key), links)
             if "priority" in fields:
                 rows = by_priority(rows, fields.index("priority"))
         except Refusal as refusal:

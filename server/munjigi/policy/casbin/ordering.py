@@ -34,6 +34,13 @@ def by_subject(rows: Sequence[Row], domain: int, links: Sequence[tuple[tuple[str
 
     `domain` is the place of the rule's domain, or -1; `links` are the rows of `g` with their lines. Raises `Refusal` for a cycle.
     """
+    for row in rows:
+        if domain >= len(row.cells):
+            raise Refusal(
+                row.line,
+                "RULE_ARITY",
+                "subjectPriority looks for a domain here as in the section before; give this one a domain.",
+            )
     levels = _levels(links)
     return sorted(rows, key=lambda row: levels.get((row.cells[domain] if domain >= 0 else "", row.cells[0]), 0))
 
