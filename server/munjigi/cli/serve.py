@@ -10,7 +10,13 @@ import click
 
 from munjigi.app.config import PREFIX, Settings, load_settings
 
-_SHORT: Final = {"state_dir": "DIR", "policy_home": "DIR", "grpc_address": "HOST:PORT", "stream_address": "HOST:PORT", "http_address": "HOST:PORT"}
+_SHORT: Final = {
+    "state_dir": "DIR",
+    "policy_home": "DIR",
+    "grpc_address": "HOST:PORT",
+    "stream_address": "HOST:PORT",
+    "http_address": "HOST:PORT",
+}
 
 
 def _options(command: click.Command) -> click.Command:
