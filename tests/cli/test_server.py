@@ -113,7 +113,7 @@ def test_p5_a_telephone_number_as_case_is_refused_and_not_repeated(munjigi: Munj
     )
     assert ended.code == 2
     assert "CASE_ID_INVALID" in ended.err
-    assert "1234" not in ended.err
+    assert "1234-5678" not in ended.err
     assert len(ended.err.splitlines()) == 2
 
 
