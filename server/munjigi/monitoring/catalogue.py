@@ -52,5 +52,11 @@ INDEX_NEXT: Final = Metric("munjigi_index_next_index", "gauge", "Index after the
 FOLLOWER_HEARTBEAT: Final = Metric(
     "munjigi_follower_heartbeat_timestamp_seconds", "gauge", "When the follower last looked at the journals."
 )
+FOLLOWER_JOB_FAILURES: Final = Metric(
+    "munjigi_follower_job_failures_total", "counter", "Failed steps of the follower's jobs; each is tried again.", ("job",)
+)
+FOLLOWER_JOB_FAILING: Final = Metric(
+    "munjigi_follower_job_failing", "gauge", "1 while a job of the follower fails, so that its work piles up.", ("job",)
+)
 
 CATALOGUE: Final = tuple(value for value in list(globals().values()) if isinstance(value, Metric))

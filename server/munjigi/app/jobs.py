@@ -1,0 +1,76 @@
+"""A job of the follower: a step at a time over the logs, for ever, failing without harm to its neighbours."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Final, Protocol
+
+from munjigi.kernel.errors import MunjigiError, frames_of
+from munjigi.monitoring import catalogue
+from munjigi.monitoring.meter import Meter
+
+_LOGGER: Final = logging.getLogger("munjigi.follower")
+_IDLE_SECONDS: Final = 0.05
+_FIRST_DELAY: Final = 0.5  # seconds after a failure; doubles up to the longest
+_LONGEST_DELAY: Final = 30.0
+
+
+class Job(Protocol):
+    """What is done with the logs. Its progress is stored with what it makes, so that it may end at any moment."""
+
+    name: str
+
+    async def step(self) -> bool:
+        """Do a bounded piece of work; tell whether there was any. An error is logged, and the step tried again later."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open. A second call does nothing."""
+        ...
+
+
+class Worked:
+    """One job at work until it is asked to stop, and until nothing is left then. `failing`: its last step failed."""
+
+    def __init__(self, job: Job, meter: Meter, stopping: asyncio.Event) -> None:
+        self._job = job
+        self._meter = meter
+        self._stopping = stopping
+        self.failing = False
+
+    async def run(self) -> None:
+        """Step until asked to stop; then once more, for what came before, and until a step finds nothing or fails."""
+        delay = _FIRST_DELAY
+        try:
+            while True:
+                last = self._stopping.is_set()
+                try:
+                    worked = await self._job.step()
+                    self.failing, delay, pause = False, _FIRST_DELAY, 0.0 if worked else _IDLE_SECONDS
+                except Exception as error:  # noqa: BLE001  # a job's failure is its own; the others go on
+                    worked, pause = False, delay
+                    delay = min(2 * delay, _LONGEST_DELAY)
+                    self._failed(error, pause)
+                self._meter.set(catalogue.FOLLOWER_JOB_FAILING, self._job.name, value=self.failing)
+                if last and not worked:
+                    return
+                if not worked:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._stopping.wait(), pause)
+        finally:
+            self._job.close()
+
+    def _failed(self, error: Exception, pause: float) -> None:
+        self.failing = True
+        self._meter.add(catalogue.FOLLOWER_JOB_FAILURES, self._job.name)
+        ours = isinstance(error, MunjigiError)
+        said = (
+            {"reason": error.reason, "help": error.message} if isinstance(error, MunjigiError) else {"frames": frames_of(error)}
+        )
+        _LOGGER.log(
+            logging.WARNING if ours else logging.ERROR,
+            "a job of the follower failed and is tried again",
+            extra={"job": self._job.name, "error": type(error).__name__, "delay_seconds": pause, **said},
+        )

@@ -1,0 +1,24 @@
+"""A metric sink in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from munjigi.monitoring.catalogue import Metric
+
+
+class MemorySink:
+    """Keep sums of counters and last values of gauges by (name, *labels)."""
+
+    def __init__(self) -> None:
+        self.values: dict[tuple[str, ...], float] = {}
+
+    def add(self, metric: Metric, labels: Sequence[str], amount: float) -> None:
+        key = (metric.name, *labels)
+        self.values[key] = self.values.get(key, 0) + amount
+
+    def set(self, metric: Metric, labels: Sequence[str], value: float) -> None:
+        self.values[(metric.name, *labels)] = value
+
+    def observe_many(self, metric: Metric, labels: Sequence[str], counts: Sequence[int], total: float) -> None:
+        self.add(metric, labels, sum(counts))
