@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bench import casbin, load, rounds, stream
+from bench import casbin, load, rounds, search, stream
 from bench.machine import CORES, LOAD_CORE, SERVER_CORE, Spread, pin, resident_mib, spread, unpin
 from bench.rounds import Measured
 from bench.servers import ROOT, Empty, Worker
@@ -56,6 +56,8 @@ def main() -> int:
             measured, served = _served(folder, options, figures)
             rows += _call_rows(measured, journal) + served
         rows += _journal_rows(journal)
+        figures["search"] = _json_of("bench.search", str(folder / "search"))
+        rows += search.rows(figures["search"])
         rows += _decide_rows(figures)
         rows += _diff_rows(figures)
         figures["casbin"] = _json_of("bench.casbin")

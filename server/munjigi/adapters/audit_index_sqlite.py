@@ -164,6 +164,7 @@ class SqliteAuditIndex:
             connection.execute("PRAGMA query_only = ON" if self._read_only else "PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")  # a power cut takes back records and cursor together
             connection.execute("PRAGMA cache_size = -16384")
+            connection.execute("PRAGMA wal_autocheckpoint = 16384")  # 64 MiB: a page that many commits touch is copied once
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version != _VERSION:
                 if self._read_only:
