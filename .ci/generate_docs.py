@@ -198,26 +198,33 @@ def reasons(*, starting: bool) -> Callable[[], str]:
 
 def verification() -> str:
     """Every finding of `audit verify`, with the words of VERIFICATION."""
-    found = {each.code for each in said(SERVER) if each.by in {"_Finding", "Verification"}}
+    found = {each.code for each in said(SERVER) if each.by in {"_Finding", "Verification", "SealCheck"}}
     return table(("finding", "what it means"), [(f"`{code}`", VERIFICATION[code]) for code in sorted(found)])
 
 
 VERIFICATION = {
     "BYTES_AFTER_CLEAN_STOP": "the log was closed cleanly, and something was appended afterwards",
     "CHAIN_BROKEN": "a segment does not continue the chain of the one before it",
+    "CHECKPOINT_NOT_SIGNED": "the last checkpoint is not signed with the seal's key",
+    "EARLIER_CHECKPOINT_NOT_SIGNED": "the checkpoint that was kept is not signed with the seal's key",
+    "ENTRIES_NOT_AS_SIGNED": "the seal's entries are fewer or others than the checkpoint was signed over",
     "FRAME_DAMAGED": "a frame's checksum is wrong",
     "FRAME_TYPE": "a frame is of a type that does not belong there",
     "HEADER_DAMAGED": "a segment's header can't be read",
     "HEADER_OF_ANOTHER_SEGMENT": "a segment's header names another log, slot or place",
+    "HISTORY_CHANGED": "the history does not continue the checkpoint that was kept: it was taken back or rewritten",
     "INDEX_NOT_DENSE": "a record is missing, or stands twice",
     "LOG_MISSING": "a worker slot names a log whose folder is gone",
     "MARK_DAMAGED": "mark.json can't be read",
     "MARK_DIFFERS": "the log's bytes are not those that the mark describes",
+    "NOT_SEALED": "there is no checkpoint yet, or the seal was removed; the first one comes a second after the first record",
+    "RECORD_NOT_AS_SEALED": "a record is not the one that was sealed at its place",
     "RECORD_UNREADABLE": "a whole frame does not hold a record",
     "SEGMENT_MISSING": "a segment file is gone",
     "SEGMENT_SIZE": "a closed segment does not have the size that the next one states",
     "SHORTER_THAN_DURABLE": "records that had been durable are gone",
     "SHORTER_THAN_MARK": "the log ends before the place that it was known to reach",
+    "SHORTER_THAN_SEALED": "records that had been sealed are gone",
     "STRAY_FILE": "a file lies in the log's folder that is not part of it",
     "TIME_DECREASED": "a record is older than the one before it",
     "TORN_TAIL": "the last frame is incomplete: a crash, which the next start deals with, or a cut",

@@ -137,7 +137,7 @@ def test_completion_completes():
     environment = {**os.environ, "_MUNJIGI_COMPLETE": "bash_complete", "COMP_WORDS": "munjigi audit v", "COMP_CWORD": "2"}
     code = "from munjigi.cli.main import main; main()"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.stdout == "plain,verify\n"
+    assert done.stdout == "plain,verify\nplain,verifier\n"
 
 
 def test_a_reader_that_stops_early_is_no_error():

@@ -158,7 +158,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     keys = _keys(settings, folder)
     employees, tools = _verifiers(settings, keys)
     pipeline = Pipeline(Authenticator(employees, tools, failures, note_failure), home, clock, meter)
-    journals = Journals(folder.journal, journal)
+    journals = Journals(folder, journal)
     past = Past(history, index, journals)
     decisions = DecisionService(desk, home, journal, references, pending)
     methods = (

@@ -73,6 +73,12 @@ class Settings(BaseSettings):
         "auto", description="Where the journal is synced: on the event loop, in a thread, or by the measured time of a sync."
     )
     segment_mebibytes: int = Field(64, ge=1, le=1024, description="Size at which a journal segment is closed. MiB.")
+    witnesses: tuple[str, ...] = Field(
+        (), description="Witnesses that co-sign the seal's checkpoints, each as `VERIFICATION_KEY URL`."
+    )
+    witness_authority: Path | None = Field(
+        None, description="Authority of the witnesses' https addresses (PEM), where it is not a public one."
+    )
     sample: bool = Field(default=True, description="Run the sample member database (PostgreSQL) with the embedded identity.")
     drain_seconds: float = Field(10.0, ge=0, le=300, description="How long calls under way are waited for at a stop. Seconds.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log line that is written.")

@@ -47,6 +47,11 @@ class StateFolder:
         return self.root / "index.sqlite"
 
     @property
+    def seal(self) -> Path:
+        """Trees over the logs, and the last signed checkpoint."""
+        return self.root / "seal"
+
+    @property
     def policies(self) -> Path:
         """Every bundle that ever decided."""
         return self.root / "policies"

@@ -24,6 +24,7 @@ from munjigi.app.heartbeat import Heartbeat
 from munjigi.app.indexer import Indexer
 from munjigi.app.jobs import Job, Worked
 from munjigi.app.log_sources import LogSources
+from munjigi.app.sealer import Sealer, seal_key, witnesses_of
 from munjigi.kernel.clock import SystemClock
 from munjigi.kernel.errors import ConfigurationError, MunjigiError
 from munjigi.monitoring import catalogue
@@ -44,9 +45,12 @@ def main() -> int:
         return EXIT_CONFIGURATION
 
 
-def _jobs(folder: StateFolder, meter: Meter) -> list[Job]:
+def _jobs(settings: Settings, folder: StateFolder, meter: Meter) -> list[Job]:
+    witnesses = witnesses_of(settings.witnesses, settings.witness_authority)
+    key = seal_key(folder, os.urandom(16))
     return [
         Indexer(LogSources(folder), SqliteAuditIndex(folder.index), meter),
+        Sealer(LogSources(folder), folder, key, witnesses, SystemClock(), meter),
     ]
 
 
@@ -56,7 +60,7 @@ async def _run(settings: Settings) -> int:
     stop_on_request(asyncio.get_running_loop(), stopping.set)
     folder = StateFolder(settings.state_dir)
     meter = Meter(PrometheusSink())
-    works = [Worked(job, meter, stopping) for job in _jobs(folder, meter)]
+    works = [Worked(job, meter, stopping) for job in _jobs(settings, folder, meter)]
     listener = listen(settings.http_address)
     server = HttpServer(application(folder))
     async with asyncio.TaskGroup() as tasks:

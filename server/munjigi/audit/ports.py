@@ -32,6 +32,10 @@ class LogSource(Protocol):
         """
         ...
 
+    def settle(self) -> None:
+        """Return when all that `read` has returned is on stable storage. Raises `Unavailable`."""
+        ...
+
     def close(self) -> None:
         """Let go of what is open. A second call does nothing."""
         ...

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from munjigi.audit import frames, mark, segment, slots
+from munjigi.audit.files import SystemDevice
 from munjigi.kernel.errors import Corruption, Unavailable
 
 _PIECE: Final = 2 * frames.MAX_PAYLOAD  # bytes; always holds one whole frame
@@ -54,6 +55,14 @@ class JournalReader:
             raise Unavailable(
                 "JOURNAL_UNREADABLE", f"{self._folder} can't be read; it belongs to the user who runs munjigi."
             ) from error
+
+    def settle(self) -> None:
+        """Sync the open segment; the ones before it were synced when they were closed."""
+        try:
+            if self._fd >= 0:
+                SystemDevice().sync(self._fd)
+        except OSError as error:
+            raise Unavailable("JOURNAL_UNREADABLE", f"{self._folder} can't be synced; look at the disk.") from error
 
     def close(self) -> None:
         """Let go of the open segment."""

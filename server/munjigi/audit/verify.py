@@ -6,6 +6,7 @@ Repairs nothing. A torn tail is a problem too: only the next start decides what 
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,14 @@ class Verification:
     problem: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What was sealed of a log: the hashes of its first `size` leaves, 32 bytes each."""
+
+    size: int
+    leaves: bytes | mmap.mmap
+
+
 class _Finding(Exception):
     def __init__(self, problem: str, file: str, offset: int) -> None:
         super().__init__(problem)
@@ -42,12 +51,14 @@ class _Finding(Exception):
         self.offset = offset
 
 
-def verify_journal(folder: Path, live_until: int | None = None) -> Verification:
-    """Verify the log in `folder`. `live_until`: only the records below this durable index of a log that is being written.
+def verify_journal(folder: Path, live_until: int | None = None, sealed: Sealed | None = None) -> Verification:
+    """Verify the log in `folder`.
 
+    `live_until`: only the records below this durable index of a log that is being written. `sealed`: records must be
+    those that were sealed, and no fewer.
     Raises `NotFound` when there is no such log, `Unavailable` when its files can't be read.
     """
-    walk = _Walk(folder, live_until)
+    walk = _Walk(folder, live_until, sealed or Sealed(0, b""))
     try:
         walk.run()
     except _Finding as found:
@@ -64,8 +75,9 @@ def verify_journal(folder: Path, live_until: int | None = None) -> Verification:
 class _Walk:
     """One pass over the files, oldest first."""
 
-    def __init__(self, folder: Path, live_until: int | None) -> None:
+    def __init__(self, folder: Path, live_until: int | None, sealed: Sealed) -> None:
         self.folder = folder
+        self.sealed = sealed
         self.until = live_until
         self.index = 0
         self.chain = segment.GENESIS
@@ -95,6 +107,8 @@ class _Walk:
             raise _Finding("SHORTER_THAN_MARK", known.segment, known.size)
         if self.until is not None:
             raise _Finding("SHORTER_THAN_DURABLE", names[-1], before)
+        if self.index < self.sealed.size:
+            raise _Finding("SHORTER_THAN_SEALED", names[-1], before)
 
     def _strays(self, names: list[str]) -> None:
         for path in sorted(self.folder.iterdir()):
@@ -128,6 +142,7 @@ class _Walk:
         known = self.known
         goal = known.size if known is not None and known.segment == name else -1
         sha256 = hashlib.sha256
+        sealed, leaves = self.sealed.size, self.sealed.leaves
         offset = segment.HEADER_SIZE
         for base, part in segment.scan(fd, offset, size):
             for at, kind, payload in part.frames:
@@ -146,8 +161,12 @@ class _Walk:
                     raise _Finding("INDEX_NOT_DENSE", name, offset)
                 if record.time < self.time:
                     raise _Finding("TIME_DECREASED", name, offset)
+                leaf = sha256(b"\x00" + payload).digest()
+                at32 = self.index << 5
+                if self.index < sealed and leaf != leaves[at32 : at32 + 32]:
+                    raise _Finding("RECORD_NOT_AS_SEALED", name, offset)
                 self.time = record.time
-                self.chain = sha256(self.chain + sha256(b"\x00" + payload).digest()).digest()
+                self.chain = sha256(self.chain + leaf).digest()
                 self.index += 1
             offset = base + part.end
             if part.ending and self.index != self.until:

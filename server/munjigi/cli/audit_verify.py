@@ -12,6 +12,7 @@ from munjigi.cli.failure import DONE, UNVERIFIED, Failure
 from munjigi.cli.options import Output, output_option, state_option
 
 if TYPE_CHECKING:
+    from munjigi.audit.seal.check import SealCheck
     from munjigi.audit.verify import Verification
 
 _TORN: Final = 20  # looks at a tail that a running gateway is writing
@@ -21,15 +22,23 @@ _PAUSE: Final = 0.05  # seconds between them
 @click.command("verify")
 @state_option
 @click.option("--log-id", default="", metavar="ID", show_envvar=True, help="Only this log.")
+@click.option("--key", default="", metavar="VERIFICATION_KEY", show_envvar=True, help="The seal's key. Default: keys/seal.vkey.")
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    show_envvar=True,
+    help="A checkpoint that you kept (a copy of seal/checkpoint).",
+)
 @output_option
-def audit_verify(state_dir: Path, log_id: str, output: Output) -> int:
+def audit_verify(state_dir: Path, log_id: str, key: str, checkpoint: Path | None, output: Output) -> int:
     """Verify the journals on disk, byte by byte, without a server.
 
-    Repairs nothing. Any byte that cannot be accounted for, a torn tail included, is exit 5.
+    Each record is held against its log's seal as well, and the seal against its signature. Repairs nothing. Any byte that
+    cannot be accounted for, a torn tail included, is exit 5. With --checkpoint, history since then must only have grown.
     """
     from munjigi.audit.reader import list_logs
     from munjigi.cli.output import console, print_machine, safe, styled, table
-    from munjigi_client._proto.munjigi.v1 import audit_pb2 as pb
+    from munjigi.rpc.verification import NOT_SEALED, answer_of
 
     root = state_dir / "journal"
     logs = list_logs(root) if root.is_dir() else []
@@ -44,35 +53,26 @@ def audit_verify(state_dir: Path, log_id: str, output: Output) -> int:
             UNVERIFIED,
         )
     began = time.perf_counter()
-    found = [*(settled(root / each) for each in logs), *(_gone(each) for each in missing)]
+    seal = seal_of(state_dir, key, checkpoint)
+    missing += sorted(set(seal.sealed) - set(logs) - set(missing)) if not log_id else []
+    found = [*(settled(root / each, seal) for each in logs), *(_gone(each) for each in missing)]
     seconds = time.perf_counter() - began
-    answer = pb.VerifyJournalResponse(
-        journals=[
-            pb.JournalVerification(
-                log_id=each.log_id,
-                intact=each.intact,
-                records=each.records,
-                chain=each.chain,
-                file=each.file,
-                offset=each.offset,
-                index=each.index,
-                problem=each.problem,
-            )
-            for each in found
-        ],
-        intact=all(each.intact for each in found),
-    )
+    answer = answer_of(seal, found)
     if not print_machine(output, answer, answer.journals):
         screen = console()
-        listing = table("log", "records", "result", "chain", fold=("result",), right=("records",))
+        listing = table("log", "records", "sealed", "result", "chain", fold=("result",), right=("records", "sealed"))
         for each in answer.journals:
             result = styled("intact", "green") if each.intact else styled(each.problem, "bold red")
-            listing.add_row(safe(each.log_id), str(each.records), result, each.chain[:16])
+            listing.add_row(safe(each.log_id), str(each.records), str(each.sealed), result, each.chain[:16])
         screen.print(listing)
         for each in answer.journals:
             if not each.intact:
                 place = f"{safe(each.file) or '(folder)'}, offset {each.offset}, record {each.index}"
                 screen.print(styled(f"{each.log_id}: {each.problem} at {place}", "bold red"))
+        if answer.seal_problem:
+            screen.print(styled(f"Seal: {answer.seal_problem}", "yellow" if answer.seal_problem == NOT_SEALED else "bold red"))
+        else:
+            screen.print(f"Seal: checkpoint {answer.seal_entries} is signed, and the logs are what it says.")
         records = sum(each.records for each in answer.journals)
         screen.print(styled(f"{records} records read in {seconds:.2f} s", "dim"))
         if not answer.intact:
@@ -89,25 +89,37 @@ def missing_logs(root: Path) -> list[str]:
     return sorted(named - set(list_logs(root)))
 
 
+def seal_of(state_dir: Path, key: str = "", checkpoint: Path | None = None) -> SealCheck:
+    """Check the seal, by its own published key where none is given."""
+    from munjigi.adapters.seal_keys import public_key
+    from munjigi.audit.seal.check import check_seal
+    from munjigi.audit.seal.note import Note, VerifierKey
+
+    own = state_dir / "keys" / "seal.vkey"
+    given = VerifierKey.parse(key) if key else public_key(own) if own.exists() else None
+    earlier = Note.parse(checkpoint.read_text("utf-8", "replace")) if checkpoint is not None else None
+    return check_seal(state_dir / "seal", state_dir / "journal", given, earlier)
+
+
 def _gone(log_id: str) -> Verification:
     from munjigi.audit.verify import Verification
 
     return Verification(log_id, False, 0, "", "", 0, 0, "LOG_MISSING")
 
 
-def settled(folder: Path) -> Verification:
+def settled(folder: Path, seal: SealCheck) -> Verification:
     """Verify; while a gateway is writing, a tail that is torn at one look is whole at the next.
 
     A finding that stays in its place stands, and so does any finding after `_TORN` looks.
     """
-    from munjigi.audit.verify import verify_journal
+    from munjigi.audit.seal.check import verify_sealed
 
-    last = verify_journal(folder)
+    last = verify_sealed(folder, seal)
     for _ in range(_TORN):
         if last.intact or not _being_written(folder):
             break
         time.sleep(_PAUSE)
-        again = verify_journal(folder)
+        again = verify_sealed(folder, seal)
         same_place = (again.file, again.offset) == (last.file, last.offset)
         last = again
         if same_place:

@@ -20,10 +20,11 @@ from munjigi.adapters.secrets import read_secret
 from munjigi.app.config import Settings, split_address
 from munjigi.app.files import StateFolder
 from munjigi.audit.reader import list_logs
-from munjigi.cli.audit_verify import missing_logs, settled
+from munjigi.cli.audit_verify import missing_logs, seal_of, settled
 from munjigi.cli.policy_files import examine as examine_policy
 from munjigi.kernel.errors import MunjigiError
 from munjigi.kernel.references import KEY_BYTES, MemberReferences
+from munjigi.rpc.verification import NOT_SEALED
 
 _OLDEST_SENSIBLE: Final = 1_767_225_600  # 2026-01-01: before this release was made, so the clock must be wrong
 _WAIT: Final = 1.0  # seconds for a port to answer
@@ -169,8 +170,13 @@ def _journal(settings: Settings) -> Iterable[Finding]:
     logs = list_logs(root)
     if not logs and not missing:
         yield Finding("journal", "skip", "no journal yet")
+    seal = seal_of(settings.state_dir)
+    if seal.problem:
+        gone = seal.problem == NOT_SEALED
+        todo = "Wait a second." if gone else "munjigi audit verify; copy the state folder before you do anything else."
+        yield Finding("seal", "skip" if gone else "fail", seal.problem, todo)
     for log_id in logs:
-        found = settled(root / log_id)
+        found = settled(root / log_id, seal)
         if found.intact:
             yield Finding("journal", "ok", f"{log_id}: {found.records} records, intact")
         else:

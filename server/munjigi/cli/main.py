@@ -19,6 +19,11 @@ _GRANT: Final = {"list": Entry(f"{_HERE}.grant_list:grant_list", "List grants: y
 _AUDIT: Final = {
     "search": Entry(f"{_HERE}.audit_search:audit_search", "Search the audit trail, newest record first."),
     "verify": Entry(f"{_HERE}.audit_verify:audit_verify", "Verify the journals on disk, byte by byte, without a server."),
+    "prove": Entry(f"{_HERE}.audit_prove:audit_prove", "Write an evidence pack: records, with the proofs that they are sealed."),
+    "verifier": Entry(
+        f"{_HERE}.audit_verifier:audit_verifier", "Print the program that checks an evidence pack without Munjigi."
+    ),
+    "rotate-key": Entry(f"{_HERE}.audit_rotate_key:audit_rotate_key", "Make a new key for the seal; the old one vouches for it."),
 }
 _POLICY: Final = {
     "lint": Entry(f"{_HERE}.policy_lint:policy_lint", "Check a policy home and run its decision tables, without a server."),
@@ -53,6 +58,7 @@ _COMMANDS: Final = {
     "audit": Entry(f"{_HERE}.main:audit", "Read and verify the audit trail."),
     "policy": Entry(f"{_HERE}.main:policy", "Work on the policy home."),
     "config": Entry(f"{_HERE}.main:config", "Describe the configuration."),
+    "witness": Entry(f"{_HERE}.witness:witness", "Co-sign the checkpoints of installations whose history only grows."),
     "demo": Entry(f"{_HERE}.demo:demo", "Send a burst of mixed sample traffic."),
     "completion": Entry(f"{_HERE}.completion:completion", "Print the completion script of a shell."),
 }

@@ -58,5 +58,14 @@ FOLLOWER_JOB_FAILURES: Final = Metric(
 FOLLOWER_JOB_FAILING: Final = Metric(
     "munjigi_follower_job_failing", "gauge", "1 while a job of the follower fails, so that its work piles up.", ("job",)
 )
+SEAL_CHECKPOINTS: Final = Metric("munjigi_seal_checkpoints_total", "counter", "Checkpoints signed.")
+SEAL_TIME: Final = Metric("munjigi_seal_checkpoint_timestamp_seconds", "gauge", "When the last checkpoint was signed.")
+SEAL_RECORDS: Final = Metric("munjigi_seal_records", "gauge", "Records under the last signed checkpoint, over all logs.")
+WITNESS_TIME: Final = Metric(
+    "munjigi_witness_timestamp_seconds", "gauge", "When a witness last co-signed a checkpoint.", ("witness",)
+)
+WITNESS_FAILURES: Final = Metric(
+    "munjigi_witness_failures_total", "counter", "Checkpoints that a witness did not co-sign, by reason.", ("witness", "reason")
+)
 
 CATALOGUE: Final = tuple(value for value in list(globals().values()) if isinstance(value, Metric))

@@ -10,7 +10,6 @@ from google.protobuf.struct_pb2 import Struct
 
 from munjigi.audit.ports import AuditIndex, IndexedRecord, RecordQuery
 from munjigi.audit.records import decode
-from munjigi.audit.verify import Verification
 from munjigi.kernel.errors import InvalidArgument
 from munjigi.kernel.ids import record_id
 from munjigi.kernel.references import MemberReferences
@@ -20,6 +19,7 @@ from munjigi.rpc.desk import Desk
 from munjigi.rpc.pages import DEFAULT_PAGE
 from munjigi.rpc.past import caught_up
 from munjigi.rpc.ports import SnapshotSource, Trail
+from munjigi.rpc.verification import answer_of
 from munjigi_client._proto.munjigi.v1 import audit_pb2 as pb
 from munjigi_client._proto.munjigi.v1 import decision_pb2
 
@@ -111,10 +111,8 @@ class AuditService:
         """Verify the journals' files up to what was durable when the call came."""
         self._desk.authorize(call, "munjigi.audit", "read")
         async with self._verifying:
-            found = await asyncio.to_thread(self._trail.verify, request.log_id)
-        return pb.VerifyJournalResponse(
-            journals=[_verification(each) for each in found], intact=all(each.intact for each in found)
-        )
+            seal, found = await asyncio.to_thread(self._trail.verify, request.log_id)
+        return answer_of(seal, found)
 
 
 def _add(response: pb.SearchRecordsResponse, found: IndexedRecord) -> None:
@@ -125,19 +123,6 @@ def _add(response: pb.SearchRecordsResponse, found: IndexedRecord) -> None:
     content = msgspec.to_builtins(record)
     entry.event_type = content.pop("type")
     entry.content.CopyFrom(_struct(content))
-
-
-def _verification(found: Verification) -> pb.JournalVerification:
-    return pb.JournalVerification(
-        log_id=found.log_id,
-        intact=found.intact,
-        records=found.records,
-        chain=found.chain,
-        file=found.file,
-        offset=found.offset,
-        index=found.index,
-        problem=found.problem,
-    )
 
 
 def _struct(content: dict[str, Any]) -> Struct:

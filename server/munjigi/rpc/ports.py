@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
+from munjigi.audit.seal.check import SealCheck
 from munjigi.audit.verify import Verification
 from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Decision
@@ -56,7 +57,7 @@ class Trail(Protocol):
         """Return the number of durable records by log id."""
         ...
 
-    def verify(self, log_id: str) -> list[Verification]:
+    def verify(self, log_id: str) -> tuple[SealCheck, list[Verification]]:
         """Verify one log, or all with an empty id, up to what is durable. Blocks.
 
         Raises `NotFound` for a log that does not exist.

@@ -68,7 +68,7 @@ class VerifyJournalRequest(_message.Message):
     def __init__(self, log_id: _Optional[str] = ...) -> None: ...
 
 class JournalVerification(_message.Message):
-    __slots__ = ("log_id", "intact", "records", "chain", "file", "offset", "index", "problem")
+    __slots__ = ("log_id", "intact", "records", "chain", "file", "offset", "index", "problem", "sealed")
     LOG_ID_FIELD_NUMBER: _ClassVar[int]
     INTACT_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
@@ -77,6 +77,7 @@ class JournalVerification(_message.Message):
     OFFSET_FIELD_NUMBER: _ClassVar[int]
     INDEX_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    SEALED_FIELD_NUMBER: _ClassVar[int]
     log_id: str
     intact: bool
     records: int
@@ -85,12 +86,17 @@ class JournalVerification(_message.Message):
     offset: int
     index: int
     problem: str
-    def __init__(self, log_id: _Optional[str] = ..., intact: _Optional[bool] = ..., records: _Optional[int] = ..., chain: _Optional[str] = ..., file: _Optional[str] = ..., offset: _Optional[int] = ..., index: _Optional[int] = ..., problem: _Optional[str] = ...) -> None: ...
+    sealed: int
+    def __init__(self, log_id: _Optional[str] = ..., intact: _Optional[bool] = ..., records: _Optional[int] = ..., chain: _Optional[str] = ..., file: _Optional[str] = ..., offset: _Optional[int] = ..., index: _Optional[int] = ..., problem: _Optional[str] = ..., sealed: _Optional[int] = ...) -> None: ...
 
 class VerifyJournalResponse(_message.Message):
-    __slots__ = ("journals", "intact")
+    __slots__ = ("journals", "intact", "seal_problem", "seal_entries")
     JOURNALS_FIELD_NUMBER: _ClassVar[int]
     INTACT_FIELD_NUMBER: _ClassVar[int]
+    SEAL_PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    SEAL_ENTRIES_FIELD_NUMBER: _ClassVar[int]
     journals: _containers.RepeatedCompositeFieldContainer[JournalVerification]
     intact: bool
-    def __init__(self, journals: _Optional[_Iterable[_Union[JournalVerification, _Mapping]]] = ..., intact: _Optional[bool] = ...) -> None: ...
+    seal_problem: str
+    seal_entries: int
+    def __init__(self, journals: _Optional[_Iterable[_Union[JournalVerification, _Mapping]]] = ..., intact: _Optional[bool] = ..., seal_problem: _Optional[str] = ..., seal_entries: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,102 @@
+"""Hold the logs against the seal: the checkpoint's signature, the entries under it, and each log's last head.
+
+The leaves' hashes beside a log's tree tell which record is another; they are believed only when they add up to the
+signed root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from munjigi.audit.reader import JournalReader
+from munjigi.audit.seal.entries import Head
+from munjigi.audit.seal.merkle import HASH, leaf_hash, root_over
+from munjigi.audit.seal.note import Checkpoint, Note, VerifierKey
+from munjigi.audit.seal.reader import SealReader
+from munjigi.audit.verify import Sealed, Verification, verify_journal
+from munjigi.kernel.errors import Corruption, NotFound
+
+_PIECE: Final = 4096  # records
+
+
+@dataclass(frozen=True, slots=True)
+class SealCheck:
+    """What the seal says. `problem` in UPPER_SNAKE, empty when it stands; `sealed` by log id."""
+
+    problem: str
+    entries: int
+    sealed: dict[str, Sealed]
+
+
+class _Finding(Exception):
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+def check_seal(folder: Path, journal: Path, key: VerifierKey | None, earlier: Note | None = None) -> SealCheck:
+    """Check the seal itself; `key` is the installation's, and may be one from before a rotation.
+
+    `earlier` is a checkpoint that somebody kept: history since then must only have grown. Raises `OSError`.
+    """
+    try:
+        with SealReader(folder) as seal:
+            _examine(seal, key, earlier)
+            return SealCheck("", seal.checkpoint.size, dict(_sealed(seal, journal)))
+    except (NotFound, FileNotFoundError):
+        return SealCheck("NOT_SEALED", 0, {})
+    except _Finding as found:
+        return SealCheck(found.problem, 0, {})
+    except Corruption as error:
+        return SealCheck(error.reason, 0, {})
+
+
+def verify_sealed(folder: Path, check: SealCheck, live_until: int | None = None) -> Verification:
+    """Verify one log on its files, and against the seal. Raises what `verify_journal` raises."""
+    sealed = check.sealed.get(folder.name)
+    if sealed is not None and live_until is not None and sealed.size > live_until:
+        live_until = sealed.size  # what is sealed was synced
+    return verify_journal(folder, live_until, sealed)
+
+
+def _examine(seal: SealReader, key: VerifierKey | None, earlier: Note | None) -> None:
+    keys = seal.trusted(key) if key is not None else []
+    if keys and not any(each.signed(seal.note) for each in keys):
+        raise _Finding("CHECKPOINT_NOT_SIGNED")
+    if not seal.entries_agree():
+        raise _Finding("ENTRIES_NOT_AS_SIGNED")
+    if earlier is not None:
+        then = Checkpoint.parse(earlier.text)
+        if keys and not any(each.signed(earlier) for each in keys):
+            raise _Finding("EARLIER_CHECKPOINT_NOT_SIGNED")
+        if then.size > seal.checkpoint.size or seal.entries_root(then.size) != then.root:
+            raise _Finding("HISTORY_CHANGED")
+
+
+def _sealed(seal: SealReader, journal: Path) -> Iterator[tuple[str, Sealed]]:
+    for log_id in seal.logs():
+        found = seal.head_of(log_id)
+        if found is not None:
+            yield log_id, _leaves(seal, found[1], journal / log_id)
+
+
+def _leaves(seal: SealReader, head: Head, folder: Path) -> Sealed:
+    """Return hashes that add up to the head: those of the tree, or the log's own where the tree is damaged."""
+    with closing(seal.tree_of(head.log_id)) as tree:
+        if tree.size >= head.size and root_over(tree.leaves, head.size) == head.root:
+            return Sealed(head.size, tree.mapped())
+    own = bytearray()
+    with closing(JournalReader(folder)) as log:
+        while found := log.read(len(own) // HASH, min(_PIECE, head.size - len(own) // HASH)):
+            own += b"".join(leaf_hash(payload) for _, payload in found)
+
+    def leaves(begin: int, count: int) -> list[bytes]:
+        return [bytes(own[at : at + HASH]) for at in range(begin * HASH, (begin + count) * HASH, HASH)]
+
+    if len(own) == head.size * HASH and root_over(leaves, head.size) == head.root:
+        return Sealed(head.size, bytes(own))
+    return Sealed(head.size, bytes(head.size * HASH))  # neither agrees: the log's first record is reported

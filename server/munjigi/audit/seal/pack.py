@@ -1,0 +1,80 @@
+"""An evidence pack: records with all that proves them, as lines of JSON that a program of one file can check.
+
+The first line holds the checkpoint and the changes of key, each further one a record: its bytes, its place in its
+log's tree, and that tree's place in the installation's.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from typing import Final
+
+from munjigi.audit.ports import LogSource
+from munjigi.audit.seal import entries as entries_
+from munjigi.audit.seal import merkle
+from munjigi.audit.seal.entries import NewKey
+from munjigi.audit.seal.note import Checkpoint
+from munjigi.audit.seal.reader import SealReader
+from munjigi.audit.seal.store import rotations
+from munjigi.kernel.errors import FailedPrecondition, NotFound
+from munjigi.kernel.ids import record_id
+
+FORMAT: Final = "munjigi-evidence/1"
+
+
+def evidence(seal: SealReader, log_of: Callable[[str], LogSource], places: Iterable[tuple[str, int]]) -> Iterator[str]:
+    """Yield the lines of a pack about the records at (log id, index).
+
+    Raises `NotFound` for a record that does not exist, `FailedPrecondition` for one that is not sealed yet.
+    """
+    changes = [_rotation(seal, number, str(note)) for number, note in rotations(seal.folder)]
+    yield _line({FORMAT: str(seal.note), "keys": [each for each in changes if each]})
+    for log_id, index in places:
+        yield _record(seal, log_of, log_id, index)
+
+
+def _rotation(seal: SealReader, number: int, note: str) -> dict[str, object]:
+    entry = entries_.parse(b"".join(seal.entries.read(number)))
+    size = Checkpoint.parse(note).size
+    if not isinstance(entry, NewKey) or number >= size:
+        return {}
+    proof = merkle.inclusion(seal.tree, number, size)
+    return {"checkpoint": note, "entry": number, "time": entry.time, "key": _text(entry.public), "proof": _texts(proof)}
+
+
+def _record(seal: SealReader, log_of: Callable[[str], LogSource], log_id: str, index: int) -> str:
+    name = record_id(log_id, index)
+    found = seal.head_of(log_id)
+    if found is None or found[1].size <= index:
+        # An unknown log and a record that is too new look alike here; the log tells them apart.
+        if log_of(log_id).read(index, 1):
+            raise FailedPrecondition("NOT_SEALED_YET", f"Record {name} is not sealed yet; try again in a second or two.")
+        raise NotFound("RECORD_UNKNOWN", f"There is no record {name}.")
+    number, head = found
+    (payload,) = (payload for _, payload in log_of(log_id).read(index, 1))
+    with closing(seal.tree_of(log_id)) as tree:
+        proof = merkle.inclusion(tree, index, head.size)
+    within = merkle.inclusion(seal.tree, number, seal.checkpoint.size)
+    return _line(
+        {
+            "id": name,
+            "record": _text(payload),
+            "proof": _texts(proof),
+            "head": {"entry": number, "size": head.size, "root": _text(head.root), "proof": _texts(within)},
+        }
+    )
+
+
+def _line(content: dict[str, object]) -> str:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _texts(proof: list[bytes]) -> list[str]:
+    return [_text(each) for each in proof]

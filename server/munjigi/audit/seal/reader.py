@@ -1,0 +1,97 @@
+"""Read a seal without its key, while its sealer goes on: for verification and for evidence packs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Self
+
+from munjigi.audit.seal import entries as entries_
+from munjigi.audit.seal.entries import Entries, Head, NewKey
+from munjigi.audit.seal.merkle import leaf_hash, root_over
+from munjigi.audit.seal.note import Checkpoint, Note, VerifierKey
+from munjigi.audit.seal.store import ENTRIES, LOGS, TREE, read_note, rotations
+from munjigi.audit.seal.tree import StoredTree
+from munjigi.kernel.errors import Corruption, InvalidArgument, NotFound
+
+_PIECE: Final = 4096  # entries
+
+
+class SealReader:
+    """The seal as of its last checkpoint when it was opened."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open what is there.
+
+        Raises `NotFound` when nothing was ever sealed, `Corruption` for a damaged checkpoint, `OSError`.
+        """
+        self.folder = folder
+        note = read_note(folder)
+        if note is None:
+            raise NotFound("NOT_SEALED", "Nothing is sealed yet; start munjigi and wait a second.")
+        self.note: Note = note
+        self.checkpoint = Checkpoint.parse(note.text)
+        self.entries = Entries(folder / ENTRIES, read_only=True)
+        self.tree = StoredTree(folder / TREE, read_only=True)
+
+    def logs(self) -> list[str]:
+        """Return the ids of the logs that have a tree."""
+        return sorted(path.name for path in (self.folder / LOGS).iterdir())
+
+    def tree_of(self, log_id: str) -> StoredTree:
+        """Open the tree of a log; to be closed. Raises `OSError`."""
+        return StoredTree(self.folder / LOGS / log_id, read_only=True)
+
+    def head_of(self, log_id: str) -> tuple[int, Head] | None:
+        """Return the last head of a log under the checkpoint, with its entry's number."""
+        end = self.checkpoint.size
+        while end:
+            begin = max(0, end - _PIECE)
+            pieces = self.entries.read(begin, end - begin)
+            for number in range(len(pieces) - 1, -1, -1):
+                entry = entries_.parse(pieces[number])
+                if isinstance(entry, Head) and entry.log_id == log_id:
+                    return begin + number, entry
+            end = begin
+        return None
+
+    def trusted(self, key: VerifierKey) -> list[VerifierKey]:
+        """Return `key` and those that followed it, each vouched for by the one before.
+
+        Raises `Corruption` when the chain is broken.
+        """
+        keys = [key]
+        try:
+            for number, note in rotations(self.folder):
+                entry = entries_.parse(b"".join(self.entries.read(number)))
+                at = Checkpoint.parse(note.text)
+                if not isinstance(entry, NewKey) or at.size != number + 1 or at.root != self.tree.root(at.size):
+                    raise _broken
+                following = VerifierKey(key.name, key.kind, entry.public)
+                if keys[-1].signed(note) and following.signed(note):
+                    keys.append(following)
+        except (InvalidArgument, IndexError):
+            raise _broken from None
+        return keys
+
+    def entries_agree(self) -> bool:
+        """Tell whether the entries are those that the checkpoint was signed over."""
+        size = self.checkpoint.size
+        return self.entries.size >= size and self.entries_root(size) == self.checkpoint.root
+
+    def entries_root(self, size: int) -> bytes:
+        """Return the root over the first `size` entries themselves, not over what the tree keeps of them."""
+        return root_over(lambda begin, count: [leaf_hash(each) for each in self.entries.read(begin, count)], size)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self.entries.close()
+        self.tree.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+_broken: Final = Corruption("KEY_CHAIN_BROKEN", "A change of the seal's key is not vouched for; compare seal/ with a backup.")

@@ -1,0 +1,62 @@
+"""`munjigi audit prove`: records with their proofs, in one file that anybody can check."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import click
+
+from munjigi.cli.options import state_option
+
+_WAIT: Final = 5.0  # seconds for a fresh record to be sealed
+_PAUSE: Final = 0.2
+
+
+@click.command("prove")
+@click.argument("record_ids", metavar="RECORD_ID...", nargs=-1, required=True)
+@state_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    show_envvar=True,
+    help="Write the pack to this file; without it, to standard output.",
+)
+def audit_prove(record_ids: tuple[str, ...], state_dir: Path, out: Path | None) -> int:
+    """Write an evidence pack: records, with the proofs that they are sealed.
+
+    A record's id is the decision id, or what `audit search` shows. Works on the state folder, without a server. The pack
+    is checked with the program that `munjigi audit verifier` prints.
+    """
+    from munjigi.adapters.seal_keys import public_key
+    from munjigi.audit.reader import JournalReader
+    from munjigi.audit.seal.pack import evidence
+    from munjigi.audit.seal.reader import SealReader
+    from munjigi.cli.failure import DONE
+    from munjigi.kernel.errors import FailedPrecondition, NotFound
+    from munjigi.kernel.ids import parse_record_id
+
+    places = [parse_record_id(each) for each in record_ids]
+    until = time.monotonic() + _WAIT
+    while True:
+        try:
+            with SealReader(state_dir / "seal") as seal:
+                pack = "".join(evidence(seal, lambda log_id: JournalReader(state_dir / "journal" / log_id), places))
+            break
+        except (FailedPrecondition, NotFound) as error:
+            if error.reason not in {"NOT_SEALED_YET", "NOT_SEALED"} or time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE)
+    if out is None:
+        sys.stdout.write(pack)
+        return DONE
+    out.write_text(pack, encoding="utf-8")
+    click.echo(
+        f"{len(places)} record{'' if len(places) == 1 else 's'} with proofs under checkpoint {seal.checkpoint.size}: {out}"
+    )
+    click.echo("Check it anywhere:")
+    click.echo("  munjigi audit verifier > munjigi_verify.py")
+    click.echo(f"  python3 munjigi_verify.py {out} --key '{public_key(state_dir / 'keys' / 'seal.vkey')}'")
+    return DONE
