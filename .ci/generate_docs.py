@@ -9,14 +9,17 @@ A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; t
 from __future__ import annotations
 
 import ast
+import json
 import re
 import sys
-import tokenize
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from munjigi.app.config import PREFIX, Settings
+from munjigi.audit.schema.catalogue import COMMON, EVENTS, FIELDS, Field, fields_of, type_of
 from munjigi.kernel import errors
 from munjigi.monitoring.catalogue import CATALOGUE
 from munjigi.policy.attributes import CONTEXT, REQUEST
@@ -68,29 +71,28 @@ def metrics() -> str:
 
 
 def records() -> str:
-    """Every record with its fields, types and comments."""
-    path = SERVER / "audit" / "records.py"
-    comments: dict[int, str] = {}
-    with path.open("rb") as source:
-        for token in tokenize.tokenize(source.readline):
-            if token.type == tokenize.COMMENT:
-                comments[token.start[0]] = token.string.lstrip("# ")
-    parts = []
-    for node in ast.parse(path.read_text("utf-8")).body:
-        if not isinstance(node, ast.ClassDef):
-            continue
-        tag = next((ast.literal_eval(word.value) for word in node.keywords if word.arg == "tag"), "")
-        parents = [base.id for base in node.bases if isinstance(base, ast.Name)]
-        title = f"`{tag}` ({node.name})" if tag else node.name
-        also = f" Also has the fields of {parents[0]}." if parents else ""
-        rows = [
-            (f"`{each.target.id}`", f"`{ast.unparse(each.annotation)}`", _default(each.value), comments.get(each.lineno, ""))
-            for each in node.body
-            if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
-        ]
-        doc = " ".join((ast.get_docstring(node) or "").split())
-        parts.append(f"\n### {title}\n\n{doc}{also}\n{table(('field', 'type', 'default', 'note'), rows)}".rstrip() + "\n")
-    return "".join(parts) + "\n"
+    """Every event type with its fields, as the catalogue has them."""
+    parts = [f"\n### In every document\n{_fields([(field, msgspec.NODEFAULT) for field in COMMON])}"]
+    for event in EVENTS:
+        doc = " ".join((event.record.__doc__ or "").split())
+        parts.append(f"\n### `{event.name}`\n\n{doc} ECS category `{event.category}`.\n{_fields(fields_of(event))}")
+    parts.extend(
+        f"\n### Each of `{field.name}`\n{_fields([(part, msgspec.NODEFAULT) for part in field.parts])}"
+        for field in FIELDS.values()
+        if field.parts
+    )
+    return "".join(part.rstrip() + "\n" for part in parts) + "\n"
+
+
+def _fields(listed: list[tuple[Field, object]]) -> str:
+    rows = []
+    for field, default in listed:
+        absent = "" if default is msgspec.NODEFAULT else f"`{json.dumps(default)}`"
+        names = ", ".join(f"`{name}`" for name in field.stored.split())
+        types = ", ".join(dict.fromkeys(type_of(field, name) for name in field.stored.split()))
+        law = f" **Law: {field.law}.**" if field.law else ""
+        rows.append((f"`{field.name}`" if field.name else "", names, types, absent, field.meaning + law))
+    return table(("field", "name in Elasticsearch", "type", "left out when", "meaning"), rows)
 
 
 def attributes() -> str:
@@ -101,10 +103,6 @@ def attributes() -> str:
         for name, each in listed.items()
     ]
     return table(("attribute", "type", "what it is"), rows)
-
-
-def _default(value: ast.expr | None) -> str:
-    return "required" if value is None else f"`{ast.unparse(value)}`"
 
 
 def said(folder: Path) -> Iterator[Said]:

@@ -1,5 +1,7 @@
 """One record is one immutable audit event; its msgpack bytes are what is journaled, chained and proved.
 
+`audit/schema/catalogue.py` says what each field means and what it is called in Elasticsearch.
+
 Names and members that reach a record are already safe (promise P5): members are keyed references,
 names that the catalog does not know are keyed digests. An access record without one of the five
 legal fields is refused (Notice 2026-9 of the PIPC, art. 2(3): identifier, date-time, source location,
@@ -13,6 +15,8 @@ from typing import Final, Literal
 import msgspec
 
 from munjigi.kernel.errors import AuditUnavailable
+from munjigi.kernel.grant import Fact, PrincipalType, Scope
+from munjigi.kernel.identity import EmployeeKey
 
 FORMAT: Final = 1
 
@@ -22,7 +26,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="type")
 
     index: int = -1
     time: int = 0
-    clock_stepped: bool = False  # the machine's clock had gone back; `time` is clamped
+    clock_stepped: bool = False
 
 
 class FieldRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -43,9 +47,9 @@ class CallRecord(Record, kw_only=True, omit_defaults=True):
     employee: str
     principal_type: str = ""
     tool: str
-    peer: str = ""  # transport peer
-    ip: str  # source location of the employee
-    ip_asserted: bool = False  # `ip` is the tool's word
+    peer: str = ""
+    ip: str
+    ip_asserted: bool = False
     session_id: str = ""
     request_id: str = ""
     trace_id: str = ""
@@ -55,7 +59,7 @@ class CallRecord(Record, kw_only=True, omit_defaults=True):
 class AccessRecord(CallRecord, kw_only=True, omit_defaults=True, tag="access.decision"):
     """One decision. `subject_count` is the number of members concerned."""
 
-    door: str  # which RPC asked
+    door: str
     action: str
     resource: str
     purpose: str
@@ -71,12 +75,12 @@ class AccessRecord(CallRecord, kw_only=True, omit_defaults=True, tag="access.dec
     probe: bool = False
     observe: bool = False
     partial: bool = False
-    own: bool = False  # an operation on Munjigi itself; no member's data is handled
+    own: bool = False
     policy_revision: str
     grant_revision: int
     valid_until: int = 0
     latency_ns: int = 0
-    asked_at: int = 0  # UTC nanoseconds for which it was decided: when the call came; `time` is when it was taken down
+    asked_at: int = 0
 
 
 class ConfirmRecord(CallRecord, kw_only=True, omit_defaults=True, tag="access.confirm"):
@@ -102,15 +106,15 @@ class PolicyRecord(Record, kw_only=True, omit_defaults=True, tag="policy.load"):
     """A policy home was loaded or refused."""
 
     accepted: bool
-    policy_revision: str  # in force afterwards
+    policy_revision: str
     source: str = ""
     errors: int = 0
-    first_problem: str = ""  # file:line:column CODE, never file content
-    employee: str = ""  # who asked; empty for the watcher
+    first_problem: str = ""
+    employee: str = ""
     issuer: str = ""
-    author: str = ""  # of the last commit of the policy home, as git names them; empty when not committed
-    replaced: str = ""  # policy revision in force before, when it changed
-    rows_added: int = 0  # lines of policy.csv that the revision before did not have
+    author: str = ""
+    replaced: str = ""
+    rows_added: int = 0
     rows_removed: int = 0
     files_changed: tuple[str, ...] = ()
 
@@ -135,10 +139,74 @@ class TailCutRecord(Record, kw_only=True, omit_defaults=True, tag="journal.tail_
     digest: str
 
 
-AnyRecord = AccessRecord | ConfirmRecord | SignInRecord | PolicyRecord | ProcessRecord | TailCutRecord
+class PermissionRecord(Record, kw_only=True, omit_defaults=True):
+    """What every permission record has. `employee` made the change; it is not a person's account where a program did."""
+
+    issuer: str = ""
+    employee: str
+    request_id: str = ""
+    grant_revision: int
+
+
+class GrantRecord(PermissionRecord, kw_only=True, omit_defaults=True):
+    """A whole grant, as it is after the change."""
+
+    grant_id: str
+    holder_issuer: str
+    holder: str
+    role: str
+    purpose: str
+    starts_at: int
+    ends_at: int
+    approved_by: tuple[str, ...] = ()
+    scope: Scope | None = None
+
+
+class GrantAddedRecord(GrantRecord, kw_only=True, omit_defaults=True, tag="permission.grant"):
+    """A grant was given."""
+
+
+class GrantChangedRecord(GrantRecord, kw_only=True, omit_defaults=True, tag="permission.change"):
+    """The period, scope or approvers of a grant were changed."""
+
+
+class GrantEndedRecord(GrantRecord, kw_only=True, omit_defaults=True, tag="permission.revoke"):
+    """A grant was ended."""
+
+
+class PersonRecord(PermissionRecord, kw_only=True, omit_defaults=True, tag="permission.person"):
+    """A person was added, or everything known about one was replaced."""
+
+    person_id: str
+    principal_type: PrincipalType
+    department: str = ""
+    accounts: tuple[EmployeeKey, ...] = ()
+    facts: tuple[Fact, ...] = ()
+
+
+AnyRecord = (
+    AccessRecord
+    | ConfirmRecord
+    | SignInRecord
+    | PolicyRecord
+    | ProcessRecord
+    | TailCutRecord
+    | GrantAddedRecord
+    | GrantChangedRecord
+    | GrantEndedRecord
+    | PersonRecord
+)
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(AnyRecord)
+
+
+def _says_what(record: CallRecord) -> bool:
+    """Tell whether a record names the task and the data subjects; a confirmation does by its decision."""
+    if isinstance(record, AccessRecord):
+        about = record.members or record.subject_count or record.decision == "DENY" or record.probe or record.own
+        return bool(about and record.action and record.resource)
+    return bool(getattr(record, "decision_id", ""))
 
 
 def encode(record: Record) -> bytes:
@@ -146,14 +214,7 @@ def encode(record: Record) -> bytes:
 
     Raises `AuditUnavailable` when an access record lacks one of the five legal fields.
     """
-    if isinstance(record, AccessRecord) and not (
-        record.employee
-        and record.time
-        and record.ip
-        and record.action
-        and record.resource
-        and (record.members or record.subject_count or record.decision == "DENY" or record.probe or record.own)
-    ):
+    if isinstance(record, CallRecord) and not (record.employee and record.time and record.ip and _says_what(record)):
         raise AuditUnavailable("The access record lacks a legal field; nothing was answered.")
     return _encoder.encode(record)
 

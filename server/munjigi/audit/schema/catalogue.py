@@ -1,0 +1,242 @@
+"""The catalogue of event types and of their fields: the one place that says what a record's field means.
+
+From it come the documents and the strict mapping of the search index (`ecs.py`), the OCSF form (`ocsf.py`) and the field
+reference in the documents. A field of a record that does not stand here fails a test. One name means one thing in every record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
+
+from munjigi.audit import records
+from munjigi.audit.records import Record
+
+Kind = Literal["keyword", "long", "boolean", "date_nanos", "address", "binary", "object"]
+Law = Literal["", "identifier", "date-time", "source location", "data subject", "task"]
+Outcome = Literal["success", "failure", "unknown"]
+
+
+class Field(NamedTuple):
+    """One field of records: its names in the search index, separated by blanks, its type there, its meaning.
+
+    `kind` is a type of Elasticsearch, but for `address`: an IP address, or a word such as `local` that is none, and goes
+    only where it is a keyword (ECS `*.address`), not where its type is `ip`.
+    Times are UTC nanoseconds in the record. `law` is the item of an access record that the field answers
+    (Notice 2026-9 of the PIPC, art. 2(3) and 8). `related`: where the value is gathered under `related.*`.
+    `parts` are the fields of an object.
+    """
+
+    name: str
+    stored: str
+    kind: Kind
+    meaning: str
+    law: Law = ""
+    related: Literal["", "user", "ip"] = ""
+    parts: tuple[Field, ...] = ()
+
+
+class Event(NamedTuple):
+    """One event type: the record that holds it, its ECS category, and what its outcome and ECS types are.
+
+    `special` are the fields that mean something else here than in `FIELDS`.
+    """
+
+    record: type[Record]
+    category: str
+    judge: Callable[[Any], tuple[Outcome, tuple[str, ...]]]
+    special: tuple[Field, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The event type, for example `access.decision`."""
+        return str(self.record.__struct_config__.tag)
+
+    @property
+    def family(self) -> str:
+        """What comes before the point: `access`, `permission`, `policy` and so on."""
+        return self.name.partition(".")[0]
+
+
+def _judge_decision(record: records.AccessRecord) -> tuple[Outcome, tuple[str, ...]]:
+    return ("success", ("access", "allowed")) if record.decision == "ALLOW" else ("failure", ("access", "denied"))
+
+
+_REFUSED_PEER: Final = Field("peer", "source.address source.ip", "address", "address that the transport saw", related="ip")
+_CONFIRMED: Final[dict[str, Outcome]] = {"read": "success", "failed": "failure", "abandoned": "unknown"}
+
+EVENTS: Final = (
+    Event(records.AccessRecord, "database", _judge_decision),
+    Event(records.ConfirmRecord, "database", lambda record: (_CONFIRMED[record.outcome], ("access",))),
+    Event(records.SignInRecord, "authentication", lambda _: ("failure", ("start", "denied")), (_REFUSED_PEER,)),
+    Event(records.PolicyRecord, "configuration", lambda record: ("success" if record.accepted else "failure", ("change",))),
+    Event(records.ProcessRecord, "process", lambda record: ("success", ("start" if record.event == "start" else "end",))),
+    Event(records.TailCutRecord, "file", lambda _: ("failure", ("deletion",))),
+    Event(records.GrantAddedRecord, "iam", lambda _: ("success", ("user", "creation"))),
+    Event(records.GrantChangedRecord, "iam", lambda _: ("success", ("user", "change"))),
+    Event(records.GrantEndedRecord, "iam", lambda _: ("success", ("user", "deletion"))),
+    Event(records.PersonRecord, "iam", lambda _: ("success", ("user", "change"))),
+)
+BY_RECORD: Final = {each.record: each for each in EVENTS}
+
+# What every document has, whatever its record.
+COMMON: Final = (
+    Field("", "event.id", "keyword", "`<log id>-<index>`, also the document's `_id`"),
+    Field("", "event.action", "keyword", "the event type"),
+    Field("", "event.kind", "keyword", "`event`"),
+    Field("", "event.category", "keyword", "ECS category"),
+    Field("", "event.type", "keyword", "ECS types"),
+    Field("", "event.outcome", "keyword", "`success`, `failure` or `unknown`"),
+    Field("", "event.module", "keyword", "`munjigi`"),
+    Field("", "event.dataset", "keyword", "`munjigi.<family>`"),
+    Field("", "event.original", "binary", "base64 of the record's canonical bytes; its leaf is SHA-256(0x00 and these bytes)"),
+    Field("", "ecs.version", "keyword", "version of the Elastic Common Schema"),
+    Field("", "munjigi.log_id", "keyword", "the log that holds the record"),
+    Field("", "related.user", "keyword", "everyone who is named in the record"),
+    Field("", "related.ip", "address", "every address in the record"),
+)
+
+_FIELD_PARTS: Final = (
+    Field("name", "name", "keyword", "column, or the keyed digest of a name that is not catalogued"),
+    Field("effect", "effect", "keyword", "`clear`, `masked` or `denied`"),
+    Field("mask", "mask", "keyword", "mask that was to be put on"),
+    Field("reason", "reason", "keyword", "why, UPPER_SNAKE"),
+    Field("rule", "rule", "keyword", "`file:line` of the rule that decided"),
+    Field("grants", "grants", "keyword", "every grant that alone would have allowed the field"),
+)
+_SCOPE_PARTS: Final = (
+    Field(
+        "objects",
+        "objects",
+        "keyword",
+        "`database.table.column`, `database.table.*` or `class:NAME`; none means all of the role's",
+    ),
+    Field("actions", "actions", "keyword", "actions; none means all of the role's"),
+)
+_ACCOUNT_PARTS: Final = (
+    Field("issuer", "issuer", "keyword", "issuer"),
+    Field("subject", "subject", "keyword", "subject"),
+)
+_FACT_PARTS: Final = (
+    Field("kind", "kind", "keyword", "pledge, training, device"),
+    Field("starts_at", "starts_at", "date_nanos", "from this moment on"),
+    Field("ends_at", "ends_at", "date_nanos", "before this moment"),
+    Field("source", "source", "keyword", "who says so"),
+)
+
+FIELDS: Final = {
+    each.name: each
+    for each in (
+        # every record
+        Field("index", "event.sequence munjigi.index", "long", "place in the log, dense from 0"),
+        Field("time", "@timestamp", "date_nanos", "when it was taken down; never decreases within a log", "date-time"),
+        Field("clock_stepped", "munjigi.clock_stepped", "boolean", "the machine's clock had gone back; `time` is clamped"),
+        # who, from where
+        Field("issuer", "user.domain", "keyword", "issuer of the employee's account"),
+        Field("employee", "user.name", "keyword", "who did it: subject of the account", "identifier", "user"),
+        Field("principal_type", "munjigi.principal_type", "keyword", "employee, contractor, partner, seller or service"),
+        Field("tool", "munjigi.tool", "keyword", "the calling tool"),
+        Field("peer", "munjigi.peer", "keyword", "address that the transport saw: the tool's", related="ip"),
+        Field("ip", "source.address source.ip", "address", "source location of the employee", "source location", "ip"),
+        Field("ip_asserted", "munjigi.ip_asserted", "boolean", "`ip` is the tool's word"),
+        Field("session_id", "munjigi.session_id", "keyword", "the employee's session at the tool"),
+        Field("request_id", "munjigi.request_id", "keyword", "the caller's correlation or idempotency id"),
+        Field("trace_id", "trace.id", "keyword", "W3C trace id"),
+        Field("span_id", "span.id", "keyword", "W3C parent span id"),
+        # what, of whom, why
+        Field("door", "munjigi.door", "keyword", "which RPC asked"),
+        Field("action", "munjigi.action", "keyword", "read, export, reveal, update, delete or operate", "task"),
+        Field("resource", "munjigi.resource", "keyword", "`database.table` or `class:NAME`", "task"),
+        Field("purpose", "munjigi.purpose", "keyword", "purpose of processing"),
+        Field("case_id", "munjigi.case_id", "keyword", "case or ticket"),
+        Field("decision", "munjigi.decision", "keyword", "`ALLOW` or `DENY`"),
+        Field("reason", "event.reason", "keyword", "why, UPPER_SNAKE"),
+        Field("fields", "munjigi.fields", "object", "the columns and what became of each", "task", parts=_FIELD_PARTS),
+        Field("data_classes", "munjigi.data_classes", "keyword", "classes of the columns"),
+        Field("rule", "munjigi.rule", "keyword", "`file:line` of the rule that decided"),
+        Field("role_path", "munjigi.role_path", "keyword", "from the granted role to the rule's"),
+        Field("members", "munjigi.members", "keyword", "keyed references of the members concerned", "data subject"),
+        Field("subject_count", "munjigi.subject_count", "long", "number of members concerned", "data subject"),
+        Field("probe", "munjigi.probe", "boolean", "a menu's question; never a read"),
+        Field("observe", "munjigi.observe", "boolean", "a tool's trial mode; nothing was enforced"),
+        Field("partial", "munjigi.partial", "boolean", "denied fields did not deny the rest"),
+        Field("own", "munjigi.own", "boolean", "an operation on Munjigi itself; no member's data is handled"),
+        Field("policy_revision", "munjigi.policy_revision", "keyword", "policy bundle that decided, or is in force afterwards"),
+        Field("grant_revision", "munjigi.grant_revision", "long", "grant table that decided, or that the change made"),
+        Field("valid_until", "munjigi.valid_until", "date_nanos", "the read may begin before this moment"),
+        Field("latency_ns", "event.duration", "long", "nanoseconds from the question to its verdict"),
+        Field("asked_at", "munjigi.asked_at", "date_nanos", "when the call came; the moment for which it was decided"),
+        # confirmation of a read
+        Field("decision_id", "munjigi.decision_id", "keyword", "the decision that this is about"),
+        Field("outcome", "munjigi.outcome", "keyword", "`read`, `failed` or `abandoned`"),
+        Field("row_count", "munjigi.row_count", "long", "rows that were read"),
+        # refused credentials
+        Field("count", "munjigi.count", "long", "how many are counted in this record"),
+        Field("period_ns", "event.duration", "long", "nanoseconds in which they came"),
+        # a load of the policy home
+        Field("accepted", "munjigi.accepted", "boolean", "loaded; otherwise refused"),
+        Field("source", "munjigi.source", "keyword", "folder or commit"),
+        Field("errors", "munjigi.errors", "long", "problems found"),
+        Field("first_problem", "munjigi.first_problem", "keyword", "`file:line:column CODE`, never file content"),
+        Field("author", "munjigi.author", "keyword", "of the last commit of the policy home, as git names them"),
+        Field("replaced", "munjigi.replaced", "keyword", "policy revision in force before, when it changed"),
+        Field("rows_added", "munjigi.rows_added", "long", "lines of policy.csv that the revision before did not have"),
+        Field("rows_removed", "munjigi.rows_removed", "long", "lines of policy.csv that are gone"),
+        Field("files_changed", "munjigi.files_changed", "keyword", "files of the policy home that differ"),
+        # start and stop
+        Field("event", "munjigi.event", "keyword", "`start` or `stop`"),
+        Field("version", "service.version", "keyword", "version of Munjigi"),
+        Field("member_key_id", "munjigi.member_key_id", "keyword", "fingerprint of the key behind member references"),
+        Field("front", "munjigi.front", "keyword", "`native` or `grpcio`"),
+        # a torn tail
+        Field("file", "file.name", "keyword", "segment of the journal"),
+        Field("offset", "munjigi.offset", "long", "bytes before what was cut"),
+        Field("length", "file.size", "long", "bytes that were cut"),
+        Field("digest", "file.hash.sha256", "keyword", "SHA-256 of what was cut, hex"),
+        # permissions
+        Field("grant_id", "munjigi.grant_id", "keyword", "the grant"),
+        Field("holder_issuer", "user.target.domain", "keyword", "issuer of the holder's account"),
+        Field("holder", "user.target.name", "keyword", "who holds the grant: subject of the account", related="user"),
+        Field("role", "user.target.roles", "keyword", "role that is held"),
+        Field("starts_at", "munjigi.starts_at", "date_nanos", "in force from this moment on"),
+        Field("ends_at", "munjigi.ends_at", "date_nanos", "in force before this moment"),
+        Field("approved_by", "munjigi.approved_by", "keyword", "who approved", related="user"),
+        Field(
+            "scope", "munjigi.scope", "object", "the part of the role that is held; absent means all of it", parts=_SCOPE_PARTS
+        ),
+        Field("person_id", "munjigi.person_id", "keyword", "the person whose accounts and facts these are"),
+        Field("department", "munjigi.department", "keyword", "the person's department"),
+        Field("accounts", "munjigi.accounts", "object", "accounts that are the person's", parts=_ACCOUNT_PARTS),
+        Field("facts", "munjigi.facts", "object", "what is known about the person", parts=_FACT_PARTS),
+    )
+}
+
+# Each condition of a search (`ports.RecordQuery`) and the name in the search index that it asks for.
+SEARCHED: Final = {
+    "employee": "user.name",
+    "tool": "munjigi.tool",
+    "members": "munjigi.members",
+    "resource": "munjigi.resource",
+    "decision_id": "munjigi.decision_id",
+    "event_type": "event.action",
+    "decision": "munjigi.decision",
+    "case_id": "munjigi.case_id",
+}
+
+
+def fields_of(event: Event) -> list[tuple[Field, object]]:
+    """Return the fields of an event's record with their defaults, in the record's order.
+
+    A field without a default has `msgspec.NODEFAULT`. Raises `KeyError` for one that the catalogue lacks.
+    """
+    meanings = FIELDS | {each.name: each for each in event.special}
+    return [(meanings[each.name], each.default) for each in msgspec.structs.fields(event.record)]
+
+
+def type_of(field: Field, name: str) -> Kind | Literal["ip"]:
+    """Return the Elasticsearch type of a field under one of its names."""
+    if field.kind != "address":
+        return field.kind
+    return "ip" if name.rpartition(".")[2] == "ip" else "keyword"

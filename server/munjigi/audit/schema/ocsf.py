@@ -1,0 +1,138 @@
+"""A record as an event of the Open Cybersecurity Schema Framework, version 1.9 (https://schema.ocsf.io/1.9.0).
+
+Every record has a class there: Datastore Activity (6005) for what was asked about data, User Management (3007) for grants and
+people. (3005, User Access Management, is deprecated; Role Management, 3008, is about the roles themselves, which lie in
+policy files.) What OCSF has no attribute for stays under `unmapped`, so nothing is lost on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from munjigi.audit import records
+from munjigi.audit.records import Record
+from munjigi.audit.schema.catalogue import BY_RECORD
+from munjigi.audit.schema.ecs import document, read
+from munjigi.kernel.ids import record_id
+
+OCSF_VERSION: Final = "1.9.0"
+_READ, _UPDATE, _QUERY, _DELETE, _OTHER = 1, 2, 4, 7, 99  # activities of Datastore Activity
+_ACTIVITIES: Final = {"read": _READ, "reveal": _READ, "export": _QUERY, "update": _UPDATE, "delete": _DELETE}
+_INFORMATIONAL, _LOW, _HIGH = 1, 2, 4  # severities
+_STATUS: Final = {"success": 1, "failure": 2, "unknown": 0}
+_APPLICATION: Final = {"name": "Munjigi", "vendor_name": "Munjigi"}
+
+Part = dict[str, object]
+
+
+def ocsf(log_id: str, index: int, payload: bytes) -> Part:
+    """Return the OCSF event of one record.
+
+    Raises `Corruption` when the bytes are not a record of that index.
+    """
+    record = read(log_id, index, payload)
+    class_uid, activity_id, severity_id, own = _CLASSES[type(record)](record)
+    outcome, _ = BY_RECORD[type(record)].judge(record)
+    shown = document(log_id, index, payload)
+    return {
+        "category_uid": class_uid // 1000,
+        "class_uid": class_uid,
+        "activity_id": activity_id,
+        "type_uid": class_uid * 100 + activity_id,
+        "severity_id": severity_id,
+        "time": record.time // 1_000_000,
+        "status_id": _STATUS[outcome],
+        "metadata": {
+            "version": OCSF_VERSION,
+            "product": _APPLICATION,
+            "uid": record_id(log_id, index),
+            "log_name": log_id,
+            "sequence": index,
+            "event_code": shown["event.action"],
+        },
+        "unmapped": {name: value for name, value in shown.items() if name.startswith("munjigi.")},
+        **({"status_detail": shown["event.reason"]} if "event.reason" in shown else {}),
+        **own,
+    }
+
+
+_Classified = tuple[int, int, int, Part]
+
+
+def _decision(record: records.AccessRecord) -> _Classified:
+    severity = _INFORMATIONAL if record.decision == "ALLOW" else _LOW
+    table = {"name": record.resource}
+    return 6005, _ACTIVITIES.get(record.action, _OTHER), severity, {**_asker(record), "table": table, "type_id": 3}
+
+
+def _confirmation(record: records.ConfirmRecord) -> _Classified:
+    # The table stands in the decision that is confirmed.
+    table = {"name": "unknown", "uid": record.decision_id}
+    return 6005, _READ, _INFORMATIONAL, {**_asker(record), "table": table, "type_id": 3, "count": max(record.row_count, 1)}
+
+
+def _asker(record: records.CallRecord) -> Part:
+    actor = {"user": _user(record.issuer, record.employee), "app_name": record.tool}
+    return {"actor": actor, "src_endpoint": _endpoint(record.ip)}
+
+
+def _user(issuer: str, subject: str) -> Part:
+    return {"name": subject, **({"domain": issuer} if issuer else {}), "type_id": 1 if issuer else 0}
+
+
+def _endpoint(address: str) -> Part:
+    return {"ip": address} if "." in address or ":" in address else {"name": address}
+
+
+def _sign_in(record: records.SignInRecord) -> _Classified:
+    own = {"user": {"name": "unknown", "type_id": 0}, "service": {"name": "munjigi"}, "src_endpoint": _endpoint(record.peer)}
+    return 3002, 1, _LOW, {**own, "count": record.count}
+
+
+def _policy(record: records.PolicyRecord) -> _Classified:
+    own: Part = {"entity": {"name": "policy home", "type": "policy", "uid": record.policy_revision}}
+    if record.employee:
+        own["actor"] = {"user": _user(record.issuer, record.employee)}
+    return 3004, 3, _INFORMATIONAL if record.accepted else _HIGH, own
+
+
+def _process(record: records.ProcessRecord) -> _Classified:
+    return (
+        6002,
+        3 if record.event == "start" else 4,
+        _INFORMATIONAL,
+        {"application": {"name": "munjigi", "version": record.version}},
+    )
+
+
+def _tail_cut(_: records.TailCutRecord) -> _Classified:
+    return 6008, 1, _HIGH, {}
+
+
+def _grant(activity: int) -> Callable[[records.GrantRecord], _Classified]:
+    def classified(record: records.GrantRecord) -> _Classified:
+        user = _user(record.holder_issuer, record.holder)
+        own: Part = {"user": user, "iam_roles": [{"name": record.role}], "actor": {"user": _user(record.issuer, record.employee)}}
+        return 3007, activity, _INFORMATIONAL, own
+
+    return classified
+
+
+def _person(record: records.PersonRecord) -> _Classified:
+    user = {"uid": record.person_id, "type_id": 1}
+    return 3007, 2, _INFORMATIONAL, {"user": user, "actor": {"user": _user(record.issuer, record.employee)}}
+
+
+_CLASSES: Final[dict[type[Record], Callable[[Any], _Classified]]] = {
+    records.AccessRecord: _decision,
+    records.ConfirmRecord: _confirmation,
+    records.SignInRecord: _sign_in,
+    records.PolicyRecord: _policy,
+    records.ProcessRecord: _process,
+    records.TailCutRecord: _tail_cut,
+    records.GrantAddedRecord: _grant(16),  # Assign Roles
+    records.GrantChangedRecord: _grant(2),  # Update
+    records.GrantEndedRecord: _grant(17),  # Remove Roles
+    records.PersonRecord: _person,
+}
