@@ -210,6 +210,7 @@ VERIFICATION = {
     "FRAME_TYPE": "a frame is of a type that does not belong there",
     "HEADER_DAMAGED": "a segment's header can't be read",
     "HEADER_OF_ANOTHER_SEGMENT": "a segment's header names another log, slot or place",
+    "HEADS_NOT_GROWING": "a log was sealed with fewer records than it had been sealed with before",
     "HISTORY_CHANGED": "the history does not continue the checkpoint that was kept: it was taken back or rewritten",
     "INDEX_NOT_DENSE": "a record is missing, or stands twice",
     "LOG_MISSING": "a worker slot names a log whose folder is gone",

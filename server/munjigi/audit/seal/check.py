@@ -6,19 +6,20 @@ signed root.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from munjigi.audit.reader import JournalReader
 from munjigi.audit.seal.entries import Head
-from munjigi.audit.seal.merkle import HASH, leaf_hash, root_over
+from munjigi.audit.seal.merkle import HASH, Growing, leaf_hash
 from munjigi.audit.seal.note import Checkpoint, Note, VerifierKey
 from munjigi.audit.seal.reader import SealReader
 from munjigi.audit.verify import Sealed, Verification, verify_journal
-from munjigi.kernel.errors import Corruption, NotFound
+from munjigi.kernel.errors import Corruption, NotFound, Unavailable
 
 _PIECE: Final = 4096  # records
 
@@ -47,7 +48,7 @@ def check_seal(folder: Path, journal: Path, key: VerifierKey | None, earlier: No
         with SealReader(folder) as seal:
             _examine(seal, key, earlier)
             return SealCheck("", seal.checkpoint.size, dict(_sealed(seal, journal)))
-    except (NotFound, FileNotFoundError):
+    except NotFound:
         return SealCheck("NOT_SEALED", 0, {})
     except _Finding as found:
         return SealCheck(found.problem, 0, {})
@@ -78,25 +79,53 @@ def _examine(seal: SealReader, key: VerifierKey | None, earlier: Note | None) ->
 
 
 def _sealed(seal: SealReader, journal: Path) -> Iterator[tuple[str, Sealed]]:
-    for log_id in seal.logs():
-        found = seal.head_of(log_id)
-        if found is not None:
-            yield log_id, _leaves(seal, found[1], journal / log_id)
+    for log_id, heads in seal.entries.heads(seal.checkpoint.size).items():
+        if any(later.size <= earlier.size for earlier, later in pairwise(heads)):
+            raise _Finding("HEADS_NOT_GROWING")
+        yield log_id, _leaves(seal, heads, journal / log_id)
 
 
-def _leaves(seal: SealReader, head: Head, folder: Path) -> Sealed:
-    """Return hashes that add up to the head: those of the tree, or the log's own where the tree is damaged."""
-    with closing(seal.tree_of(head.log_id)) as tree:
-        if tree.size >= head.size and root_over(tree.leaves, head.size) == head.root:
-            return Sealed(head.size, tree.mapped())
+def _leaves(seal: SealReader, heads: list[Head], folder: Path) -> Sealed:
+    """Return hashes that add up to every head: those of the tree, or the log's own where the tree is damaged.
+
+    Where neither add up, those that do are followed by zeros: the first record after them is the first that can't be proved.
+    """
+    size = heads[-1].size
+    with closing(seal.tree_of(folder.name)) as tree:
+        good = _agreeing(tree.leaves, min(tree.size, size), heads)
+        if good == size:
+            return Sealed(size, tree.mapped())
+        stored = b"".join(tree.leaves(0, good))
     own = bytearray()
     with closing(JournalReader(folder)) as log:
-        while found := log.read(len(own) // HASH, min(_PIECE, head.size - len(own) // HASH)):
+        while found := _read(log, len(own) // HASH, size):
             own += b"".join(leaf_hash(payload) for _, payload in found)
 
     def leaves(begin: int, count: int) -> list[bytes]:
         return [bytes(own[at : at + HASH]) for at in range(begin * HASH, (begin + count) * HASH, HASH)]
 
-    if len(own) == head.size * HASH and root_over(leaves, head.size) == head.root:
-        return Sealed(head.size, bytes(own))
-    return Sealed(head.size, bytes(head.size * HASH))  # neither agrees: the log's first record is reported
+    best = max(stored, bytes(own[: _agreeing(leaves, len(own) // HASH, heads) * HASH]), key=len)
+    return Sealed(size, best.ljust(size * HASH, b"\0"))
+
+
+def _read(log: JournalReader, begin: int, size: int) -> list[tuple[int, bytes]]:
+    """Read on; nothing where the log is damaged or gone, which its own verification reports."""
+    try:
+        return log.read(begin, min(_PIECE, size - begin))
+    except (Corruption, Unavailable):
+        return []
+
+
+def _agreeing(leaves: Callable[[int, int], list[bytes]], size: int, heads: list[Head]) -> int:
+    """Return the size of the last head, from the first on, that `size` leaves' hashes add up to."""
+    grown = Growing()
+    good = 0
+    for head in heads:
+        if head.size > size:
+            break
+        while grown.size < head.size:
+            grown.add(leaves(grown.size, min(_PIECE, head.size - grown.size)))
+        if grown.root() != head.root:
+            break
+        good = head.size
+    return good

@@ -19,6 +19,7 @@ SIZE: Final = _ENTRY.size  # bytes
 _HEAD: Final = 0
 _KEY: Final = 1
 _NOBODY: Final = bytes(20)
+_PIECE: Final = 4096  # entries
 
 
 class Head(NamedTuple):
@@ -81,6 +82,16 @@ class Entries:
         """Return the bytes of at most `count` entries from `begin` on."""
         data = os.pread(self._fd, count * SIZE, begin * SIZE)
         return [data[at : at + SIZE] for at in range(0, len(data) - SIZE + 1, SIZE)]
+
+    def heads(self, size: int) -> dict[str, list[Head]]:
+        """Return the heads of each log among the first `size` entries, oldest first."""
+        found: dict[str, list[Head]] = {}
+        for begin in range(0, size, _PIECE):
+            for each in self.read(begin, min(_PIECE, size - begin)):
+                entry = parse(each)
+                if isinstance(entry, Head):
+                    found.setdefault(entry.log_id, []).append(entry)
+        return found
 
     def close(self) -> None:
         """Let go of the file."""

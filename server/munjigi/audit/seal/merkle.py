@@ -5,13 +5,12 @@ A leaf is a record's canonical bytes. Sizes and indexes count leaves; a hash is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final, Protocol
 
 EMPTY: Final = sha256(b"").digest()  # the root of no leaves
 HASH: Final = 32  # bytes
-_PIECE: Final = 1 << 16  # leaves; a power of two, so that a piece is a subtree
 
 
 class Nodes(Protocol):
@@ -40,21 +39,6 @@ def halve(hashes: Sequence[bytes]) -> list[bytes]:
 def root(nodes: Nodes, size: int) -> bytes:
     """Return the root of the first `size` leaves."""
     return _subtree(nodes, 0, size) if size else EMPTY
-
-
-def root_of(leaves: list[bytes]) -> bytes:
-    """Return the root over leaves' hashes, level by level: an odd one goes up as it is."""
-    if not leaves:
-        return EMPTY
-    while len(leaves) > 1:
-        odd = leaves[-1:] if len(leaves) & 1 else []
-        leaves = halve(leaves[: len(leaves) - len(odd)]) + odd
-    return leaves[0]
-
-
-def root_over(leaves: Callable[[int, int], list[bytes]], size: int) -> bytes:
-    """Return the root over `size` leaves' hashes that come in pieces: `leaves(begin, count)`. Memory of one piece."""
-    return root_of([root_of(leaves(begin, min(_PIECE, size - begin))) for begin in range(0, size, _PIECE)])
 
 
 def inclusion(nodes: Nodes, index: int, size: int) -> list[bytes]:
@@ -133,6 +117,35 @@ def consistent(old: int, size: int, proof: Sequence[bytes], old_root: bytes, new
             second = node_hash(second, each)
         at, last = at >> 1, last >> 1
     return last == 0 and first == old_root and second == new_root
+
+
+class Growing:
+    """A tree that is grown leaf by leaf and remembers the roots of its complete subtrees only."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._peaks: list[bytes] = []  # of the one bits of `size`, largest first
+
+    def add(self, leaves: Sequence[bytes]) -> None:
+        """Add leaves' hashes."""
+        peaks, size = self._peaks, self.size
+        for each in leaves:
+            found, bits = each, size
+            while bits & 1:
+                found = sha256(b"\x01" + peaks.pop() + found).digest()
+                bits >>= 1
+            peaks.append(found)
+            size += 1
+        self.size = size
+
+    def root(self) -> bytes:
+        """Return the root of what is there."""
+        if not self._peaks:
+            return EMPTY
+        found = self._peaks[-1]
+        for each in self._peaks[-2::-1]:
+            found = node_hash(each, found)
+        return found
 
 
 def _split(count: int) -> int:

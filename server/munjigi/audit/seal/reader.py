@@ -7,9 +7,9 @@ from typing import Final, Self
 
 from munjigi.audit.seal import entries as entries_
 from munjigi.audit.seal.entries import Entries, Head, NewKey
-from munjigi.audit.seal.merkle import leaf_hash, root_over
+from munjigi.audit.seal.merkle import Growing, leaf_hash
 from munjigi.audit.seal.note import Checkpoint, Note, VerifierKey
-from munjigi.audit.seal.store import ENTRIES, LOGS, TREE, read_note, rotations
+from munjigi.audit.seal.store import ENTRIES, LOGS, TREE, read_note, rollback, rotations
 from munjigi.audit.seal.tree import StoredTree
 from munjigi.kernel.errors import Corruption, InvalidArgument, NotFound
 
@@ -30,12 +30,11 @@ class SealReader:
             raise NotFound("NOT_SEALED", "Nothing is sealed yet; start munjigi and wait a second.")
         self.note: Note = note
         self.checkpoint = Checkpoint.parse(note.text)
-        self.entries = Entries(folder / ENTRIES, read_only=True)
+        try:
+            self.entries = Entries(folder / ENTRIES, read_only=True)
+        except FileNotFoundError:
+            raise rollback("its entries are missing") from None
         self.tree = StoredTree(folder / TREE, read_only=True)
-
-    def logs(self) -> list[str]:
-        """Return the ids of the logs that have a tree."""
-        return sorted(path.name for path in (self.folder / LOGS).iterdir())
 
     def tree_of(self, log_id: str) -> StoredTree:
         """Open the tree of a log; to be closed. Raises `OSError`."""
@@ -67,7 +66,7 @@ class SealReader:
                 if not isinstance(entry, NewKey) or at.size != number + 1 or at.root != self.tree.root(at.size):
                     raise _broken
                 following = VerifierKey(key.name, key.kind, entry.public)
-                if keys[-1].signed(note) and following.signed(note):
+                if following not in keys and keys[-1].signed(note) and following.signed(note):
                     keys.append(following)
         except (InvalidArgument, IndexError):
             raise _broken from None
@@ -80,7 +79,10 @@ class SealReader:
 
     def entries_root(self, size: int) -> bytes:
         """Return the root over the first `size` entries themselves, not over what the tree keeps of them."""
-        return root_over(lambda begin, count: [leaf_hash(each) for each in self.entries.read(begin, count)], size)
+        grown = Growing()
+        for begin in range(0, size, _PIECE):
+            grown.add([leaf_hash(each) for each in self.entries.read(begin, min(_PIECE, size - begin))])
+        return grown.root()
 
     def close(self) -> None:
         """Let go of the files."""

@@ -12,7 +12,6 @@ Trees can be made again from logs and entries; entries and checkpoint can't.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -55,7 +54,7 @@ class SealStore:
         self._logs: dict[str, StoredTree] = {}
         self._epochs: dict[str, tuple[int, int]] = {}
         self._settle()
-        self.heads = dict(self._last_heads())
+        self.heads = {log_id: heads[-1] for log_id, heads in self._entries.heads(self._entries.size).items()}
 
     @property
     def size(self) -> int:
@@ -151,19 +150,6 @@ class SealStore:
             if self._tree.root(size) != known.root:
                 raise rollback("its entries are not those that the checkpoint was signed over")
 
-    def _last_heads(self) -> Iterator[tuple[str, Head]]:
-        """Find the last head of each log that has a tree, latest entries first."""
-        wanted = {path.name for path in (self._folder / LOGS).iterdir()}
-        end = self._entries.size
-        while wanted and end:
-            begin = max(0, end - _PIECE)
-            for each in reversed(self._entries.read(begin, end - begin)):
-                entry = entries_.parse(each)
-                if isinstance(entry, Head) and entry.log_id in wanted:
-                    wanted.remove(entry.log_id)
-                    yield entry.log_id, entry
-            end = begin
-
     def _look_again(self, source: LogSource, tree: StoredTree) -> None:
         """Forget leaves that are not sealed, which a crash may have taken back, and check that the sealed ones stand."""
         sealed = self.heads.get(source.log_id)
@@ -205,7 +191,9 @@ def read_note(folder: Path) -> Note | None:
     Raises `Corruption` when it is damaged, `OSError` when it can't be read.
     """
     try:
-        return Note.parse((folder / CHECKPOINT).read_bytes().decode())
+        note = Note.parse((folder / CHECKPOINT).read_bytes().decode())
+        Checkpoint.parse(note.text)
+        return note
     except FileNotFoundError:
         return None
     except (InvalidArgument, UnicodeDecodeError):

@@ -21,7 +21,10 @@ _TILE: Final = 1 << _BITS  # hashes
 
 
 class StoredTree:
-    """The tree of one log. One thread at a time; only one process may append. Every method may raise `OSError`."""
+    """The tree of one log. One thread at a time; only one process may append. Every method may raise `OSError`.
+
+    A tree that is not there yet is empty for a reader.
+    """
 
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         self._folder = folder
@@ -29,7 +32,7 @@ class StoredTree:
         self._files: list[int] = []
         if not read_only:
             folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        while (level := len(self._files)) == 0 or (folder / str(level)).exists():
+        while ((level := len(self._files)) == 0 and not read_only) or (folder / str(level)).exists():
             self._open(level)
         self._sizes = [os.fstat(fd).st_size // HASH for fd in self._files]
         if not read_only:
@@ -38,7 +41,7 @@ class StoredTree:
     @property
     def size(self) -> int:
         """Leaves."""
-        return self._sizes[0]
+        return self._sizes[0] if self._sizes else 0
 
     def append(self, leaves: Sequence[bytes]) -> None:
         """Add leaves' hashes."""
@@ -113,7 +116,7 @@ class StoredTree:
         self._files.append(os.open(self._folder / str(level), flags, FILE_MODE))
 
     def _read(self, level: int, begin: int, count: int) -> list[bytes]:
-        data = os.pread(self._files[level], count * HASH, begin * HASH)
+        data = os.pread(self._files[level], count * HASH, begin * HASH) if level < len(self._files) else b""
         if len(data) != count * HASH:
             raise IndexError("the tree is shorter")
         return [data[at : at + HASH] for at in range(0, len(data), HASH)]
