@@ -11,6 +11,7 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -78,6 +79,27 @@ class Settings(BaseSettings):
     )
     witness_authority: Path | None = Field(
         None, description="Authority of the witnesses' https addresses (PEM), where it is not a public one."
+    )
+    elasticsearch_urls: tuple[str, ...] = Field(
+        (),
+        description="Nodes of the Elasticsearch cluster that records are shipped to, each an address; none: nothing is shipped.",
+    )
+    elasticsearch_authority: Path | None = Field(
+        None, description="Authority of the cluster's https addresses (PEM), and the only one trusted. Default: the system's."
+    )
+    elasticsearch_credentials: Path | None = Field(
+        None,
+        description="File (mode 0600) with `name:password` or an encoded API key; read anew when replaced. "
+        "Default: the variable MUNJIGI_ELASTICSEARCH_AUTHORIZATION.",
+    )
+    elasticsearch_prefix: str = Field(
+        "munjigi-audit",
+        pattern=r"^[a-z][a-z0-9-]{0,63}$",
+        description="Beginning of the index names; the record's date follows.",
+    )
+    elasticsearch_rollover: Literal["day", "month"] = Field(
+        "day",
+        description="How much goes into one index: the records of a day or of a month (UTC). Never change it for a cluster in use.",
     )
     sample: bool = Field(default=True, description="Run the sample member database (PostgreSQL) with the embedded identity.")
     drain_seconds: float = Field(10.0, ge=0, le=300, description="How long calls under way are waited for at a stop. Seconds.")
@@ -182,6 +204,11 @@ def refuse_unsafe(settings: Settings) -> None:
             "set the provider's",
         ),
         (
+            not all(_safe_url(url) for url in settings.elasticsearch_urls),
+            "an address of elasticsearch_urls is neither https nor loopback",
+            "give the cluster a certificate and name its authority in MUNJIGI_ELASTICSEARCH_AUTHORITY",
+        ),
+        (
             not embedded and not settings.tls and not settings.forwarded_certificate,
             "identity = oidc needs tools with certificates",
             "set the three MUNJIGI_TLS_ settings, or MUNJIGI_FORWARDED_CERTIFICATE behind a proxy",
@@ -202,6 +229,21 @@ def split_address(address: str) -> tuple[str, int]:
             "SETTING_INVALID", "An address looks like 127.0.0.1:7443, [::1]:7443 or unix:/run/munjigi/gateway.sock."
         )
     return host.strip("[]"), int(port)
+
+
+def _safe_url(url: str) -> bool:
+    """Tell whether nobody between can read or change what is sent. Raises `ConfigurationError` for what is no such address."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or parts.hostname is None or parts.username is not None or port is None:
+        raise ConfigurationError(
+            "SETTING_INVALID",
+            "An address of elasticsearch_urls looks like https://search.example:9200, with its port and without credentials.",
+        )
+    return parts.scheme == "https" or _local(f"[{parts.hostname}]:{port}")
 
 
 def _local(address: str) -> bool:

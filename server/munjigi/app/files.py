@@ -52,6 +52,11 @@ class StateFolder:
         return self.root / "seal"
 
     @property
+    def shipping(self) -> Path:
+        """How far each log is shipped to Elasticsearch, and what that refused."""
+        return self.root / "shipping"
+
+    @property
     def policies(self) -> Path:
         """Every bundle that ever decided."""
         return self.root / "policies"
@@ -85,7 +90,7 @@ class StateFolder:
                     f"Refusing to start: the state folder {self.root} is open to other users (mode {mode:04o}). "
                     f"Run: chmod 700 {self.root}",
                 )
-            for folder in (self.keys, self.journal, self.quarantine, self.policies, self.metrics, self.run):
+            for folder in (self.keys, self.journal, self.quarantine, self.shipping, self.policies, self.metrics, self.run):
                 folder.mkdir(mode=0o700, exist_ok=True)
             probe = self.run / "writable"
             probe.touch(mode=0o600)

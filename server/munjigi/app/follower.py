@@ -48,10 +48,15 @@ def main() -> int:
 def _jobs(settings: Settings, folder: StateFolder, meter: Meter) -> list[Job]:
     witnesses = witnesses_of(settings.witnesses, settings.witness_authority)
     key = seal_key(folder, os.urandom(16))
-    return [
+    jobs: list[Job] = [
         Indexer(LogSources(folder), SqliteAuditIndex(folder.index), meter),
         Sealer(LogSources(folder), folder, key, witnesses, SystemClock(), meter),
     ]
+    if settings.elasticsearch_urls:
+        from munjigi.app.shipper import shipper  # noqa: PLC0415 -- a heavy client, imported only where it is used
+
+        jobs.append(shipper(settings, folder, meter))
+    return jobs
 
 
 async def _run(settings: Settings) -> int:

@@ -49,6 +49,28 @@ GRANT_REVISION: Final = Metric("munjigi_grant_revision", "gauge", "Revision of t
 WORKER_READY: Final = Metric("munjigi_worker_ready", "gauge", "1 while the gateway worker serves.")
 INDEX_RECORDS: Final = Metric("munjigi_index_records_total", "counter", "Records moved from journals into the audit index.")
 INDEX_NEXT: Final = Metric("munjigi_index_next_index", "gauge", "Index after the last record that the audit index has.")
+SHIP_RECORDS: Final = Metric(
+    "munjigi_ship_records_total",
+    "counter",
+    "Records that Elasticsearch answered for: `stored`, `already` there, or `dead`, a letter that it will never take.",
+    ("result",),
+)
+SHIP_RETRIES: Final = Metric(
+    "munjigi_ship_retries_total", "counter", "Records sent to Elasticsearch again after a failure that can pass."
+)
+SHIP_NEXT: Final = Metric(
+    "munjigi_ship_next_index", "gauge", "Index after the last record that was shipped to Elasticsearch, added up over the logs."
+)
+SHIP_PENDING_SINCE: Final = Metric(
+    "munjigi_ship_pending_since_timestamp_seconds",
+    "gauge",
+    "Time of the oldest record that is not in Elasticsearch yet; 0 when all that was read is. `time()` less this is the lag.",
+)
+SHIP_DEAD_LETTERS: Final = Metric(
+    "munjigi_ship_dead_letters",
+    "gauge",
+    "Records that Elasticsearch refused for good; `munjigi audit reconcile` names and resends them.",
+)
 FOLLOWER_HEARTBEAT: Final = Metric(
     "munjigi_follower_heartbeat_timestamp_seconds", "gauge", "When the follower last looked at the journals."
 )

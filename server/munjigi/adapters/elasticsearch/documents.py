@@ -1,0 +1,112 @@
+"""A record as a line of a bulk request: always the same document, with the same name, in the same index.
+
+The index is chosen by the record's own time, so that a retry, a refill or a rebuild years later goes where the first one went.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
+import orjson
+
+from munjigi.audit.schema.ecs import document
+from munjigi.kernel.ids import record_id
+
+PAYLOAD: Final = "event.original"  # the record's canonical bytes, so that a search can answer with them
+_DAY: Final = 86_400_000_000_000  # nanoseconds
+_FORMATS: Final = {"day": "%Y.%m.%d", "month": "%Y.%m"}
+
+Rollover = Literal["day", "month"]
+ToDocument = Callable[[str, int, bytes], dict[str, object]]
+
+
+class _Moment(msgspec.Struct):
+    time: int = 0
+
+
+_moment: Final = msgspec.msgpack.Decoder(_Moment)
+
+
+class Line(NamedTuple):
+    """One document of a bulk request: the two lines as they are sent."""
+
+    position: int  # the record's index in its log
+    target: str  # index of Elasticsearch
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """Which index a record belongs to."""
+
+    prefix: str = "munjigi-audit"
+    rollover: Rollover = "day"
+
+    @property
+    def pattern(self) -> str:
+        """What matches every index of ours and nothing else, as long as nobody else uses the prefix."""
+        return f"{self.prefix}-*"
+
+    def of_time(self, time: int) -> str:
+        """Name the index of a record's time (UTC nanoseconds)."""
+        return f"{self.prefix}-{datetime.fromtimestamp(time // 1_000_000_000, UTC).strftime(_FORMATS[self.rollover])}"
+
+
+class Documents:
+    """Make documents and their lines; `source` makes the document of a record."""
+
+    def __init__(self, naming: Naming, source: ToDocument = document) -> None:
+        self.naming = naming
+        self.source = source
+        self._day = (-1, "")
+
+    def target(self, payload: bytes) -> str:
+        """Name the index that a record belongs to."""
+        time = time_of(payload)
+        day = time // _DAY
+        if self._day[0] != day:
+            self._day = (day, self.naming.of_time(time))
+        return self._day[1]
+
+    def lines(self, log_id: str, records: Sequence[tuple[int, bytes]]) -> list[Line]:
+        """Make the lines of records. Raises `Corruption` when one can't be read."""
+        made = []
+        for index, payload in records:
+            body = orjson.dumps(self.source(log_id, index, payload), option=orjson.OPT_APPEND_NEWLINE)
+            target = self.target(payload)
+            head = b'{"create":{"_index":"%b","_id":"%b"}}\n' % (target.encode(), record_id(log_id, index).encode())
+            made.append(Line(index, target, head + body))
+        return made
+
+
+def time_of(payload: bytes) -> int:
+    """Return a record's time (UTC nanoseconds). Raises `msgspec.MsgspecError` when the bytes are not a record."""
+    return _moment.decode(payload).time
+
+
+def payload_of(source: dict[str, Any]) -> bytes:
+    """Return the canonical bytes that a document carries; empty when it carries none."""
+    text = source.get(PAYLOAD)
+    try:
+        return b64decode(text, validate=True) if isinstance(text, str) else b""
+    except ValueError:
+        return b""
+
+
+def chunks(lines: Sequence[Line], documents: int, size: int) -> Iterator[list[Line]]:
+    """Split lines into requests of at most `documents` lines and `size` bytes; a longer line goes alone."""
+    chunk: list[Line] = []
+    held = 0
+    for line in lines:
+        if chunk and (len(chunk) >= documents or held + len(line.data) > size):
+            yield chunk
+            chunk, held = [], 0
+        chunk.append(line)
+        held += len(line.data)
+    if chunk:
+        yield chunk

@@ -1,0 +1,146 @@
+"""Ship one log: read, make documents, send several requests at once, and move the cursor over what is done.
+
+Requests end in any order; the cursor covers only what has nothing unfinished before it. A record is synced before it is
+sent: what a crash could take back must not be in the cluster, where its name would stand for another record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Final, NamedTuple
+
+from munjigi.adapters.elasticsearch.documents import Documents, Line, chunks, time_of
+from munjigi.adapters.elasticsearch.progress import Cursor, DeadLetter, Progress, digest_of
+from munjigi.adapters.elasticsearch.sender import MOST_DOCUMENTS, Sender
+from munjigi.audit.ports import LogSource
+from munjigi.kernel.errors import Corruption
+
+IN_FLIGHT: Final = 4  # requests of one log
+STEP: Final = 32_000  # records of one step, so that a stop never waits long
+_READ: Final = 2 * MOST_DOCUMENTS  # records read at once
+
+
+class _Chunk(NamedTuple):
+    """Lines of consecutive records that go in one request, the cursor after them, and the first one's time."""
+
+    lines: list[Line]
+    after: Cursor
+    time: int
+
+
+class _Run:
+    """One step's work. `open` are the chunks that the cursor does not cover yet, in order; `ready` those nobody sends yet."""
+
+    def __init__(self, begin: int) -> None:
+        self.following = begin
+        self.last = begin + STEP
+        self.open: deque[_Chunk] = deque()
+        self.ready: deque[_Chunk] = deque()
+        self.done: set[int] = set()  # `after.next_index` of finished chunks
+        self.failed = False
+
+
+class LogShipping:
+    """One log on its way. `pending_since` is the time of the oldest record that is not shipped, 0 when all are."""
+
+    def __init__(self, source: LogSource, documents: Documents, sender: Sender, progress: Progress) -> None:
+        self._source = source
+        self._documents = documents
+        self._sender = sender
+        self._progress = progress
+        self._epoch: tuple[int, int] | None = None
+        self._reading = asyncio.Lock()
+        self._saving = asyncio.Lock()
+        self._cursor = Cursor()
+        self.dead_letters = 0
+        self.pending_since = 0
+
+    @property
+    def next_index(self) -> int:
+        """The index after the last record that is shipped or a dead letter."""
+        return self._cursor.next_index
+
+    async def step(self) -> int:
+        """Ship at most `STEP` records; return how far the cursor moved.
+
+        Raises `Unavailable` when the cluster does not take them, `Corruption` when the log is not what was shipped;
+        whatever was moved stays.
+        """
+        await asyncio.to_thread(self._look)
+        begin = self._cursor.next_index
+        run = _Run(begin)
+        ended = await asyncio.gather(*(self._pump(run) for _ in range(IN_FLIGHT)), return_exceptions=True)
+        for each in ended:
+            if isinstance(each, BaseException):
+                raise each
+        return self._cursor.next_index - begin
+
+    def _look(self) -> None:
+        """Whenever the log's end may have been cut, make sure that it still holds the last record that was shipped."""
+        epoch = self._source.epoch()
+        if epoch == self._epoch:
+            return
+        cursor = self._progress.cursor()
+        if cursor.next_index:
+            last = self._source.read(cursor.next_index - 1, 1)
+            # Retention may have removed it, but then something follows.
+            good = digest_of(last[0][1]) == cursor.digest if last else bool(self._source.read(cursor.next_index, 1))
+            if not good:
+                raise Corruption(
+                    "LOG_BEHIND_SHIPPING",
+                    f"Log {self._source.log_id} no longer has the records that were shipped: it was rolled back or replaced. "
+                    "Run `munjigi audit verify` and `munjigi audit reconcile`, and keep the folder as it is.",
+                )
+        self.dead_letters = len(self._progress.dead_letters())
+        self._cursor, self._epoch = cursor, epoch
+
+    async def _pump(self, run: _Run) -> None:
+        """Send chunk after chunk until there are no more, or until another one failed."""
+        try:
+            while (chunk := await self._next(run)) is not None:
+                dead = await self._sender.send(chunk.lines)
+                if dead:
+                    letters = [DeadLetter(each.line.position, each.status, each.kind) for each in dead]
+                    self.dead_letters = await asyncio.to_thread(self._progress.add_letters, letters)
+                run.done.add(chunk.after.next_index)
+                await self._advance(run)
+        except BaseException:
+            run.failed = True
+            raise
+
+    async def _next(self, run: _Run) -> _Chunk | None:
+        async with self._reading:
+            if run.failed:
+                return None
+            if not run.ready and run.following < run.last:
+                found = await asyncio.to_thread(self._read, run.following)
+                run.ready.extend(found)
+                run.open.extend(found)
+                run.following = found[-1].after.next_index if found else run.last
+                self.pending_since = run.open[0].time if run.open else 0
+            return run.ready.popleft() if run.ready else None
+
+    def _read(self, following: int) -> list[_Chunk]:
+        """Read records that are durable, and make their requests. Runs on a thread; one at a time."""
+        records = self._source.read(following, _READ)
+        if not records:
+            return []
+        self._source.settle()
+        lines = self._documents.lines(self._source.log_id, records)
+        made = []
+        for chunk in chunks(lines, MOST_DOCUMENTS, self._sender.most_bytes):
+            (_, first), (last, payload) = records[chunk[0].position - following], records[chunk[-1].position - following]
+            made.append(_Chunk(chunk, Cursor(next_index=last + 1, digest=digest_of(payload)), time_of(first)))
+        return made
+
+    async def _advance(self, run: _Run) -> None:
+        """Move the cursor over the chunks that are finished without a gap, and make it durable."""
+        async with self._saving:
+            at = self._cursor
+            while run.open and run.open[0].after.next_index in run.done:
+                at = run.open.popleft().after
+            if at is not self._cursor:
+                await asyncio.to_thread(self._progress.save, at)
+                self._cursor = at
+            self.pending_since = run.open[0].time if run.open else 0

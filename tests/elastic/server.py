@@ -1,0 +1,194 @@
+"""A real Elasticsearch on loopback, with its security and TLS on, started once for all tests that need one.
+
+It comes from the Maven artifact `org.elasticsearch.distribution.integ-test-zip`: the real server with few modules (no
+`GET /`, data streams, ILM, painless, ingest, reindex or API keys), which nothing here may need.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import ssl
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import orjson
+from parts import missing
+from running import free_port
+
+from munjigi.adapters.identity.authority import init_tls
+
+VERSION = os.environ.get("MUNJIGI_TEST_ELASTICSEARCH_VERSION", "8.19.8")
+GROUP = "org.elasticsearch.distribution.integ-test-zip"
+START_SECONDS = 120.0
+PASSWORD = "only-for-tests"
+HASH = "$2a$10$hx4AMvUQmYRF5e7nvG5bZepZWUdsiKIHTesxa8G3rudRMlFMHLl0O"  # of it
+UNPRIVILEGED = 65534  # Elasticsearch refuses to run as root
+
+ROLES = """
+shipper:
+  cluster: [monitor]
+  indices:
+  - {names: ["munjigi-*"], privileges: [create_doc, auto_configure, view_index_metadata]}
+searcher:
+  indices:
+  - {names: ["munjigi-*"], privileges: [read, view_index_metadata]}
+"""
+USERS = {"admin": "superuser", "shipper": "shipper", "searcher": "searcher"}
+
+
+class ElasticsearchServer:
+    """One node. `stop` with SIGKILL and `start` again keep its data."""
+
+    def __init__(self, folder: Path, *, secure: bool = True) -> None:
+        self.folder = folder
+        self.secure = secure
+        self.port = free_port()
+        self.tls = init_tls(folder, (), now=time.time_ns())
+        self.process: subprocess.Popen[bytes] | None = None
+        self._home = _unpacked(folder)
+        self._write_configuration()
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.secure else 'http'}://127.0.0.1:{self.port}"
+
+    def credentials(self, folder: Path, user: str, password: str = PASSWORD) -> Path:
+        """Write a credentials file of a user."""
+        path = folder / f"{user}.credentials"
+        path.touch(0o600)
+        path.write_text(f"{user}:{password}\n")
+        return path
+
+    def start(self) -> ElasticsearchServer:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "ES_PATH_CONF": str(self.folder / "config"),
+            "ES_TMPDIR": str(self.folder / "tmp"),
+            "ES_JAVA_HOME": _java_home(),
+            "ES_JAVA_OPTS": "-Xms512m -Xmx512m",
+        }
+        who: dict[str, Any] = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []} if os.geteuid() == 0 else {}
+        with (self.folder / "output").open("ab") as output:
+            self.process = subprocess.Popen(
+                [self._home / "bin" / "elasticsearch"],
+                env=environment,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # its launcher has a child: both are stopped by their group
+                **who,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                self.call("GET", "/_cluster/health?wait_for_status=yellow&timeout=1s")
+            except (OSError, urllib.error.URLError):
+                time.sleep(0.2)
+            else:
+                return self
+        output = (self.folder / "output").read_text("utf-8", "replace")[-4000:]
+        self.stop()
+        raise AssertionError(f"Elasticsearch {VERSION} did not start:\n{output}")
+
+    def stop(self, number: int = signal.SIGKILL) -> None:
+        if self.process is not None:
+            if self.process.poll() is None:
+                os.killpg(self.process.pid, number)
+            self.process.wait(60)
+            self.process = None
+
+    def call(self, method: str, target: str, body: object = None, user: str = "admin") -> Any:
+        """Ask the server itself, past everything of ours."""
+        token = b64encode(f"{user}:{PASSWORD}".encode()).decode()
+        headers = {"authorization": f"Basic {token}"} if self.secure else {}
+        data = None if body is None else body if isinstance(body, bytes) else orjson.dumps(body)
+        if data is not None:
+            headers["content-type"] = "application/x-ndjson" if isinstance(body, bytes) else "application/json"
+        request = urllib.request.Request(self.url + target, data, headers, method=method)
+        context = ssl.create_default_context(cafile=self.tls.authority) if self.secure else None
+        with urllib.request.urlopen(request, timeout=30, context=context) as answer:
+            return orjson.loads(answer.read() or b"null")
+
+    def _write_configuration(self) -> None:
+        config = self.folder / "config"
+        shutil.copytree(self._home / "config", config)
+        shutil.copy(self.tls.certificate, config / "node.pem")
+        shutil.copy(self.tls.key, config / "node.key")
+        lines = [
+            "discovery.type: single-node",
+            "network.host: 127.0.0.1",
+            f"http.port: {self.port}",
+            f"transport.port: {free_port()}",
+            f"path.data: {self.folder / 'data'}",
+            f"path.logs: {self.folder / 'logs'}",
+            "cluster.routing.allocation.disk.threshold_enabled: false",
+            f"xpack.security.enabled: {str(self.secure).lower()}",
+        ]
+        if self.secure:
+            lines += [
+                "xpack.security.http.ssl.enabled: true",
+                "xpack.security.http.ssl.certificate: node.pem",
+                "xpack.security.http.ssl.key: node.key",
+            ]
+            (config / "roles.yml").write_text(ROLES)
+            (config / "users").write_text("".join(f"{name}:{HASH}\n" for name in USERS))
+            (config / "users_roles").write_text("".join(f"{role}:{name}\n" for name, role in USERS.items()))
+        (config / "elasticsearch.yml").write_text("\n".join(lines) + "\n")
+        for name in ("tmp", "data", "logs"):
+            (self.folder / name).mkdir()
+        self.folder.chmod(0o755)
+        if os.geteuid() == 0:
+            for path in (self.folder, *self.folder.rglob("*")):
+                os.chown(path, UNPRIVILEGED, UNPRIVILEGED)
+
+
+def _unpacked(folder: Path) -> Path:
+    """Unpack the distribution, fetched where Maven is and it has not been before."""
+    repository = Path.home() / ".m2/repository" / GROUP.replace(".", "/") / "elasticsearch" / VERSION
+    archive = repository / f"elasticsearch-{VERSION}.zip"
+    if not archive.exists():
+        if shutil.which("mvn") is None:
+            missing(f"Maven, which fetches Elasticsearch {VERSION}, is not installed")
+        artifact = f"-Dartifact={GROUP}:elasticsearch:{VERSION}:zip"
+        done = subprocess.run(
+            ["mvn", "-q", "-B", "dependency:get", "-Dtransitive=false", artifact], capture_output=True, text=True, check=False
+        )
+        if not archive.exists():
+            missing(f"Elasticsearch {VERSION} can't be fetched with Maven: {(done.stdout + done.stderr)[-500:]}")
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(folder)
+    home = folder / f"elasticsearch-{VERSION}"
+    for program in (home / "bin").iterdir():
+        program.chmod(0o755)
+    return home
+
+
+def _java_home() -> str:
+    """Find a Java that this Elasticsearch runs on: 17 to 24 for 8.19, 21 or newer for 9."""
+    least, most = (17, 24) if VERSION.startswith("8.") else (21, 99)
+    found = [Path(path) for path in (os.environ.get("ES_JAVA_HOME", ""), os.environ.get("JAVA_HOME", "")) if path]
+    for home in (*found, *sorted(Path("/usr/lib/jvm").glob("*"))):
+        release = home / "release"
+        if not release.is_file() or not (home / "bin" / "java").exists():
+            continue
+        number = release.read_text("utf-8").partition('JAVA_VERSION="')[2].partition(".")[0].partition('"')[0]
+        if number.isdigit() and least <= int(number) <= most:
+            return str(home)
+    return missing(f"Elasticsearch {VERSION} needs a Java of version {least} to {most} (Debian: openjdk-17-jre-headless)")
+
+
+def make_folder() -> Path:
+    """Make a folder that Elasticsearch's own user can reach, which pytest's are not."""
+    folder = Path(tempfile.mkdtemp(prefix="munjigi-elasticsearch-"))
+    folder.chmod(0o755)
+    return folder
