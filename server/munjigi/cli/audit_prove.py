@@ -31,7 +31,8 @@ def audit_prove(record_ids: tuple[str, ...], state_dir: Path, out: Path | None) 
     is checked with the program that `munjigi audit verifier` prints.
     """
     from munjigi.adapters.seal_keys import public_key
-    from munjigi.audit.reader import JournalReader
+    from munjigi.app.files import StateFolder
+    from munjigi.app.log_sources import LogSources
     from munjigi.audit.seal.pack import evidence
     from munjigi.audit.seal.reader import SealReader
     from munjigi.cli.failure import DONE
@@ -39,11 +40,12 @@ def audit_prove(record_ids: tuple[str, ...], state_dir: Path, out: Path | None) 
     from munjigi.kernel.ids import parse_record_id
 
     places = [parse_record_id(each) for each in record_ids]
+    sources = LogSources(StateFolder(state_dir))
     until = time.monotonic() + _WAIT
     while True:
         try:
             with SealReader(state_dir / "seal") as seal:
-                pack = "".join(evidence(seal, lambda log_id: JournalReader(state_dir / "journal" / log_id), places))
+                pack = "".join(evidence(seal, {source.log_id: source for source in sources.look()}, places))
             break
         except (FailedPrecondition, NotFound) as error:
             if error.reason not in {"NOT_SEALED_YET", "NOT_SEALED"} or time.monotonic() > until:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import Final
 
@@ -25,7 +25,7 @@ from munjigi.kernel.ids import record_id
 FORMAT: Final = "munjigi-evidence/1"
 
 
-def evidence(seal: SealReader, log_of: Callable[[str], LogSource], places: Iterable[tuple[str, int]]) -> Iterator[str]:
+def evidence(seal: SealReader, logs: Mapping[str, LogSource], places: Iterable[tuple[str, int]]) -> Iterator[str]:
     """Yield the lines of a pack about the records at (log id, index).
 
     Raises `NotFound` for a record that does not exist, `FailedPrecondition` for one that is not sealed yet.
@@ -33,7 +33,7 @@ def evidence(seal: SealReader, log_of: Callable[[str], LogSource], places: Itera
     changes = [_rotation(seal, number, str(note)) for number, note in rotations(seal.folder)]
     yield _line({FORMAT: str(seal.note), "keys": [each for each in changes if each]})
     for log_id, index in places:
-        yield _record(seal, log_of, log_id, index)
+        yield _record(seal, logs.get(log_id), log_id, index)
 
 
 def _rotation(seal: SealReader, number: int, note: str) -> dict[str, object]:
@@ -45,23 +45,22 @@ def _rotation(seal: SealReader, number: int, note: str) -> dict[str, object]:
     return {"checkpoint": note, "entry": number, "time": entry.time, "key": _text(entry.public), "proof": _texts(proof)}
 
 
-def _record(seal: SealReader, log_of: Callable[[str], LogSource], log_id: str, index: int) -> str:
+def _record(seal: SealReader, log: LogSource | None, log_id: str, index: int) -> str:
     name = record_id(log_id, index)
+    records = log.read(index, 1) if log is not None else []
+    if not records:
+        raise NotFound("RECORD_UNKNOWN", f"There is no record {name}.")
     found = seal.head_of(log_id)
     if found is None or found[1].size <= index:
-        # An unknown log and a record that is too new look alike here; the log tells them apart.
-        if log_of(log_id).read(index, 1):
-            raise FailedPrecondition("NOT_SEALED_YET", f"Record {name} is not sealed yet; try again in a second or two.")
-        raise NotFound("RECORD_UNKNOWN", f"There is no record {name}.")
+        raise FailedPrecondition("NOT_SEALED_YET", f"Record {name} is not sealed yet; try again in a second or two.")
     number, head = found
-    (payload,) = (payload for _, payload in log_of(log_id).read(index, 1))
     with closing(seal.tree_of(log_id)) as tree:
         proof = merkle.inclusion(tree, index, head.size)
     within = merkle.inclusion(seal.tree, number, seal.checkpoint.size)
     return _line(
         {
             "id": name,
-            "record": _text(payload),
+            "record": _text(records[0][1]),
             "proof": _texts(proof),
             "head": {"entry": number, "size": head.size, "root": _text(head.root), "proof": _texts(within)},
         }
