@@ -12,8 +12,18 @@ from typing import Final
 from munjigi.adapters.secrets import create_once, read_secret, replace_file, sync_folder
 from munjigi.audit.seal.note import SIGNATURE, SigningKey, VerifierKey
 from munjigi.kernel.errors import ConfigurationError, InvalidArgument
+from munjigi.kernel.ids import new_log_id
 
 SEED_BYTES: Final = 32
+INSTALLATION: Final = "seal"  # file name of the installation's key, without its ending
+
+
+def installation_key(folder: Path) -> SigningKey:
+    """Return the installation's key out of its folder of keys, made on the first call together with the installation's name.
+
+    Raises `ConfigurationError`.
+    """
+    return open_key(folder, INSTALLATION, f"munjigi/{new_log_id(os.urandom(16))}")
 
 
 def open_key(folder: Path, file: str, name: str, kind: int = SIGNATURE) -> SigningKey:

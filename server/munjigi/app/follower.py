@@ -15,6 +15,7 @@ from typing import Final
 
 from munjigi.adapters.audit_index_sqlite import SqliteAuditIndex
 from munjigi.adapters.prometheus import PrometheusSink
+from munjigi.adapters.seal_keys import installation_key
 from munjigi.app import logs
 from munjigi.app.child import EXIT_CONFIGURATION, receive_settings, send_ready, stop_on_request
 from munjigi.app.config import Settings
@@ -24,7 +25,7 @@ from munjigi.app.heartbeat import Heartbeat
 from munjigi.app.indexer import Indexer
 from munjigi.app.jobs import Job, Worked
 from munjigi.app.log_sources import LogSources
-from munjigi.app.sealer import Sealer, seal_key, witnesses_of
+from munjigi.app.sealer import Sealer, witnesses_of
 from munjigi.kernel.clock import SystemClock
 from munjigi.kernel.errors import ConfigurationError, MunjigiError
 from munjigi.monitoring import catalogue
@@ -47,7 +48,7 @@ def main() -> int:
 
 def _jobs(settings: Settings, folder: StateFolder, meter: Meter) -> list[Job]:
     witnesses = witnesses_of(settings.witnesses, settings.witness_authority)
-    key = seal_key(folder, os.urandom(16))
+    key = installation_key(folder.keys)
     jobs: list[Job] = [
         Indexer(LogSources(folder), SqliteAuditIndex(folder.index), meter),
         Sealer(LogSources(folder), folder, key, witnesses, SystemClock(), meter),

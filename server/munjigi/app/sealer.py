@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from munjigi.adapters import seal_keys
+from munjigi.adapters.seal_keys import INSTALLATION
 from munjigi.adapters.witness_client import WitnessClient
 from munjigi.app.files import StateFolder
 from munjigi.app.log_sources import LogSources
@@ -16,22 +17,12 @@ from munjigi.audit.seal.note import Note, SigningKey
 from munjigi.audit.seal.store import SealStore
 from munjigi.kernel.clock import Clock
 from munjigi.kernel.errors import ConfigurationError, MunjigiError, Unavailable
-from munjigi.kernel.ids import new_log_id
 from munjigi.monitoring import catalogue
 from munjigi.monitoring.meter import Meter
 
-KEY: Final = "seal"  # file name of the key, without its ending
 _BATCH: Final = 10_000  # records of a log in one step
 _INTERVAL: Final = 1.0  # seconds between checkpoints
 _ASK_AGAIN: Final = 5.0  # seconds until a witness is asked about the same checkpoint again
-
-
-def seal_key(folder: StateFolder, randomness: bytes) -> SigningKey:
-    """Return the installation's key, made on the first call together with the installation's name.
-
-    Raises `ConfigurationError`.
-    """
-    return seal_keys.open_key(folder.keys, KEY, f"munjigi/{new_log_id(randomness)}")
 
 
 class Sealer:
@@ -90,10 +81,10 @@ class Sealer:
         if now - self._sealed_at < _INTERVAL:
             return max(grown, default=0) == _BATCH, None
         self._sealed_at = now
-        following = seal_keys.waiting_key(self._folder.keys, KEY, self._key.verifier.name)
+        following = seal_keys.waiting_key(self._folder.keys, INSTALLATION, self._key.verifier.name)
         note = self._store.checkpoint(sources, (following, self._clock.now()) if following is not None else None)
         if following is not None:
-            seal_keys.take_up(self._folder.keys, KEY, following)
+            seal_keys.take_up(self._folder.keys, INSTALLATION, following)
             self._key = following
         return max(grown, default=0) == _BATCH, note
 

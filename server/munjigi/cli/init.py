@@ -31,6 +31,7 @@ def init(state_dir: Path, tls: bool, hostname: str, tools: tuple[str, ...]) -> N
     `munjigi serve` does this by itself on first start. What exists is left alone.
     """
     from munjigi.adapters.identity.local_issuer import ensure_issuer, issuer_key_path
+    from munjigi.adapters.seal_keys import installation_key
     from munjigi.adapters.secrets import member_key, names_key
     from munjigi.app.files import StateFolder
     from munjigi.kernel.references import MemberReferences
@@ -38,17 +39,18 @@ def init(state_dir: Path, tls: bool, hostname: str, tools: tuple[str, ...]) -> N
     if (hostname or tools) and not tls:
         raise click.UsageError("--hostname and --tool go with --tls.")
     folder = StateFolder(state_dir)
-    before = {
-        path for path in (folder.keys / "member.key", folder.keys / "names.key", issuer_key_path(state_dir)) if path.exists()
-    }
+    member, names, seal = (folder.keys / name for name in ("member.key", "names.key", "seal.key"))
+    before = {path for path in (member, names, seal, issuer_key_path(state_dir)) if path.exists()}
     folder.make()
-    key_id = MemberReferences(member_key(folder.keys / "member.key")).key_id
-    names_key(folder.keys / "names.key")
+    key_id = MemberReferences(member_key(member)).key_id
+    names_key(names)
+    public = installation_key(folder.keys).verifier
     ensure_issuer(state_dir)
     click.echo(f"State folder {state_dir} (mode 0700)")
     for path, what in (
-        (folder.keys / "member.key", f"key of member references, id {key_id}: back it up, apart from the journals"),
-        (folder.keys / "names.key", "key of the digests of unknown names"),
+        (member, f"key of member references, id {key_id}: back it up, apart from the journals"),
+        (names, "key of the digests of unknown names"),
+        (seal, f"key of the seal; give auditors and witnesses its public half, {public}"),
         (issuer_key_path(state_dir), "key of the embedded token issuer (loopback only)"),
     ):
         click.echo(f"  {'kept' if path in before else 'made'}  {path.relative_to(state_dir)}  {what}")

@@ -1,0 +1,173 @@
+"""The seal as an auditor meets it: a running daemon, an evidence pack, a witness in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from e2e_asking import question
+from running import Daemon, Stubs, free_port, serving
+
+from munjigi.audit.seal.note import Checkpoint, Note, VerifierKey
+
+T = TypeVar("T")
+BIN = Path(sys.executable).parent / "munjigi"
+
+
+def until(look: Callable[[], T], seconds: float = 30) -> T:
+    """Look until there is something to see."""
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < end, "nothing came"
+        time.sleep(0.05)
+    return found
+
+
+def munjigi(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"MUNJIGI_STATE_DIR": str(state)}
+    return subprocess.run([BIN, *arguments], env=environment, capture_output=True, text=True, check=False)
+
+
+def checkpoint(state: Path) -> Note | None:
+    path = state / "seal" / "checkpoint"
+    return Note.parse(path.read_text()) if path.exists() else None
+
+
+@contextmanager
+def witness(folder: Path, key: str, port: int) -> Iterator[subprocess.Popen[str]]:
+    command = [BIN, "witness", "--witness-dir", folder, "--watch", key, "--listen", f"127.0.0.1:{port}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        until(lambda: _answers(port))
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def _answers(port: int) -> str:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/key", timeout=5) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return ""
+
+
+def test_an_auditor_checks_a_decision_without_us(tmp_path: Path) -> None:
+    state = tmp_path / "var"
+    with serving(state) as daemon:
+        decision = _decide(daemon)
+        done = munjigi(state, "audit", "prove", decision, "--out", str(tmp_path / "pack"))
+        assert done.returncode == 0, done.stderr
+        (tmp_path / "verifier").mkdir()
+        program = tmp_path / "verifier" / "munjigi_verify.py"
+        program.write_text(munjigi(state, "audit", "verifier").stdout)
+        command = [sys.executable, "-I", str(program), str(tmp_path / "pack"), "--key", (state / "keys" / "seal.vkey").read_text()]
+        shown = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert shown.returncode == 0, shown.stdout
+        assert f"verified  {decision}" in shown.stdout
+        assert '"cs.kim"' in shown.stdout
+        pack = (tmp_path / "pack").read_text()
+        at = pack.index('"record":"') + 200
+        (tmp_path / "pack").write_text(pack[:at] + ("A" if pack[at] != "A" else "B") + pack[at + 1 :])
+        shown = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (shown.returncode, f"NOT VERIFIED: {decision}" in shown.stdout) == (5, True)
+        # both ways to verify say how much is sealed
+        done = munjigi(state, "audit", "verify", "--output", "json")
+        assert done.returncode == 0
+        found = json.loads(done.stdout)
+        assert int(found["journals"][0]["sealed"]) >= 1
+        assert int(found["seal_entries"]) >= 1
+    kept = tmp_path / "kept"
+    shutil.copy(state / "seal" / "checkpoint", kept)
+    assert munjigi(state, "audit", "verify", "--checkpoint", str(kept)).returncode == 0
+
+
+def test_a_restored_old_state_folder_is_told_by_kept_checkpoint_and_by_witness(tmp_path: Path) -> None:
+    state, port = tmp_path / "var", free_port()
+    with serving(state) as daemon:
+        _decide(daemon)
+        until(lambda: checkpoint(state))
+    key = (state / "keys" / "seal.vkey").read_text().strip()
+    with witness(tmp_path / "witness", key, port):
+        settings = {"MUNJIGI_WITNESSES": json.dumps([f"{_answers(port).strip()} http://127.0.0.1:{port}"])}
+        public = VerifierKey.parse(_answers(port))
+        shutil.copytree(state, tmp_path / "old")
+        with serving(state, **settings) as daemon:
+            _decide(daemon)
+            until(lambda: (note := checkpoint(state)) and public.signed(note))
+        shutil.copy(state / "seal" / "checkpoint", tmp_path / "kept")
+        shutil.rmtree(state)
+        (tmp_path / "old").rename(state)
+        done = munjigi(state, "audit", "verify", "--checkpoint", str(tmp_path / "kept"))
+        assert (done.returncode, "HISTORY_CHANGED" in done.stdout) == (5, True)
+        assert munjigi(state, "audit", "verify").returncode == 0  # alone, the folder can't tell
+        with serving(state, **settings) as daemon:
+            _decide(daemon)
+            until(lambda: 'reason="WITNESS_DIFFERS"' in _metrics(daemon))
+            daemon.wait_for("WITNESS_DIFFERS")
+            _decide(daemon)  # decisions go on
+
+
+def test_a_witness_that_is_away_hinders_nobody_and_signs_when_it_is_back(tmp_path: Path) -> None:
+    state, port = tmp_path / "var", free_port()
+    with serving(state):
+        pass
+    key = (state / "keys" / "seal.vkey").read_text().strip()
+    with witness(tmp_path / "witness", key, port) as first:
+        public = VerifierKey.parse(_answers(port))
+        settings = {"MUNJIGI_WITNESSES": json.dumps([f"{public} http://127.0.0.1:{port}"])}
+        first.send_signal(signal.SIGKILL)
+        first.wait(20)
+    with serving(state, **settings) as daemon:
+        _decide(daemon)
+        until(lambda: 'reason="WITNESS_AWAY"' in _metrics(daemon))
+        with witness(tmp_path / "witness", key, port):
+            assert VerifierKey.parse(_answers(port)) == public
+            until(lambda: (note := checkpoint(state)) and public.signed(note))
+            seen = next((tmp_path / "witness" / "seen").iterdir())
+            assert Checkpoint.parse(seen.read_text()).origin == VerifierKey.parse(key).name
+
+
+def test_the_key_is_changed_under_way(tmp_path: Path) -> None:
+    state = tmp_path / "var"
+    with serving(state) as daemon:
+        decision = _decide(daemon)
+        until(lambda: checkpoint(state))
+        old = VerifierKey.parse((state / "keys" / "seal.vkey").read_text())
+        done = munjigi(state, "audit", "rotate-key")
+        assert done.returncode == 0
+        new = until(lambda: (key := VerifierKey.parse((state / "keys" / "seal.vkey").read_text())) != old and key)
+        assert str(new) in done.stdout
+        _decide(daemon)
+        until(lambda: (note := checkpoint(state)) and new.signed(note) and not old.signed(note))
+        assert munjigi(state, "audit", "verify", "--key", str(old)).returncode == 0
+        assert munjigi(state, "audit", "prove", decision, "--out", str(tmp_path / "pack")).returncode == 0
+    program = tmp_path / "munjigi_verify.py"
+    program.write_text(munjigi(state, "audit", "verifier").stdout)
+    for key in (old, new):
+        assert subprocess.run([sys.executable, program, tmp_path / "pack", "--key", str(key), "--quiet"], check=False).returncode == 0
+
+
+def _decide(daemon: Daemon) -> str:
+    with daemon.channel() as channel:
+        answer = Stubs(channel).decision.Check(question(), metadata=daemon.credentials("cs.kim"))
+    return str(answer.decision_id)
+
+
+def _metrics(daemon: Daemon) -> str:
+    try:
+        with urllib.request.urlopen(f"http://{daemon.http_address}/metrics", timeout=10) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return ""  # the follower is still starting
