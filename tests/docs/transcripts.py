@@ -27,7 +27,8 @@ _SHAPES = (
     (re.compile(r"\b\d+(?:\.\d+)? (s|ms|records|rules|shown|tests)\b"), r"<number> \1"),
     (re.compile(r"\b(?:none|\d+) of \d+ real decisions?(?:, of \d+ employees?,)?"), "<decisions>"),
     (re.compile(r"\b\d+/s\b"), "<rate>"),
-    (re.compile(r"<id> +\d+ "), "<id> <number> "),
+    (re.compile(r"<id> +\d+ +\d+ "), "<id> <number> <number> "),
+    (re.compile(r"\bcheckpoint \d+\b"), "checkpoint <number>"),
     (re.compile(r"[─━]+"), "─"),
     (re.compile(r"\s+"), " "),
 )
