@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bench import casbin, load, rounds, search, stream
+from bench import casbin, load, rounds, seal, search, stream
 from bench.machine import CORES, LOAD_CORE, SERVER_CORE, Spread, pin, resident_mib, spread, unpin
 from bench.rounds import Measured
 from bench.servers import ROOT, Empty, Worker
@@ -58,6 +58,8 @@ def main() -> int:
         rows += _journal_rows(journal)
         figures["search"] = _json_of("bench.search", str(folder / "search"))
         rows += search.rows(figures["search"])
+        figures["seal"] = _json_of("bench.seal", str(folder / "seal"))
+        rows += seal.rows(figures["seal"])
         rows += _decide_rows(figures)
         rows += _diff_rows(figures)
         figures["casbin"] = _json_of("bench.casbin")
