@@ -1,0 +1,153 @@
+"""A scripted HTTP proxy in front of the cluster: one fault for each bulk request, from a list; then everything passes.
+
+It speaks TLS on both sides, so that it can also show a certificate of nobody's authority.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPSConnection
+
+import orjson
+from elastic.server import ElasticsearchServer
+
+from munjigi.adapters.identity.authority import TlsFiles
+
+
+class Proxy:
+    """Listens on a loopback port. `script` holds the names of the faults to come, `seen` what happened to each bulk request."""
+
+    def __init__(self, server: ElasticsearchServer, tls: TlsFiles) -> None:
+        self._server = server
+        self._outward = ssl.create_default_context(cafile=server.tls.authority)
+        self._inward = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._inward.load_cert_chain(tls.certificate, tls.key)
+        self.script: list[str] = []
+        self.seen: list[str] = []
+        self.largest = 0  # bytes of the largest bulk request that passed
+        self.limit = 1 << 40  # bytes; above it `too_large` answers 413
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    async def start(self) -> asyncio.Server:
+        listening = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._inward)
+        self.port = listening.sockets[0].getsockname()[1]
+        return listening
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):
+            while (request := await _message(reader)) is not None:
+                answer = await self._answer(*request)
+                if answer is None:
+                    writer.transport.abort()
+                    return
+                writer.write(answer)
+                await writer.drain()
+        writer.close()
+
+    async def _answer(self, head: bytes, body: bytes) -> bytes | None:
+        if b"/_bulk" not in head.partition(b"\r\n")[0]:
+            return await self._forward(head, body)
+        fault = self.script.pop(0) if self.script else "pass"
+        if len(body) > self.limit:
+            fault = "too_large"
+        self.seen.append(fault)
+        if fault == "too_many":
+            return _json(429, {"error": {"type": "es_rejected_execution_exception"}, "status": 429})
+        if fault == "too_large":
+            return _json(413, {})
+        if fault == "html":
+            return _response(502, b"<html><body><h1>Bad Gateway</h1></body></html>", "text/html")
+        if fault == "html_ok":
+            return _response(200, b"<html><body>Sign in to continue</body></html>", "text/html")
+        if fault == "half":  # every second line is refused before it reaches the cluster
+            return await self._half(head, body)
+        if fault == "reset_before":
+            return None
+        answer = await self._forward(head, body)
+        self.largest = max(self.largest, len(body))
+        if fault == "reset_after":  # done, but nobody hears of it
+            return None
+        if fault == "slow":
+            await asyncio.sleep(3)
+            return None
+        return answer
+
+    async def _half(self, head: bytes, body: bytes) -> bytes:
+        lines = body.splitlines(keepends=True)
+        pairs = [lines[at : at + 2] for at in range(0, len(lines), 2)]
+        passed = await self._forward(head, b"".join(line for pair in pairs[::2] for line in pair))
+        items = orjson.loads(passed.partition(b"\r\n\r\n")[2])["items"]
+        refused = {"create": {"status": 429, "error": {"type": "es_rejected_execution_exception"}}}
+        mixed = [items[at // 2] if at % 2 == 0 else refused for at in range(len(pairs))]
+        return _json(200, {"errors": True, "items": mixed})
+
+    async def _forward(self, head: bytes, body: bytes) -> bytes:
+        return await asyncio.to_thread(self._forwarded, head, body)
+
+    def _forwarded(self, head: bytes, body: bytes) -> bytes:
+        first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
+        method, target, _ = first.split(" ")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        kept = {name: headers[name] for name in ("accept", "content-type", "authorization") if name in headers}
+        with contextlib.closing(HTTPSConnection("127.0.0.1", self._server.port, context=self._outward)) as upstream:
+            upstream.request(method, target, body, kept)
+            answer = upstream.getresponse()
+            return _response(answer.status, answer.read(), answer.getheader("content-type") or "text/plain")
+
+
+async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes] | None:
+    """Read one request or answer with a known length; None at the end of the connection."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return None
+    length = 0
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            length = int(value)
+    return head, await reader.readexactly(length)
+
+
+def _json(status: int, body: object) -> bytes:
+    return _response(status, orjson.dumps(body), "application/vnd.elasticsearch+json;compatible-with=8")
+
+
+def _response(status: int, body: bytes, kind: str) -> bytes:
+    return b"HTTP/1.1 %d Scripted\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n" % (status, kind.encode(), len(body)) + body
+
+
+@contextmanager
+def proxied(server: ElasticsearchServer, tls: TlsFiles | None = None) -> Iterator[Proxy]:
+    """Run a proxy on a thread of its own."""
+    proxy = Proxy(server, tls or server.tls)
+    ready, loop = threading.Event(), asyncio.new_event_loop()
+
+    async def run() -> None:
+        listening = await proxy.start()
+        ready.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await listening.serve_forever()
+
+    task = loop.create_task(run())
+    thread = threading.Thread(target=lambda: loop.run_until_complete(task), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield proxy
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join(10)
+        for left in asyncio.all_tasks(loop):
+            left.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
