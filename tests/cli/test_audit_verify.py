@@ -91,7 +91,7 @@ def test_nothing_to_verify_is_not_verified(tmp_path: Path, capsys):
 
 def test_an_unknown_log_is_not_verified(state: Path, capsys):
     assert run(["audit", "verify", "--state-dir", str(state), "--log-id", "x" * 20]) == 5
-    assert "no journal with this log id" in capsys.readouterr().err
+    assert "no log with this id" in capsys.readouterr().err
 
 
 def test_p1_a_tear_that_stays_is_found_beside_a_running_gateway_too(state: Path, capsys):

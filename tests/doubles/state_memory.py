@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from munjigi.audit.segment import GENESIS
 from munjigi.grants.changes import Change, Edit, State, check_origin
 from munjigi.grants.ledger import Ledger
+from munjigi.grants.permission_log import change_of, rows_of
+from munjigi.grants.ports import LogHead, LogRow
 from munjigi.kernel.errors import FailedPrecondition, NotFound, Unavailable
 
 
 class MemoryStateStore:
     def __init__(self) -> None:
         self._ledger = Ledger()
-        self._log: list[Change] = []
+        self._rows: list[LogRow] = []
         self._closed = False
 
     def migrate(self) -> None:
@@ -26,31 +29,40 @@ class MemoryStateStore:
 
     def load_at(self, revision: int) -> State:
         self._open()
-        if not 0 <= revision <= len(self._log):
+        if not 0 <= revision <= len(self._rows):
             raise NotFound("REVISION_UNKNOWN", "No such revision.")
         ledger = Ledger()
-        ledger.apply(change.edit for change in self._log[:revision])
+        ledger.apply(change_of(row).edit for row in self._rows[:revision])
         return ledger.state()
 
     def revision_at(self, at: int) -> int:
         self._open()
-        return max((change.grant_revision for change in self._log if change.at <= at), default=0)
+        return max((row.index + 1 for row in self._rows if row.at <= at), default=0)
 
     def changes_since(self, revision: int) -> list[Change]:
         self._open()
-        if revision > len(self._log):
+        if revision > len(self._rows):
             raise FailedPrecondition("STATE_REWOUND", "Load again.")
-        return self._log[revision:]
+        return [change_of(row) for row in self._rows[revision:]]
 
     def apply(self, edits: Sequence[Edit], *, at: int, actor: str, request_id: str) -> int:
         tried = self._open().copy()
         check_origin(at, actor, request_id)
         tried.apply(edits)
-        stamped = max(at, self._log[-1].at if self._log else 0)
-        first = len(self._log) + 1
-        self._log += [Change(first + i, stamped, stamped != at, actor, request_id, edit) for i, edit in enumerate(edits)]
+        stamped = max(at, self._rows[-1].at if self._rows else 0)
+        first = len(self._rows) + 1
+        changes = [Change(first + i, stamped, stamped != at, actor, request_id, edit) for i, edit in enumerate(edits)]
+        self._rows += rows_of(changes, self.log_head().chain)
         self._ledger = tried
         return tried.grant_revision
+
+    def log_head(self) -> LogHead:
+        self._open()
+        return LogHead("m" * 20, len(self._rows), self._rows[-1].chain if self._rows else GENESIS)
+
+    def log_rows(self, from_index: int, limit: int) -> list[LogRow]:
+        self._open()
+        return self._rows[from_index : from_index + limit]
 
     def close(self) -> None:
         self._closed = True

@@ -16,6 +16,7 @@ from munjigi.adapters.identity.jwks import FileKeys, UrlKeys, key_source
 from munjigi.adapters.identity.local_issuer import ensure_issuer
 from munjigi.adapters.identity.tokens import EMPLOYEE_TYPE, TOOL_TYPE, JwtVerifier
 from munjigi.adapters.prometheus import PrometheusSink
+from munjigi.adapters.seal_keys import installation_key
 from munjigi.adapters.secrets import member_key, names_key
 from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.app.config import Settings
@@ -24,7 +25,7 @@ from munjigi.app.grant_watch import load_table
 from munjigi.app.history import KeptHistory
 from munjigi.app.policy_home import PolicyHome, load_first
 from munjigi.app.recent_reads import recall
-from munjigi.app.trail import Journals
+from munjigi.app.trail import Trail
 from munjigi.audit.committer import GroupCommitter, Mode, choose_mode, measure_sync
 from munjigi.audit.journal import Journal
 from munjigi.audit.reader import JournalReader
@@ -120,6 +121,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         member_key(settings.member_key or folder.keys / "member.key", create=settings.member_key is None)
     )
     digests = NameDigests(names_key(folder.keys / "names.key"))
+    installation_key(folder.keys)  # the follower seals with it; made here, so that it is there once we serve
     failures = Failures()
     health = HealthService()
     index = SqliteAuditIndex(folder.index, read_only=True)
@@ -158,14 +160,14 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     keys = _keys(settings, folder)
     employees, tools = _verifiers(settings, keys)
     pipeline = Pipeline(Authenticator(employees, tools, failures, note_failure), home, clock, meter)
-    journals = Journals(folder, journal)
-    past = Past(history, index, journals)
+    trail = Trail(folder, journal, store, lambda: home.snapshot.grants.revision)
+    past = Past(history, index, trail)
     decisions = DecisionService(desk, home, journal, references, pending)
     methods = (
         *decisions.methods(),
         *ExplanationService(desk, past, decisions.take).methods(),
         *ReachService(desk, home, past).methods(),
-        *AuditService(desk, home, journals, index, references).methods(),
+        *AuditService(desk, home, trail, index, references).methods(),
         *PolicyService(desk, home).methods(),
         *GrantService(desk, home).methods(),
         *health.methods(),

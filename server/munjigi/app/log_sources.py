@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Final
+
+from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.app.files import StateFolder
 from munjigi.audit.ports import LogSource
 from munjigi.audit.reader import JournalReader, list_logs
+from munjigi.grants.permission_log import PermissionLog
+from munjigi.kernel.errors import Unavailable
+
+_LOOK_SECONDS: Final = 0.2  # between looks at the state store: permissions change seldom
 
 
 class LogSources:
-    """Every log there is. One thread at a time."""
+    """Every log there is: the workers' journals, and the log of permission records. One thread at a time."""
 
     def __init__(self, folder: StateFolder) -> None:
         self._folder = folder
         self._open: dict[str, LogSource] = {}
+        self._permissions = False
 
     def look(self) -> list[LogSource]:
         """Return all logs, those that came into being since the last look too."""
         for log_id in list_logs(self._folder.journal):
             if log_id not in self._open:
                 self._open[log_id] = JournalReader(self._folder.journal / log_id)
+        if not self._permissions:
+            with suppress(Unavailable):  # the worker has not made it yet
+                log = permission_log(self._folder)
+                self._open[log.log_id] = log
+                self._permissions = True
         return list(self._open.values())
 
     def close(self) -> None:
@@ -26,3 +40,19 @@ class LogSources:
         for source in self._open.values():
             source.close()
         self._open.clear()
+        self._permissions = False
+
+
+def permission_log(folder: StateFolder) -> PermissionLog:
+    """Open the log of permission records for reading.
+
+    Raises `Unavailable` while there is none.
+    """
+    if not folder.state.exists():
+        raise Unavailable("STATE_UNREACHABLE", f"There is no {folder.state.name} in the state folder yet.")
+    store = SqliteStateStore(folder.state, read_only=True)
+    try:
+        return PermissionLog(store, _LOOK_SECONDS)
+    except Exception:
+        store.close()
+        raise

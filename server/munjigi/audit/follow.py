@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from munjigi.audit.ports import AuditIndex, LogSource
+from munjigi.kernel.errors import MunjigiError
 
 Epochs = dict[str, tuple[int, int]]
 
@@ -13,19 +14,31 @@ def follow_once(sources: Iterable[LogSource], index: AuditIndex, limit: int, see
     """Move at most `limit` records of each log; return how many were new to the index.
 
     `seen` belongs to the caller, begins empty and is kept between calls: it tells when a log has to be
-    compared with the index again. Raises what `LogSource.read` and `AuditIndex.ingest` raise; whatever was moved stays.
+    compared with the index again. Raises what `LogSource.read` and `AuditIndex.ingest` raise; whatever was moved stays,
+    and a log that can't be followed doesn't hold up the others.
     """
     moved = 0
+    failure: MunjigiError | None = None
     for source in sources:
-        epoch = source.epoch()
-        if seen.get(source.log_id) != epoch:
-            reconcile(source, index)
-            seen[source.log_id] = epoch
-        cursor = index.cursor(source.log_id)
-        found = source.read(cursor, limit)
-        if found and source.epoch() == epoch:
-            moved += index.ingest(source.log_id, cursor, [payload for _, payload in found])
+        try:
+            moved += _follow(source, index, limit, seen)
+        except MunjigiError as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
     return moved
+
+
+def _follow(source: LogSource, index: AuditIndex, limit: int, seen: Epochs) -> int:
+    epoch = source.epoch()
+    if seen.get(source.log_id) != epoch:
+        reconcile(source, index)
+        seen[source.log_id] = epoch
+    cursor = index.cursor(source.log_id)
+    found = source.read(cursor, limit)
+    if not found or source.epoch() != epoch:
+        return 0
+    return index.ingest(source.log_id, cursor, [payload for _, payload in found])
 
 
 def reconcile(source: LogSource, index: AuditIndex) -> int:

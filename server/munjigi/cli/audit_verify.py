@@ -1,4 +1,4 @@
-"""`munjigi audit verify`: the journals' files alone, no server, nothing repaired; exit 5 names the first bad byte."""
+"""`munjigi audit verify`: the logs' files alone, no server, nothing repaired; exit 5 names the first bad byte."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ _PAUSE: Final = 0.05  # seconds between them
 )
 @output_option
 def audit_verify(state_dir: Path, log_id: str, key: str, checkpoint: Path | None, output: Output) -> int:
-    """Verify the journals on disk, byte by byte, without a server.
+    """Verify the journals and the log of permissions on disk, byte by byte, without a server.
 
-    Each record is held against its log's seal as well, and the seal against its signature. Repairs nothing. Any byte that
-    cannot be accounted for, a torn tail included, is exit 5. With --checkpoint, history since then must only have grown.
+    Grants and people must be what their records made them. Each record is held against its log's seal as well, and the seal
+    against its signature. Repairs nothing. Any byte that cannot be accounted for, a torn tail included, is exit 5.
+    With --checkpoint, history since then must only have grown.
     """
     from munjigi.audit.reader import list_logs
     from munjigi.cli.output import console, print_machine, safe, styled, table
@@ -45,17 +46,20 @@ def audit_verify(state_dir: Path, log_id: str, key: str, checkpoint: Path | None
     missing = missing_logs(root)
     if log_id:
         logs, missing = [each for each in logs if each == log_id], [each for each in missing if each == log_id]
-    if not logs and not missing:
-        what = "no journal with this log id" if log_id else "no journal at all"
+    began = time.perf_counter()
+    seal = seal_of(state_dir, key, checkpoint)
+    permissions = permissions_of(state_dir, log_id, seal)
+    if not logs and not missing and (permissions is None or not log_id):
+        what = "no log with this id" if log_id else "no journal at all"
         raise Failure(
             f"Not verified: there is {what} under {root}.",
             "Name the right state folder with --state-dir (MUNJIGI_STATE_DIR); if it is right, the journal has been removed.",
             UNVERIFIED,
         )
-    began = time.perf_counter()
-    seal = seal_of(state_dir, key, checkpoint)
     missing += sorted(set(seal.sealed) - set(logs) - set(missing)) if not log_id else []
+    missing = [each for each in missing if permissions is None or each != permissions.log_id]
     found = [*(settled(root / each, seal) for each in logs), *(_gone(each) for each in missing)]
+    found += [permissions] if permissions is not None else []
     seconds = time.perf_counter() - began
     answer = answer_of(seal, found)
     if not print_machine(output, answer, answer.journals):
@@ -87,6 +91,27 @@ def missing_logs(root: Path) -> list[str]:
     slots = root.parent / "slots"
     named = {path.read_text("ascii", "replace").strip() for path in slots.iterdir()} if slots.is_dir() else set()
     return sorted(named - set(list_logs(root)))
+
+
+def permissions_of(state_dir: Path, log_id: str, seal: SealCheck) -> Verification | None:
+    """Verify the log of permission records; None when there is no state store, or when another log is asked for."""
+    from munjigi.adapters.state.sqlite import SqliteStateStore
+    from munjigi.grants.verification import FILE, verify_permissions
+    from munjigi.kernel.errors import Corruption, Unavailable
+
+    path = state_dir / FILE
+    if not path.exists():
+        return None
+    store = SqliteStateStore(path, read_only=True)
+    try:
+        own = store.log_head().log_id
+        return verify_permissions(store, seal.sealed.get(own)) if log_id in ("", own) else None
+    except (Corruption, Unavailable):
+        from munjigi.audit.verify import Verification
+
+        return Verification("", False, 0, "", FILE, 0, 0, "STATE_UNREADABLE")
+    finally:
+        store.close()
 
 
 def seal_of(state_dir: Path, key: str = "", checkpoint: Path | None = None) -> SealCheck:

@@ -20,7 +20,7 @@ from munjigi.adapters.secrets import read_secret
 from munjigi.app.config import Settings, split_address
 from munjigi.app.files import StateFolder
 from munjigi.audit.reader import list_logs
-from munjigi.cli.audit_verify import missing_logs, seal_of, settled
+from munjigi.cli.audit_verify import missing_logs, permissions_of, seal_of, settled
 from munjigi.cli.policy_files import examine as examine_policy
 from munjigi.kernel.errors import MunjigiError
 from munjigi.kernel.references import KEY_BYTES, MemberReferences
@@ -175,15 +175,15 @@ def _journal(settings: Settings) -> Iterable[Finding]:
         gone = seal.problem == NOT_SEALED
         todo = "Wait a second." if gone else "munjigi audit verify; copy the state folder before you do anything else."
         yield Finding("seal", "skip" if gone else "fail", seal.problem, todo)
-    for log_id in logs:
-        found = settled(root / log_id, seal)
+    permissions = permissions_of(settings.state_dir, "", seal)
+    for found in [*(settled(root / log_id, seal) for log_id in logs), *([permissions] if permissions is not None else [])]:
         if found.intact:
-            yield Finding("journal", "ok", f"{log_id}: {found.records} records, intact")
+            yield Finding("journal", "ok", f"{found.log_id}: {found.records} records, intact")
         else:
             yield Finding(
                 "journal",
                 "fail",
-                f"{log_id}: {found.problem} at {found.file}, offset {found.offset}",
+                f"{found.log_id}: {found.problem} at {found.file}, offset {found.offset}",
                 "munjigi audit verify; copy the folder before you do anything else.",
             )
 

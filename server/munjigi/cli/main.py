@@ -18,7 +18,10 @@ _HERE: Final = "munjigi.cli"
 _GRANT: Final = {"list": Entry(f"{_HERE}.grant_list:grant_list", "List grants: your own, one employee's, or everyone's.")}
 _AUDIT: Final = {
     "search": Entry(f"{_HERE}.audit_search:audit_search", "Search the audit trail, newest record first."),
-    "verify": Entry(f"{_HERE}.audit_verify:audit_verify", "Verify the journals on disk, byte by byte, without a server."),
+    "verify": Entry(
+        f"{_HERE}.audit_verify:audit_verify",
+        "Verify the journals and the log of permissions on disk, byte by byte, without a server.",
+    ),
     "prove": Entry(f"{_HERE}.audit_prove:audit_prove", "Write an evidence pack: records, with the proofs that they are sealed."),
     "verifier": Entry(
         f"{_HERE}.audit_verifier:audit_verifier", "Print the program that checks an evidence pack without Munjigi."

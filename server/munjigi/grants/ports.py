@@ -3,13 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 from munjigi.grants.changes import Change, Edit, State
 
 
-class StateStore(Protocol):
-    """People and grants, with the log of revisions that made them.
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """One permission record: its place and time, its canonical bytes, and the chain up to it (32 bytes)."""
+
+    index: int
+    at: int
+    payload: bytes
+    chain: bytes
+
+
+class LogHead(NamedTuple):
+    """Where the log of permission records stands: its id, the next index, and the chain over all before it."""
+
+    log_id: str
+    next_index: int
+    chain: bytes
+
+
+class PermissionRows(Protocol):
+    """The table of permission records, for those who only read it.
+
+    Every method raises `Unavailable` when the store can't be reached or is closed.
+    """
+
+    def log_head(self) -> LogHead:
+        """Return where the log stands."""
+        ...
+
+    def log_rows(self, from_index: int, limit: int) -> list[LogRow]:
+        """Return at most `limit` rows from `from_index` on, ascending, as they are: nothing is checked."""
+        ...
+
+    def load(self) -> State:
+        """Return people and grants at one revision."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the store. Closing twice is fine."""
+        ...
+
+
+class StateStore(PermissionRows, Protocol):
+    """People and grants, with the log of permission records that made them (`permission_log.py`).
 
     Every method raises `Unavailable` when the store can't be reached or is closed, and `Corruption` when its
     bytes are not what was written. Identifiers are compared by code point, with case.
@@ -26,12 +68,8 @@ class StateStore(Protocol):
         """Return the last committed `grant_revision`; 0 for a fresh store."""
         ...
 
-    def load(self) -> State:
-        """Return everything at one revision."""
-        ...
-
     def load_at(self, revision: int) -> State:
-        """Rebuild the table at a past revision out of the revision log.
+        """Rebuild the table at a past revision out of the log.
 
         Raises `NotFound` when there is no such revision.
         """
@@ -52,10 +90,7 @@ class StateStore(Protocol):
     def apply(self, edits: Sequence[Edit], *, at: int, actor: str, request_id: str) -> int:
         """Commit all edits or none, durably, one revision each, and return the last revision.
 
-        `at` is UTC nanoseconds, clamped to the log's last time. Raises what `munjigi.grants.changes` raises.
+        `at` is UTC nanoseconds, clamped to the log's last time. Their records are written in the same transaction.
+        Raises what `munjigi.grants.changes` raises.
         """
-        ...
-
-    def close(self) -> None:
-        """Let go of the store. Closing twice is fine."""
         ...

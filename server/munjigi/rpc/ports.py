@@ -51,7 +51,7 @@ class CallMeter(Protocol):
 
 
 class Trail(Protocol):
-    """The journals of this installation."""
+    """The logs of this installation: journals, and the log of permission records."""
 
     def durable(self) -> dict[str, int]:
         """Return the number of durable records by log id."""

@@ -1,7 +1,8 @@
 """The state store on one SQLite file.
 
 A commit is durable when `apply` returns (WAL with `synchronous=FULL`), complete or absent after a crash, and its
-revisions are dense: they come from one head row that the transaction takes last, not from a sequence.
+revisions are dense: they come from one head row that the transaction takes last, not from a sequence. Its permission records
+are rows of the same transaction (`grants/permission_log.py`).
 """
 
 from __future__ import annotations
@@ -10,19 +11,22 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 from sqlalchemy import Connection, create_engine, event, exc, func, insert, select, text, update
 
-from munjigi.adapters.state.codec import decode_edit, encode_edit
 from munjigi.adapters.state.rows import read_grants, read_people, write_grant, write_person
-from munjigi.adapters.state.tables import HEAD, REVISION_LOG
+from munjigi.adapters.state.tables import HEAD, PERMISSION_LOG
 from munjigi.grants.changes import Change, Edit, GrantEdit, State, check_origin
 from munjigi.grants.ledger import Ledger
+from munjigi.grants.permission_log import change_of, rows_of
+from munjigi.grants.ports import LogHead, LogRow
 from munjigi.kernel.errors import ConfigurationError, Corruption, FailedPrecondition, MunjigiError, NotFound, Unavailable
 
-SCHEMA_VERSIONS: Final = ("0001",)  # oldest first; the last one is this code's
+SCHEMA_VERSIONS: Final = ("0001", "0002")  # oldest first; the last one is this code's
 _BUSY_SECONDS: Final = 5
 _LAST_TIME: Final = 2**63 - 1  # nanoseconds
 _PRAGMAS: Final = (
@@ -34,18 +38,23 @@ _PRAGMAS: Final = (
 )
 
 
-class SqliteStateStore:
-    """People, grants and the revision log in one file of mode 0600; implements `StateStore`."""
+_READ_PRAGMAS: Final = ("PRAGMA query_only=ON", f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
 
-    def __init__(self, path: Path) -> None:
-        """Open or make the file.
+
+class SqliteStateStore:
+    """People, grants and the log of permission records in one file of mode 0600; implements `StateStore`."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open or make the file. A reader (`read_only`) makes and changes nothing; until the file is there, it is `Unavailable`.
 
         Raises `ConfigurationError` when others may read or write it, or when it can't be made there.
         """
-        _make_private(path)
+        if not read_only:
+            _make_private(path)
         self._closed = False
-        self._engine = create_engine(f"sqlite:///{path}", pool_size=2, max_overflow=2, pool_timeout=_BUSY_SECONDS)
-        event.listen(self._engine, "connect", _prepare)
+        url = f"sqlite:///file:{quote(str(path))}?mode=ro&uri=true" if read_only else f"sqlite:///{path}"
+        self._engine = create_engine(url, pool_size=2, max_overflow=2, pool_timeout=_BUSY_SECONDS)
+        event.listen(self._engine, "connect", partial(_prepare, _READ_PRAGMAS if read_only else _PRAGMAS))
         event.listen(self._engine, "begin", _begin)
 
     def migrate(self) -> None:
@@ -86,14 +95,14 @@ class SqliteStateStore:
             ledger.apply(change.edit for change in changes)
         except MunjigiError:
             raise Corruption(
-                "STATE_CORRUPT", "The revision log does not replay; restore the state store from a backup."
+                "STATE_CORRUPT", "The log of permission records does not replay; restore the state store from a backup."
             ) from None
         return ledger.state()
 
     def revision_at(self, at: int) -> int:
         """Return the last revision committed at or before `at`; 0 before the first."""
         with self._transaction("read") as connection:
-            last = select(func.max(REVISION_LOG.c.grant_revision)).where(REVISION_LOG.c.at <= min(at, _LAST_TIME))
+            last = select(func.max(PERMISSION_LOG.c.grant_revision)).where(PERMISSION_LOG.c.at <= min(at, _LAST_TIME))
             return int(connection.execute(last).scalar_one_or_none() or 0)
 
     def changes_since(self, revision: int) -> list[Change]:
@@ -121,17 +130,29 @@ class SqliteStateStore:
                     write_grant(connection, edit)
                 else:
                     write_person(connection, edit)
-            locked = (
-                update(HEAD).values(grant_revision=HEAD.c.grant_revision + len(edits)).returning(HEAD.c.grant_revision, HEAD.c.at)
-            )
-            last, previous_at = connection.execute(locked).one()
-            stamped = max(at, previous_at)
-            connection.execute(update(HEAD).values(at=stamped))
-            common = {"at": stamped, "clock_stepped": int(stamped != at), "actor": actor, "request_id": request_id}
-            first = last - len(edits) + 1
-            rows = [{"grant_revision": first + offset, "edit": encode_edit(edit), **common} for offset, edit in enumerate(edits)]
-            connection.execute(insert(REVISION_LOG), rows)
-        return int(last)
+            locked = update(HEAD).values(grant_revision=HEAD.c.grant_revision + len(edits))
+            head = connection.execute(locked.returning(HEAD.c.grant_revision, HEAD.c.at, HEAD.c.chain)).one()
+            stamped, first = max(at, head.at), head.grant_revision - len(edits) + 1
+            changes = [
+                Change(first + offset, stamped, stamped != at, actor, request_id, edit) for offset, edit in enumerate(edits)
+            ]
+            rows = rows_of(changes, head.chain)
+            connection.execute(insert(PERMISSION_LOG), [_values(row) for row in rows])
+            connection.execute(update(HEAD).values(at=stamped, chain=rows[-1].chain))
+        return int(head.grant_revision)
+
+    def log_head(self) -> LogHead:
+        """Return where the log of permission records stands."""
+        with self._transaction("read") as connection:
+            found = connection.execute(select(HEAD.c.log_id, HEAD.c.grant_revision, HEAD.c.chain)).first()
+        if found is None:
+            raise _headless()
+        return LogHead(found.log_id, found.grant_revision, found.chain)
+
+    def log_rows(self, from_index: int, limit: int) -> list[LogRow]:
+        """Return rows of the log as they are."""
+        with self._transaction("read") as connection:
+            return _rows(connection, from_index, limit)
 
     def close(self) -> None:
         """Close all connections; the write-ahead log is folded in by the last one."""
@@ -168,9 +189,9 @@ def _make_private(path: Path) -> None:
         raise ConfigurationError("STATE_FILE_EXPOSED", f"Others may read or write {path.name}: run chmod 600 on it.")
 
 
-def _prepare(connection: Any, _record: object) -> None:
+def _prepare(pragmas: tuple[str, ...], connection: Any, _record: object) -> None:
     connection.isolation_level = None  # we begin transactions ourselves: the driver's habit defeats transactional DDL
-    for pragma in _PRAGMAS:
+    for pragma in pragmas:
         connection.execute(pragma).close()
 
 
@@ -195,19 +216,27 @@ def _schema_version(connection: Connection) -> str:
 def _head(connection: Connection) -> int:
     found = connection.execute(select(HEAD.c.grant_revision)).scalar_one_or_none()
     if found is None:
-        raise Corruption("STATE_CORRUPT", "The state store has lost its head row; restore it from a backup.")
+        raise _headless()
     return int(found)
 
 
+def _headless() -> Corruption:
+    return Corruption("STATE_CORRUPT", "The state store has lost its head row; restore it from a backup.")
+
+
 def _changes(connection: Connection, after: int, last: int) -> list[Change]:
-    rows = connection.execute(
-        select(REVISION_LOG)
-        .where(REVISION_LOG.c.grant_revision > after, REVISION_LOG.c.grant_revision <= last)
-        .order_by(REVISION_LOG.c.grant_revision)
-    ).all()
-    if [row.grant_revision for row in rows] != list(range(after + 1, last + 1)):
-        raise Corruption("STATE_CORRUPT", "The revision log has a gap; restore the state store from a backup.")
-    return [
-        Change(row.grant_revision, row.at, bool(row.clock_stepped), row.actor, row.request_id, decode_edit(row.edit))
-        for row in rows
-    ]
+    rows = _rows(connection, after, last - after)
+    if [row.index for row in rows] != list(range(after, last)):
+        raise Corruption("STATE_CORRUPT", "The log of permission records has a gap; restore the state store from a backup.")
+    return [change_of(row) for row in rows]
+
+
+def _rows(connection: Connection, from_index: int, limit: int) -> list[LogRow]:
+    log = PERMISSION_LOG.c
+    rows = select(log.grant_revision, log.at, log.payload, log.chain).where(log.grant_revision > from_index)
+    found = connection.execute(rows.order_by(log.grant_revision).limit(limit))
+    return [LogRow(row.grant_revision - 1, row.at, row.payload, row.chain) for row in found]
+
+
+def _values(row: LogRow) -> dict[str, object]:
+    return {"grant_revision": row.index + 1, "at": row.at, "payload": row.payload, "chain": row.chain}

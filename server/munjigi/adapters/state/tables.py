@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -74,23 +75,26 @@ ROLE_GRANT: Final = Table(
     Index("ix_role_grant_account", "issuer", "subject"),
 )
 
-REVISION_LOG: Final = Table(
-    "revision_log",
+# The permission records: a log (grants/permission_log.py). Rows are added and never touched again; triggers see to it.
+PERMISSION_LOG: Final = Table(
+    "permission_log",
     METADATA,
-    Column("grant_revision", BigInteger, primary_key=True, autoincrement=False),
+    Column("grant_revision", BigInteger, primary_key=True, autoincrement=False),  # index in the log, plus one
     Column("at", BigInteger, nullable=False),
-    Column("clock_stepped", Integer, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("request_id", Text, nullable=False),
-    Column("edit", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("chain", LargeBinary, nullable=False),
+    Index("ix_permission_log_at", "at"),
 )
 
-# One row: the last revision and its time. Locked last in a transaction, so that revisions are dense and in commit order.
+# One row: the log's id, its last revision, time and chain. Locked last in a transaction, so that revisions are dense and in
+# commit order.
 HEAD: Final = Table(
     "head",
     METADATA,
     Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("log_id", Text, nullable=False),
     Column("grant_revision", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),
+    Column("chain", LargeBinary, nullable=False),
     CheckConstraint("one = 1", name="head_is_one_row"),
 )
