@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bench import casbin, load, rounds, seal, search, stream
+from bench import casbin, following, load, rounds, seal, search, stream
 from bench.machine import CORES, LOAD_CORE, SERVER_CORE, Spread, pin, resident_mib, spread, unpin
 from bench.rounds import Measured
 from bench.servers import ROOT, Empty, Worker
@@ -55,6 +55,8 @@ def main() -> int:
         else:
             measured, served = _served(folder, options, figures)
             rows += _call_rows(measured, journal) + served
+            figures["following"] = _json_of("bench.following", str(folder / "following"))
+            rows += following.rows(figures["following"])
         rows += _journal_rows(journal)
         figures["search"] = _json_of("bench.search", str(folder / "search"))
         rows += search.rows(figures["search"])

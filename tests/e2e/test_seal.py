@@ -72,7 +72,14 @@ def test_an_auditor_checks_a_decision_without_us(tmp_path: Path) -> None:
         (tmp_path / "verifier").mkdir()
         program = tmp_path / "verifier" / "munjigi_verify.py"
         program.write_text(munjigi(state, "audit", "verifier").stdout)
-        command = [sys.executable, "-I", str(program), str(tmp_path / "pack"), "--key", (state / "keys" / "seal.vkey").read_text()]
+        command = [
+            sys.executable,
+            "-I",
+            str(program),
+            str(tmp_path / "pack"),
+            "--key",
+            (state / "keys" / "seal.vkey").read_text(),
+        ]
         shown = subprocess.run(command, capture_output=True, text=True, check=False)
         assert shown.returncode == 0, shown.stdout
         assert f"verified  {decision}" in shown.stdout
@@ -156,7 +163,10 @@ def test_the_key_is_changed_under_way(tmp_path: Path) -> None:
     program = tmp_path / "munjigi_verify.py"
     program.write_text(munjigi(state, "audit", "verifier").stdout)
     for key in (old, new):
-        assert subprocess.run([sys.executable, program, tmp_path / "pack", "--key", str(key), "--quiet"], check=False).returncode == 0
+        assert (
+            subprocess.run([sys.executable, program, tmp_path / "pack", "--key", str(key), "--quiet"], check=False).returncode
+            == 0
+        )
 
 
 def _decide(daemon: Daemon) -> str:
