@@ -25,6 +25,7 @@ from munjigi.app.heartbeat import Heartbeat
 from munjigi.app.indexer import Indexer
 from munjigi.app.jobs import Job, Worked
 from munjigi.app.log_sources import LogSources
+from munjigi.app.packer import Packer
 from munjigi.app.sealer import Sealer, witnesses_of
 from munjigi.kernel.clock import SystemClock
 from munjigi.kernel.errors import ConfigurationError, MunjigiError
@@ -52,6 +53,7 @@ def _jobs(settings: Settings, folder: StateFolder, meter: Meter) -> list[Job]:
     jobs: list[Job] = [
         Indexer(LogSources(folder), SqliteAuditIndex(folder.index), meter),
         Sealer(LogSources(folder), folder, key, witnesses, SystemClock(), meter),
+        Packer(folder.journal, meter),
     ]
     if settings.elasticsearch_urls:
         from munjigi.app.shipper import shipper  # noqa: PLC0415 -- a heavy client, imported only where it is used

@@ -104,7 +104,11 @@ def require_private(path: Path) -> None:
 
     Raises `ConfigurationError` naming the fix, `OSError` when `path` can't be looked at.
     """
-    mode = path.stat().st_mode
+    require_private_mode(path, path.stat().st_mode)
+
+
+def require_private_mode(path: Path, mode: int) -> None:
+    """Refuse a file or folder of this mode, as `require_private` does."""
     if mode & _UNSAFE:
         fix = "700" if stat.S_ISDIR(mode) else "600"
         raise ConfigurationError("JOURNAL_PERMISSIONS", f"{path} can be reached by other users; run `chmod {fix} {path}`.")

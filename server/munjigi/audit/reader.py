@@ -6,13 +6,12 @@ follower then compares its last record with the log (`follow.py`).
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
 from munjigi.audit import frames, mark, segment, slots
-from munjigi.audit.files import SystemDevice
+from munjigi.audit.packed import SegmentBytes
 from munjigi.kernel.errors import Corruption, Unavailable
 
 _PIECE: Final = 2 * frames.MAX_PAYLOAD  # bytes; always holds one whole frame
@@ -29,7 +28,7 @@ class JournalReader:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._epoch = (0, 0)
-        self._fd = -1
+        self._source: SegmentBytes | None = None
         self._offset = 0
         self._index = -1  # of the record at `_offset`; -1: nowhere
 
@@ -59,17 +58,17 @@ class JournalReader:
     def settle(self) -> None:
         """Sync the open segment; the ones before it were synced when they were closed."""
         try:
-            if self._fd >= 0:
-                SystemDevice().sync(self._fd)
+            if self._source is not None:
+                self._source.sync()
         except OSError as error:
             raise Unavailable("JOURNAL_UNREADABLE", f"{self._folder} can't be synced; look at the disk.") from error
 
     def close(self) -> None:
         """Let go of the open segment."""
-        if self._fd >= 0:
+        if self._source is not None:
             with suppress(OSError):
-                os.close(self._fd)
-        self._fd, self._index = -1, -1
+                self._source.close()
+        self._source, self._index = None, -1
 
     def __enter__(self) -> Self:
         return self
@@ -83,25 +82,28 @@ class JournalReader:
             self._epoch = now
             if not self._seek(from_index):
                 return []
+        assert self._source is not None
         found: list[tuple[int, bytes]] = []
         while len(found) < limit:
             skip = from_index - self._index
-            part = self._piece(limit - len(found) + max(skip, 0))
+            part = self._piece(self._source, limit - len(found) + max(skip, 0))
             for _, _, payload in part.frames:
                 if self._index >= from_index:
                     found.append((self._index, payload))
                 self._index += 1
             self._offset += part.end
-            if not part.frames and not self._next_segment():
-                break
+            if not part.frames:
+                if not self._next_segment(self._source):
+                    break
+                assert self._source is not None
         return found
 
-    def _piece(self, limit: int) -> frames.Split:
+    def _piece(self, source: SegmentBytes, limit: int) -> frames.Split:
         """Split the bytes at the cursor. Raises `Corruption` when they are damaged for good."""
-        data = os.pread(self._fd, _PIECE, self._offset)
+        data = source.read(_PIECE, self._offset)
         part = frames.split(data, limit)
         if part.ending == "BAD" and not part.frames:
-            data = os.pread(self._fd, _PIECE, self._offset)  # a second look: the writer may have been in the middle of it
+            data = source.read(_PIECE, self._offset)  # a second look: the writer may have been in the middle of it
             part = frames.split(data, limit)
             if part.ending == "BAD" and not part.frames and frames.find_record(data, 1) >= 0:
                 raise Corruption(
@@ -111,38 +113,44 @@ class JournalReader:
         return part
 
     def _seek(self, from_index: int) -> bool:
-        """Go to the beginning of the segment that holds `from_index`; False when there is none yet."""
+        """Go to a place at or before `from_index` in the segment that holds it; False when there is none yet."""
         self.close()
         first = -1
         for name in segment.names(self._folder):
             if segment.first_index_of(name) <= from_index:
                 first = segment.first_index_of(name)
-        return first >= 0 and self._enter(first)
+        if first < 0:
+            return False
+        index, offset = self._enter(first).near(from_index)
+        if offset > segment.HEADER_SIZE:
+            self._index, self._offset = index, offset
+        return True
 
-    def _next_segment(self) -> bool:
+    def _next_segment(self, source: SegmentBytes) -> bool:
         """Go on to the segment that begins where this one ends; False when there is none yet."""
-        following = self._folder / segment.name_of(self._index)
-        if self._offset == segment.HEADER_SIZE or not following.exists():
+        following = segment.name_of(self._index)
+        if self._offset == segment.HEADER_SIZE or not segment.exists(self._folder, following):
             return False  # an empty segment is the last one
-        if os.fstat(self._fd).st_size != self._offset:
+        if source.size != self._offset:
             # The name appears after the last byte of the segment before it: look once more, then judge.
-            if self._piece(1).frames:
+            if self._piece(source, 1).frames:
                 return True
             raise Corruption(
-                "JOURNAL_CORRUPT", f"{self._folder} has bytes of no frame before {following.name}; run `munjigi audit verify`."
+                "JOURNAL_CORRUPT", f"{self._folder} has bytes of no frame before {following}; run `munjigi audit verify`."
             )
-        return self._enter(self._index)
+        self._enter(self._index)
+        return True
 
-    def _enter(self, first: int) -> bool:
-        fd = os.open(self._folder / segment.name_of(first), os.O_RDONLY)
-        if self._fd >= 0:
-            os.close(self._fd)
-        self._fd = fd
-        header = segment.parse_header(os.pread(fd, segment.HEADER_SIZE, 0))
+    def _enter(self, first: int) -> SegmentBytes:
+        source = segment.open_bytes(self._folder, segment.name_of(first))
+        if self._source is not None:
+            self._source.close()
+        self._source = source
+        header = segment.parse_header(source.read(segment.HEADER_SIZE, 0))
         if header is None or header.first_index != first or header.log_id != self.log_id:
             self.close()
             raise Corruption(
                 "JOURNAL_CORRUPT", f"{self._folder} has a damaged header before record {first}; run `munjigi audit verify`."
             )
         self._offset, self._index = segment.HEADER_SIZE, first
-        return True
+        return source

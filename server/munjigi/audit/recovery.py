@@ -9,14 +9,14 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import msgspec
 
-from munjigi.audit import files, frames, mark, records, segment
+from munjigi.audit import files, frames, mark, packed, records, segment
 from munjigi.kernel.errors import Corruption, FailedPrecondition
 
 
@@ -110,8 +110,9 @@ def _check_headers(folder: Path, names: list[str], known: mark.Mark) -> segment.
     before = 0
     for name in names:
         path = folder / name
-        files.require_private(path)
-        read = segment.read_header(path)
+        with closing(segment.open_bytes(folder, name)) as source:
+            files.require_private_mode(path, os.fstat(source.fileno()).st_mode)
+            read, size = segment.parse_header(source.read(segment.HEADER_SIZE, 0)), source.size
         if read is None:
             _refuse(path, 0, "the segment's header is not what was written")
         first, header = header.first_index, read
@@ -119,7 +120,7 @@ def _check_headers(folder: Path, names: list[str], known: mark.Mark) -> segment.
             _refuse(path, 0, "the header belongs to another segment")
         if (header.previous_first, header.previous_size) != (first, before) or (not before and header.first_index):
             _refuse(path, 0, "the segment before it is missing or has another size")
-        before = path.stat().st_size
+        before = size
         if name == known.segment and before < known.size:
             _refuse(path, before, "the file is shorter than it was when it was last known to be whole")
     return header
@@ -159,7 +160,7 @@ def _scan(fd: int, path: Path, whole: int, header: segment.Header, known: mark.M
     end = _End(segment.HEADER_SIZE, header.first_index, header.chain)
     sha256 = hashlib.sha256
     goal = known.size if known is not None else -1
-    for base, part in segment.scan(fd, segment.HEADER_SIZE, whole):
+    for base, part in segment.scan(packed.PlainBytes(fd), segment.HEADER_SIZE, whole):
         for offset, kind, payload in part.frames:
             if kind != frames.RECORD:
                 _refuse(path, base + offset, "a header stands where a record should")

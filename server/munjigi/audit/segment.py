@@ -1,7 +1,8 @@
 """One file of a journal: a header frame, then record frames. Named after the index of its first record.
 
 The header says where the log stood before the segment (index, size of the previous file, chain), so
-that a missing, shortened or exchanged segment shows without reading the others.
+that a missing, shortened or exchanged segment shows without reading the others. A closed segment may be packed (`packed.py`);
+it keeps its name and its place, and `open_bytes` reads either form.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import os
 import re
 import struct
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from munjigi.audit import frames
+from munjigi.audit import frames, packed
 from munjigi.audit.files import FILE_MODE, SystemDevice, sync_folder, write_all
 
 GENESIS: Final = bytes(32)
@@ -22,6 +24,7 @@ _FORMAT: Final = 1
 _HEADER: Final = struct.Struct(">8sHH20sQQQq32s")
 HEADER_SIZE: Final = frames.OVERHEAD + _HEADER.size
 _NAME: Final = re.compile(r"[0-9]{20}\.seg\Z")
+_FILE: Final = re.compile(r"([0-9]{20}\.seg)(?:\.zst)?\Z")
 _PIECE: Final = 2 * frames.MAX_PAYLOAD  # bytes; always holds one whole frame
 
 
@@ -82,13 +85,26 @@ def first_index_of(name: str) -> int:
 
 def names(folder: Path) -> list[str]:
     """Return the names of a log's segments in order. Raises `OSError`."""
-    return sorted(path.name for path in folder.iterdir() if _NAME.match(path.name))
+    return sorted({found[1] for path in folder.iterdir() if (found := _FILE.match(path.name))})
+
+
+def exists(folder: Path, name: str) -> bool:
+    """Tell whether a segment is there, in either form."""
+    return (folder / name).exists() or (folder / (name + packed.SUFFIX)).exists()
+
+
+def open_bytes(folder: Path, name: str) -> packed.SegmentBytes:
+    """Open a segment, plain or packed. Raises `OSError`, and `Corruption` when a packed one is not what was written."""
+    try:
+        return packed.PlainBytes(os.open(folder / name, os.O_RDONLY))
+    except FileNotFoundError:  # the packed one gets its name before the plain one loses it
+        return packed.PackedBytes.open(folder / (name + packed.SUFFIX))
 
 
 def read_header(path: Path) -> Header | None:
-    """Read a segment's header; None when there is none. Raises `OSError`."""
-    with path.open("rb") as file:
-        return parse_header(file.read(HEADER_SIZE))
+    """Read the header of the segment named `path`, in either form; None when there is none. Raises `OSError`."""
+    with closing(open_bytes(path.parent, path.name)) as source:
+        return parse_header(source.read(HEADER_SIZE, 0))
 
 
 def create(folder: Path, header: Header) -> int:
@@ -108,15 +124,15 @@ def create(folder: Path, header: Header) -> int:
     return fd
 
 
-def scan(fd: int, start: int, stop: int) -> Iterator[tuple[int, frames.Split]]:
+def scan(source: packed.SegmentBytes, start: int, stop: int) -> Iterator[tuple[int, frames.Split]]:
     """Split the bytes [start, stop) of a segment piece by piece: (offset of the piece, its frames).
 
     Offsets in a `Split` count from its piece. Only the last piece can end `INCOMPLETE`, and nothing follows a
-    piece that ends `BAD`. Raises `OSError`.
+    piece that ends `BAD`. Raises `OSError`, `Damaged`.
     """
     at = start
     while at < stop:
-        data = os.pread(fd, min(_PIECE, stop - at), at)
+        data = source.read(min(_PIECE, stop - at), at)
         if not data:
             return
         part = frames.split(data)

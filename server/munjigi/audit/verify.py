@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-import os
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from munjigi.audit import frames, mark, segment
+from munjigi.audit import frames, mark, packed, segment
 from munjigi.audit.records import decode
 from munjigi.kernel.errors import NotFound, Unavailable
 
@@ -98,7 +98,10 @@ class _Walk:
         before = 0
         for number, name in enumerate(names):
             last = number == len(names) - 1
-            before = self._segment(name, before, last=last)
+            try:
+                before = self._segment(name, before, last=last)
+            except packed.Damaged as damage:
+                raise _Finding("PACKED_DAMAGED", name + packed.SUFFIX, damage.offset) from None
             if self.until is not None and self.index >= self.until:
                 return
             if last and known.clean and (known.segment != name or known.size != before):
@@ -112,15 +115,14 @@ class _Walk:
 
     def _strays(self, names: list[str]) -> None:
         for path in sorted(self.folder.iterdir()):
-            if path.name != mark.NAME and path.name not in names:
+            if path.name != mark.NAME and path.name.removesuffix(packed.SUFFIX) not in names:
                 raise _Finding("STRAY_FILE", path.name, 0)
 
     def _segment(self, name: str, before: int, *, last: bool) -> int:
         """Walk over one segment and return its size."""
-        fd = os.open(self.folder / name, os.O_RDONLY)
-        try:
-            size = os.fstat(fd).st_size
-            header = segment.parse_header(os.pread(fd, segment.HEADER_SIZE, 0))
+        with closing(self._open(name)) as source:
+            size = source.size
+            header = segment.parse_header(source.read(segment.HEADER_SIZE, 0))
             if header is None:
                 raise _Finding("HEADER_DAMAGED", name, 0)
             if self.slot < 0:
@@ -133,18 +135,30 @@ class _Walk:
                 raise _Finding("SEGMENT_SIZE", name, 0)
             if header.chain != self.chain:
                 raise _Finding("CHAIN_BROKEN", name, 0)
-            self._frames(fd, name, size, last=last)
-        finally:
-            os.close(fd)
+            self._frames(source, name, size, last=last)
         return size
 
-    def _frames(self, fd: int, name: str, size: int, *, last: bool) -> None:
+    def _open(self, name: str) -> packed.SegmentBytes:
+        """Open a segment; one that is there in both forms, since packing was interrupted, must be the same in both."""
+        copy = self.folder / (name + packed.SUFFIX)
+        source = segment.open_bytes(self.folder, name)
+        if isinstance(source, packed.PackedBytes) or not copy.exists():
+            return source
+        with ExitStack() as failing:
+            failing.callback(source.close)
+            with closing(packed.PackedBytes.open(copy)) as other:
+                if not _same(source, other):
+                    raise _Finding("COPIES_DIFFER", copy.name, 0)
+            failing.pop_all()
+        return source
+
+    def _frames(self, source: packed.SegmentBytes, name: str, size: int, *, last: bool) -> None:
         known = self.known
         goal = known.size if known is not None and known.segment == name else -1
         sha256 = hashlib.sha256
         sealed, leaves = self.sealed.size, self.sealed.leaves
         offset = segment.HEADER_SIZE
-        for base, part in segment.scan(fd, offset, size):
+        for base, part in segment.scan(source, offset, size):
             for at, kind, payload in part.frames:
                 offset = base + at
                 if self.index == self.until:
@@ -182,3 +196,13 @@ class _Walk:
         if known is not None and (known.next_index != self.index or known.chain != self.chain.hex()):
             raise _Finding("MARK_DIFFERS", name, offset)
         self.marked = True
+
+
+def _same(one: packed.SegmentBytes, other: packed.SegmentBytes) -> bool:
+    at = 0
+    while at < other.size:
+        data = other.read(other.size - at, at)
+        if one.read(len(data), at) != data:
+            return False
+        at += len(data)
+    return one.size == at

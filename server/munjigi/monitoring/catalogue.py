@@ -40,6 +40,9 @@ JOURNAL_COMMITS: Final = Metric(
     "munjigi_journal_commits_total", "counter", "Group commits (one fdatasync each) by where they run.", ("mode",)
 )
 JOURNAL_SYNC_SECONDS: Final = Metric("munjigi_journal_sync_seconds_total", "counter", "Time spent in write and fdatasync.")
+JOURNAL_PACKED: Final = Metric(
+    "munjigi_journal_packed_segments_total", "counter", "Closed segments of the journal that were packed."
+)
 POLICY_LOADS: Final = Metric("munjigi_policy_loads_total", "counter", "Attempts to load the policy home by result.", ("result",))
 POLICY_LOADED: Final = Metric("munjigi_policy_loaded_timestamp_seconds", "gauge", "When the policy in force was loaded.")
 POLICY_REJECTED: Final = Metric(
