@@ -59,7 +59,9 @@ class Installation:
 
     def findings(self, *, with_kept: bool = True) -> list[tuple[str, str, int]]:
         """Return (problem, log id, index) of all that verification finds."""
-        check = check_seal(self.seal, self.journal, KEY.verifier, self.kept if with_kept else None)
+        check = check_seal(
+            self.seal, lambda log_id: JournalReader(self.journal / log_id), KEY.verifier, self.kept if with_kept else None
+        )
         found = [(check.problem, "", -1)] if check.problem else []
         found += [("LOG_MISSING", log_id, 0) for log_id in check.sealed if not (self.journal / log_id).is_dir()]
         for folder in self.logs():

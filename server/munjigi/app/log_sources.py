@@ -10,7 +10,7 @@ from munjigi.app.files import StateFolder
 from munjigi.audit.ports import LogSource
 from munjigi.audit.reader import JournalReader, list_logs
 from munjigi.grants.permission_log import PermissionLog
-from munjigi.kernel.errors import Unavailable
+from munjigi.kernel.errors import NotFound, Unavailable
 
 _LOOK_SECONDS: Final = 0.2  # between looks at the state store: permissions change seldom
 
@@ -34,6 +34,13 @@ class LogSources:
                 self._open[log.log_id] = log
                 self._permissions = True
         return list(self._open.values())
+
+    def of(self, log_id: str) -> LogSource:
+        """Return one log. Raises `NotFound`."""
+        for source in self.look():
+            if source.log_id == log_id:
+                return source
+        raise NotFound("LOG_UNKNOWN", "No log here has this id.")
 
     def close(self) -> None:
         """Let go of what is open. A second call does nothing."""

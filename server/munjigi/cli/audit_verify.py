@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -117,13 +118,17 @@ def permissions_of(state_dir: Path, log_id: str, seal: SealCheck) -> Verificatio
 def seal_of(state_dir: Path, key: str = "", checkpoint: Path | None = None) -> SealCheck:
     """Check the seal, by its own published key where none is given."""
     from munjigi.adapters.seal_keys import public_key
+    from munjigi.app.files import StateFolder
+    from munjigi.app.log_sources import LogSources
     from munjigi.audit.seal.check import check_seal
     from munjigi.audit.seal.note import Note, VerifierKey
 
     own = state_dir / "keys" / "seal.vkey"
     given = VerifierKey.parse(key) if key else public_key(own) if own.exists() else None
     earlier = Note.parse(checkpoint.read_text("utf-8", "replace")) if checkpoint is not None else None
-    return check_seal(state_dir / "seal", state_dir / "journal", given, earlier)
+    folder = StateFolder(state_dir)
+    with closing(LogSources(folder)) as sources:
+        return check_seal(folder.seal, sources.of, given, earlier)
 
 
 def _gone(log_id: str) -> Verification:

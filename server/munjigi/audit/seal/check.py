@@ -7,19 +7,19 @@ signed root.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from munjigi.audit.reader import JournalReader
+from munjigi.audit.ports import LogSource
 from munjigi.audit.seal.entries import Head
 from munjigi.audit.seal.merkle import HASH, Growing, leaf_hash
 from munjigi.audit.seal.note import Checkpoint, Note, VerifierKey
 from munjigi.audit.seal.reader import SealReader
 from munjigi.audit.verify import Sealed, Verification, verify_journal
-from munjigi.kernel.errors import Corruption, NotFound, Unavailable
+from munjigi.kernel.errors import Corruption, MunjigiError, NotFound
 
 _PIECE: Final = 4096  # records
 
@@ -39,15 +39,18 @@ class _Finding(Exception):
         self.problem = problem
 
 
-def check_seal(folder: Path, journal: Path, key: VerifierKey | None, earlier: Note | None = None) -> SealCheck:
+def check_seal(
+    folder: Path, log_of: Callable[[str], LogSource], key: VerifierKey | None, earlier: Note | None = None
+) -> SealCheck:
     """Check the seal itself; `key` is the installation's, and may be one from before a rotation.
 
-    `earlier` is a checkpoint that somebody kept: history since then must only have grown. Raises `OSError`.
+    `log_of` finds a log, which is read where its tree is damaged; it may raise errors of our tree. `earlier` is a checkpoint
+    that somebody kept: history since then must only have grown. Raises `OSError`.
     """
     try:
         with SealReader(folder) as seal:
             _examine(seal, key, earlier)
-            return SealCheck("", seal.checkpoint.size, dict(_sealed(seal, journal)))
+            return SealCheck("", seal.checkpoint.size, dict(_sealed(seal, log_of)))
     except NotFound:
         return SealCheck("NOT_SEALED", 0, {})
     except _Finding as found:
@@ -78,27 +81,28 @@ def _examine(seal: SealReader, key: VerifierKey | None, earlier: Note | None) ->
             raise _Finding("HISTORY_CHANGED")
 
 
-def _sealed(seal: SealReader, journal: Path) -> Iterator[tuple[str, Sealed]]:
+def _sealed(seal: SealReader, log_of: Callable[[str], LogSource]) -> Iterator[tuple[str, Sealed]]:
     for log_id, heads in seal.entries.heads(seal.checkpoint.size).items():
         if any(later.size <= earlier.size for earlier, later in pairwise(heads)):
             raise _Finding("HEADS_NOT_GROWING")
-        yield log_id, _leaves(seal, heads, journal / log_id)
+        yield log_id, _leaves(seal, heads, log_of)
 
 
-def _leaves(seal: SealReader, heads: list[Head], folder: Path) -> Sealed:
+def _leaves(seal: SealReader, heads: list[Head], log_of: Callable[[str], LogSource]) -> Sealed:
     """Return hashes that add up to every head: those of the tree, or the log's own where the tree is damaged.
 
     Where neither add up, those that do are followed by zeros: the first record after them is the first that can't be proved.
     """
     size = heads[-1].size
-    with closing(seal.tree_of(folder.name)) as tree:
+    with closing(seal.tree_of(heads[-1].log_id)) as tree:
         good = _agreeing(tree.leaves, min(tree.size, size), heads)
         if good == size:
             return Sealed(size, tree.mapped())
         stored = b"".join(tree.leaves(0, good))
     own = bytearray()
-    with closing(JournalReader(folder)) as log:
-        while found := _read(log, len(own) // HASH, size):
+    with suppress(MunjigiError):  # where the log is damaged or gone its own verification says so
+        log = log_of(heads[-1].log_id)
+        while found := log.read(len(own) // HASH, min(_PIECE, size - len(own) // HASH)):
             own += b"".join(leaf_hash(payload) for _, payload in found)
 
     def leaves(begin: int, count: int) -> list[bytes]:
@@ -106,14 +110,6 @@ def _leaves(seal: SealReader, heads: list[Head], folder: Path) -> Sealed:
 
     best = max(stored, bytes(own[: _agreeing(leaves, len(own) // HASH, heads) * HASH]), key=len)
     return Sealed(size, best.ljust(size * HASH, b"\0"))
-
-
-def _read(log: JournalReader, begin: int, size: int) -> list[tuple[int, bytes]]:
-    """Read on; nothing where the log is damaged or gone, which its own verification reports."""
-    try:
-        return log.read(begin, min(_PIECE, size - begin))
-    except (Corruption, Unavailable):
-        return []
 
 
 def _agreeing(leaves: Callable[[int, int], list[bytes]], size: int, heads: list[Head]) -> int:
