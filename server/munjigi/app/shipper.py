@@ -32,6 +32,11 @@ def naming_of(settings: Settings) -> Naming:
     return Naming(settings.elasticsearch_prefix, settings.elasticsearch_rollover)
 
 
+def documents_of(settings: Settings) -> Documents:
+    """Return what makes documents of records."""
+    return Documents(naming_of(settings))
+
+
 class Shipper:
     """Ship what is new. The cursors lie in `folder`; a repeated record is found to be there already."""
 
@@ -43,7 +48,7 @@ class Shipper:
         self._documents = documents
         self._folder = folder
         self._meter = meter
-        self._sender = Sender(cluster, meter)
+        self._sender = Sender(cluster, meter.add)
         self._logs: dict[str, LogShipping] = {}
         self._closing: asyncio.Task[None] | None = None
 
@@ -76,5 +81,4 @@ class Shipper:
 
 def shipper(settings: Settings, folder: StateFolder, meter: Meter) -> Shipper:
     """Put the job together."""
-    documents = Documents(naming_of(settings))
-    return Shipper(LogSources(folder), Cluster(access_of(settings)), documents, folder.shipping, meter)
+    return Shipper(LogSources(folder), Cluster(access_of(settings)), documents_of(settings), folder.shipping, meter)

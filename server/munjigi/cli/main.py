@@ -27,6 +27,16 @@ _AUDIT: Final = {
         f"{_HERE}.audit_verifier:audit_verifier", "Print the program that checks an evidence pack without Munjigi."
     ),
     "rotate-key": Entry(f"{_HERE}.audit_rotate_key:audit_rotate_key", "Make a new key for the seal; the old one vouches for it."),
+    "install-index": Entry(
+        f"{_HERE}.audit_install_index:audit_install_index",
+        "Install the index template in Elasticsearch, with an administrator's account.",
+    ),
+    "reconcile": Entry(
+        f"{_HERE}.audit_reconcile:audit_reconcile", "Compare Elasticsearch with the logs, and send what is missing."
+    ),
+    "rebuild": Entry(
+        f"{_HERE}.audit_rebuild:audit_rebuild", "Delete Munjigi's indices in Elasticsearch and make them again from the logs."
+    ),
 }
 _POLICY: Final = {
     "lint": Entry(f"{_HERE}.policy_lint:policy_lint", "Check a policy home and run its decision tables, without a server."),

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple, Protocol
 
 from munjigi.adapters.elasticsearch.cluster import Cluster, Reply, refusal
 from munjigi.adapters.elasticsearch.documents import Line, chunks
 from munjigi.kernel.errors import FailedPrecondition, Unavailable
 from munjigi.monitoring import catalogue
-from munjigi.monitoring.meter import Meter
+from munjigi.monitoring.catalogue import Metric
 
 MOST_DOCUMENTS: Final = 1000  # in one request
 MOST_BYTES: Final = 1 << 20  # of one request: more would hold the event loop; halved whenever the cluster finds it too large
@@ -30,7 +30,18 @@ _UNSTORABLE: Final = frozenset(
 )
 
 Verdict = Literal["stored", "already", "dead", "again"]
-Pause = Callable[[float], Awaitable[None]]
+
+
+class Count(Protocol):
+    """Count something: `Meter.add`."""
+
+    def __call__(self, metric: Metric, *labels: str, amount: float = 1) -> None:
+        """Add to a counter."""
+        ...
+
+
+def _uncounted(metric: Metric, *labels: str, amount: float = 1) -> None:
+    """Count nowhere: a command has no metrics."""
 
 
 class Dead(NamedTuple):
@@ -63,10 +74,9 @@ def verdict(status: int, kind: str) -> Verdict:
 class Sender:
     """Sends chunks. Several may be under way at once; use on one event loop."""
 
-    def __init__(self, cluster: Cluster, meter: Meter, *, pause: Pause = asyncio.sleep) -> None:
+    def __init__(self, cluster: Cluster, count: Count = _uncounted) -> None:
         self._cluster = cluster
-        self._meter = meter
-        self._pause = pause
+        self._count = count
         self._most_bytes = MOST_BYTES
         self._checked: set[str] = set()
 
@@ -91,9 +101,9 @@ class Sender:
                 await self._check({line.target for line in lines})
                 return dead
             if attempt + 1 < ATTEMPTS:
-                self._meter.add(catalogue.SHIP_RETRIES, amount=len(left))
+                self._count(catalogue.SHIP_RETRIES, amount=len(left))
                 longest = min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE)
-                await self._pause(random.random() * longest)  # noqa: S311 -- spreads load, guards nothing
+                await asyncio.sleep(random.random() * longest)  # noqa: S311 -- spreads load, guards nothing
         raise outcome.problem or refusal(503, "")
 
     async def _send_once(self, lines: Sequence[Line]) -> _Outcome:
@@ -144,7 +154,7 @@ class Sender:
                 dead.append(Dead(line, status, kind))
         for result, amount in counted.items():
             if amount:
-                self._meter.add(catalogue.SHIP_RECORDS, result, amount=amount)
+                self._count(catalogue.SHIP_RECORDS, result, amount=amount)
         return _Outcome(dead, again, problem)
 
     async def _check(self, targets: set[str]) -> None:

@@ -1,0 +1,62 @@
+"""`munjigi audit rebuild`: the whole index again from the logs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from munjigi.cli.cluster import cluster_options, with_cluster
+from munjigi.cli.failure import DONE, UNVERIFIED, Failure
+
+if TYPE_CHECKING:
+    from munjigi.adapters.elasticsearch.cluster import Cluster
+    from munjigi.app.config import Settings
+
+
+@click.command("rebuild")
+@cluster_options
+@click.option(
+    "--yes", is_flag=True, help="Do it: delete every index of ours first. Without it, the command only says what it would do."
+)
+def audit_rebuild(settings: Settings, yes: bool) -> int:
+    """Delete Munjigi's indices in Elasticsearch and make them again from the logs.
+
+    Searches find less until it is done; decisions go on. Where several hosts ship into one cluster, run `munjigi audit
+    reconcile` on the others afterwards.
+    """
+    from munjigi.app.shipper import naming_of
+
+    if not yes:
+        raise Failure(
+            f"Nothing was done: this deletes every index {naming_of(settings).pattern} and makes it again from {settings.state_dir}.",
+            "Run it again with --yes.",
+        )
+    removed, records, refused = with_cluster(settings, lambda cluster: _rebuild(settings, cluster))
+    click.echo(f"{removed} indices removed, {records} records shipped.")
+    if refused:
+        click.echo(f"{refused} of them were refused; `munjigi audit reconcile` tells more.", err=True)
+    return UNVERIFIED if refused else DONE
+
+
+async def _rebuild(settings: Settings, cluster: Cluster) -> tuple[int, int, int]:
+    from munjigi.adapters.elasticsearch.progress import Progress
+    from munjigi.adapters.elasticsearch.rebuild import remove_indices, ship_again
+    from munjigi.adapters.elasticsearch.sender import Sender
+    from munjigi.app.files import StateFolder
+    from munjigi.app.log_sources import LogSources
+    from munjigi.app.shipper import documents_of, naming_of
+
+    folder = StateFolder(settings.state_dir)
+    sources = LogSources(folder)
+    sender = Sender(cluster)
+    records = refused = 0
+    try:
+        removed = await remove_indices(cluster, naming_of(settings).pattern)
+        for source in sources.look():
+            progress = Progress(folder.shipping, source.log_id)
+            records += await ship_again(source, documents_of(settings), sender, progress)
+            refused += len(progress.dead_letters())
+    finally:
+        sources.close()
+    return len(removed), records, refused

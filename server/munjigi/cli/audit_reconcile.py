@@ -1,0 +1,72 @@
+"""`munjigi audit reconcile`: Elasticsearch held against the logs; what is missing is sent again, what differs is named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from munjigi.cli.cluster import cluster_options, with_cluster
+from munjigi.cli.failure import DONE, UNVERIFIED
+from munjigi.cli.options import Output, output_option
+
+if TYPE_CHECKING:
+    from munjigi.adapters.elasticsearch.cluster import Cluster
+    from munjigi.adapters.elasticsearch.reconcile import Compared, Finding
+    from munjigi.app.config import Settings
+
+
+@click.command("reconcile")
+@cluster_options
+@click.option(
+    "--shared", is_flag=True, show_envvar=True, help="Other hosts ship into this cluster, too: their logs are no finding."
+)
+@output_option
+def audit_reconcile(settings: Settings, shared: bool, output: Output) -> int:
+    """Compare Elasticsearch with the logs, and send what is missing.
+
+    An edited or invented document is named and left as it is; so is a record that Elasticsearch refuses. Either is exit 5.
+    """
+    from munjigi.adapters.elasticsearch.reconcile import each_once
+    from munjigi.cli.output import console, print_machine, safe, styled, table
+
+    compared, others, nameless = with_cluster(settings, lambda cluster: _compare(settings, cluster))
+    findings = each_once([*nameless, *(each for log in compared for each in log.findings)])
+    equal = not findings and not any(log.dead for log in compared) and (shared or not others)
+    named = [each._asdict() for each in findings]
+    logs = [{name: value for name, value in log._asdict().items() if name != "findings"} for log in compared]
+    answer: dict[str, Any] = {"equal": equal, "logs": logs, "other_logs": others, "findings": named}
+    if not print_machine(output, answer, [*logs, *named]):
+        screen = console()
+        listing = table(
+            "log", "records", "sent again", "refused", "findings", right=("records", "sent again", "refused", "findings")
+        )
+        for log in compared:
+            listing.add_row(log.log_id, str(log.records), str(log.missing), str(log.dead), str(len(log.findings)))
+        screen.print(listing)
+        for name, count in others.items():
+            screen.print(f"{name}: {count} documents of a log that is not on this host, not compared")
+        for each in findings:
+            screen.print(styled(f"{each.kind}: {safe(each.document)} in {safe(each.target)}", "bold red"))
+        if not equal:
+            screen.print("Find out who writes to these indices; `munjigi audit rebuild` makes them again from the logs.")
+    return DONE if equal else UNVERIFIED
+
+
+async def _compare(settings: Settings, cluster: Cluster) -> tuple[list[Compared], dict[str, int], list[Finding]]:
+    from munjigi.adapters.elasticsearch.progress import Progress
+    from munjigi.adapters.elasticsearch.reconcile import Reconciler
+    from munjigi.adapters.elasticsearch.sender import Sender
+    from munjigi.app.files import StateFolder
+    from munjigi.app.log_sources import LogSources
+    from munjigi.app.shipper import documents_of
+
+    folder = StateFolder(settings.state_dir)
+    sources = LogSources(folder)
+    reconciler = Reconciler(cluster, documents_of(settings), Sender(cluster))
+    try:
+        logs = sources.look()
+        compared = [await reconciler.compare(source, Progress(folder.shipping, source.log_id)) for source in logs]
+        return compared, *await reconciler.unknown([source.log_id for source in logs])
+    finally:
+        sources.close()
