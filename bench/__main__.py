@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bench import casbin, following, load, rounds, seal, search, stream
+from bench import casbin, decide, diff, following, load, reload, rounds, seal, search, stream
 from bench.machine import CORES, LOAD_CORE, SERVER_CORE, Spread, pin, resident_mib, spread, unpin
 from bench.rounds import Measured
 from bench.servers import ROOT, Empty, Worker
@@ -62,11 +62,14 @@ def main() -> int:
         rows += search.rows(figures["search"])
         figures["seal"] = _json_of("bench.seal", str(folder / "seal"))
         rows += seal.rows(figures["seal"])
-        rows += _decide_rows(figures)
-        rows += _diff_rows(figures)
+        figures["decide"] = _json_of("bench.decide")
+        rows += decide.rows(figures["decide"])
+        figures["diff"] = _json_of("bench.diff")
+        rows += diff.rows(figures["diff"])
         figures["casbin"] = _json_of("bench.casbin")
         rows += casbin.rows(figures["casbin"])
-        rows += _reload_rows(figures)
+        figures["reload"] = _json_of("bench.reload")
+        rows += reload.rows(figures["reload"])
         unpin()  # a start is no load test: it has the machine
         starts = spread(_start(folder) for _ in range(_STARTS))
         figures["start_seconds"] = starts
@@ -213,75 +216,6 @@ def _journal_rows(journal: dict[str, list[float]]) -> list[Row]:
             )
         )
     return rows
-
-
-def _decide_rows(figures: dict[str, Any]) -> list[Row]:
-    found = figures["decide"] = _json_of("bench.decide")
-    small, large, huge = (found[f"decide_1_columns_{rules}_rules_p50"] for rules in (1_000, 10_000, 100_000))
-    growth = huge / small
-    one_grant = found["one_grant_in_1000000_ms_p50"]
-    return [
-        Row(
-            "decide(), one column, 10,000 rules, 100,000 grants, p50",
-            f"{number(large)} µs",
-            f"1,000 rules {number(small)} µs",
-            f"{large / small:.2f}x",
-            "aim 2 µs",
-        ),
-        Row(
-            "same at 100,000 rules",
-            f"{number(huge)} µs",
-            f"1,000 rules {number(small)} µs",
-            f"{growth:.2f}x",
-            "<= 1.6x",
-            growth <= 1.6,
-        ),
-        Row("one grant applied to 1,000,000, p50", f"{number(one_grant)} ms", target="<= 1 ms", met=one_grant <= 1),
-        Row(
-            "who-can over 100,000 users, 10,000 rules, first page of 100, p50",
-            f"{number(found['who_can_100000_users_ms_p50'])} ms",
-            f"first time for a policy {number(found['who_can_100000_users_first_ms'])} ms",
-            target="<= 5 ms",
-            met=found["who_can_100000_users_ms_p50"] <= 5,
-        ),
-    ]
-
-
-def _reload_rows(figures: dict[str, Any]) -> list[Row]:
-    found = figures["reload"] = _json_of("bench.reload")
-    worse = found["p99_during_ms"] - found["p99_before_ms"]
-    return [
-        Row(
-            "reload of 100,000 rules, longest stall of the loop",
-            f"{number(found['longest_stall_ms'])} ms",
-            f"whole load {number(found['load_seconds'])} s, {number(found['compiler_peak_mib'])} MiB beside the worker",
-            target="<= 20 ms, <= 400 MiB",
-            met=found["longest_stall_ms"] <= 20 and found["compiler_peak_mib"] <= 400,
-        ),
-        Row(
-            f"p99 of 8 callers meanwhile, {found['wrong']:.0f} of {found['calls']:,.0f} answers wrong",
-            f"{number(found['p99_during_ms'])} ms",
-            f"before {number(found['p99_before_ms'])} ms",
-            f"{worse:+.1f} ms",
-            "<= +10 ms, 0 wrong",
-            worse <= 10 and not found["wrong"],
-        ),
-    ]
-
-
-def _diff_rows(figures: dict[str, Any]) -> list[Row]:
-    found = figures["diff"] = _json_of("bench.diff")
-    ours, plain = spread(found["cpu"]), spread(found["csv"])
-    return [
-        Row(
-            f"policy diff of two policies of {number(found['rows'])} rows, processor time",
-            within(ours, " s"),
-            f"csv module reading both {within(plain, ' s')}",
-            f"{ours.median / plain.median:.0f}x",
-            "<= 5 s",
-            ours.median <= 5,
-        )
-    ]
 
 
 def _start(folder: Path) -> float:
