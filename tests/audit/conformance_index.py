@@ -165,6 +165,9 @@ class AuditIndexConformance:
         for size in (0, -1, 1001):
             with pytest.raises(InvalidArgument):
                 index.search(RecordQuery(), size)
+        for begin, end in ((1030, 1010), (1030, 1030)):
+            with pytest.raises(InvalidArgument, match="ends before it begins"):
+                index.search(RecordQuery(from_time=begin, to_time=end), 1)
         for bad in ("x", token[:-1], token + "A", token.swapcase(), "=" * 8, "\u00e9", "A" * 400):
             with pytest.raises(InvalidArgument):
                 index.search(RecordQuery(employee="cs.kim"), 1, bad)

@@ -44,7 +44,8 @@ class LogSource(Protocol):
 class RecordQuery(NamedTuple):
     """Conditions that must all hold; an empty one holds always.
 
-    `members` are references, any of which must occur; `decision_id` finds the decision and its confirmations;
+    `members` are references, any of which must occur; `holder` is whom the grant of a permission record belongs to;
+    `decision_id` finds the decision and its confirmations;
     [from_time, to_time) in UTC nanoseconds, 0 for open ends.
     """
 
@@ -58,16 +59,19 @@ class RecordQuery(NamedTuple):
     case_id: str = ""
     from_time: int = 0
     to_time: int = 0
+    holder: str = ""
 
     def check(self) -> None:
         """Refuse values that no record can hold. Raises `InvalidArgument`."""
         try:
-            for text in (self.employee, self.tool, *self.members, self.resource, self.event_type, self.decision, self.case_id):
+            for text in (self.employee, self.tool, *self.members, self.resource, self.event_type, self.decision, self.case_id, self.holder):
                 text.encode()
         except UnicodeEncodeError:
             raise InvalidArgument("QUERY_INVALID", "A condition of the search is not valid Unicode text.") from None
         if not (0 <= self.from_time < 1 << 63 and 0 <= self.to_time < 1 << 63):
             raise InvalidArgument("QUERY_INVALID", "A time is UTC nanoseconds since 1970.")
+        if 0 < self.to_time <= self.from_time:
+            raise InvalidArgument("TIME_RANGE_REVERSED", "The range ends before it begins; exchange the two times.")
 
     def position(self) -> tuple[str, int] | None:
         """Return where the decision asked for lies, as (log id, index); None when none was asked for.
