@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from munjigi.cli import output
-from munjigi.cli.audit_search import records_table
+from munjigi.cli.audit_table import records_table
 from munjigi.cli.check import show
 from munjigi.cli.grants_table import grants_table
 from munjigi_client._proto.munjigi.v1 import audit_pb2, decision_pb2, grant_pb2

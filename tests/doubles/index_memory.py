@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import msgspec
 
 from munjigi.audit import pages
+from munjigi.audit.matching import matches
 from munjigi.audit.ports import IndexedRecord, RecordPage, RecordQuery
 from munjigi.audit.records import AnyRecord, decode
 from munjigi.kernel.errors import Corruption, FailedPrecondition
-from munjigi.kernel.ids import record_id
 
 
 class MemoryAuditIndex:
@@ -49,12 +49,12 @@ class MemoryAuditIndex:
         pages.check_size(page_size)
         query.check()
         place = pages.place_of(query, page_token)
-        position = query.position()
+        query.position()
         found = [
             (record.time, log_id, record.index, payload)
             for log_id, log in logs.items()
             for record, payload in log
-            if self._matches(query, position, log_id, record)
+            if matches(query, log_id, record)
             and (place is None or (record.time, log_id, record.index) < (place.time, place.log_id, place.index))
         ]
         found.sort(reverse=True)
@@ -70,18 +70,3 @@ class MemoryAuditIndex:
         if self._closed:
             raise FailedPrecondition("AUDIT_INDEX_CLOSED", "Closed.")
         return self._logs
-
-    @staticmethod
-    def _matches(query: RecordQuery, position: tuple[str, int] | None, log_id: str, record: AnyRecord) -> bool:
-        for name in ("employee", "tool", "resource", "decision", "case_id"):
-            wanted = getattr(query, name)
-            if wanted and getattr(record, name, "") != wanted:
-                return False
-        if query.event_type and type(record).__struct_config__.tag != query.event_type:
-            return False
-        if query.members and not set(query.members) & set(getattr(record, "members", ())):
-            return False
-        about = query.decision_id in (record_id(log_id, record.index), getattr(record, "decision_id", ""))
-        if position is not None and not about:
-            return False
-        return query.from_time <= record.time and (not query.to_time or record.time < query.to_time)

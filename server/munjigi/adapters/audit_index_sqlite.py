@@ -23,12 +23,12 @@ from munjigi.kernel.errors import Corruption, FailedPrecondition, Unavailable
 
 _SHIFT: Final = 40
 _LAST: Final = (1 << _SHIFT) - 1
-_VERSION: Final = 1
+_VERSION: Final = 2
 _SCHEMA: Final = """
 CREATE TABLE log (number INTEGER PRIMARY KEY, log_id TEXT NOT NULL UNIQUE, cursor INTEGER NOT NULL) STRICT;
 CREATE TABLE record (
   id INTEGER PRIMARY KEY, time INTEGER NOT NULL, event_type TEXT NOT NULL, employee TEXT NOT NULL, tool TEXT NOT NULL,
-  resource TEXT NOT NULL, decision TEXT NOT NULL, case_id TEXT NOT NULL, about TEXT NOT NULL, payload BLOB NOT NULL
+  resource TEXT NOT NULL, decision TEXT NOT NULL, case_id TEXT NOT NULL, holder TEXT NOT NULL, about TEXT NOT NULL, payload BLOB NOT NULL
 ) STRICT;
 CREATE INDEX record_time ON record (time);
 CREATE INDEX record_type ON record (event_type, time) WHERE event_type <> '';
@@ -36,13 +36,14 @@ CREATE INDEX record_employee ON record (employee, time) WHERE employee <> '';
 CREATE INDEX record_tool ON record (tool, time) WHERE tool <> '';
 CREATE INDEX record_resource ON record (resource, time) WHERE resource <> '';
 CREATE INDEX record_case ON record (case_id, time) WHERE case_id <> '';
+CREATE INDEX record_holder ON record (holder, time) WHERE holder <> '';
 CREATE INDEX record_about ON record (about, time) WHERE about <> '';
 CREATE TABLE member (
   reference TEXT NOT NULL, time INTEGER NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (reference, time, id)
 ) STRICT, WITHOUT ROWID;
 """
-_COLUMNS: Final = ("event_type", "employee", "tool", "resource", "decision", "case_id")
-_INSERT: Final = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS: Final = ("event_type", "employee", "tool", "resource", "decision", "case_id", "holder")
+_INSERT: Final = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class SqliteAuditIndex:

@@ -38,6 +38,7 @@ from munjigi.kernel.references import MemberReferences, NameDigests
 from munjigi.monitoring import catalogue
 from munjigi.monitoring.meter import Meter
 from munjigi.policy.types import PolicyBundle
+from munjigi.rpc.audit_records import Conditions
 from munjigi.rpc.audits import AuditService
 from munjigi.rpc.authentication import Authenticator, ListenerTrust, TokenVerifier
 from munjigi.rpc.call import Method
@@ -53,6 +54,7 @@ from munjigi.rpc.pending import PendingReads
 from munjigi.rpc.pipeline import Pipeline
 from munjigi.rpc.policies import PolicyService
 from munjigi.rpc.reach import ReachService
+from munjigi.rpc.tail import TailService
 
 _LOGGER: Final = logging.getLogger("munjigi.worker")
 
@@ -162,12 +164,14 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     pipeline = Pipeline(Authenticator(employees, tools, failures, note_failure), home, clock, meter)
     trail = Trail(folder, journal, store, lambda: home.snapshot.grants.revision)
     past = Past(history, index, trail)
+    conditions = Conditions(home, references)
     decisions = DecisionService(desk, home, journal, references, pending)
     methods = (
         *decisions.methods(),
         *ExplanationService(desk, past, decisions.take).methods(),
         *ReachService(desk, home, past).methods(),
-        *AuditService(desk, home, trail, index, references).methods(),
+        *AuditService(desk, trail, index, conditions).methods(),
+        *TailService(desk, trail, index, conditions, health.serving).methods(),
         *PolicyService(desk, home).methods(),
         *GrantService(desk, home).methods(),
         *health.methods(),

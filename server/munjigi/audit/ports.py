@@ -64,7 +64,16 @@ class RecordQuery(NamedTuple):
     def check(self) -> None:
         """Refuse values that no record can hold. Raises `InvalidArgument`."""
         try:
-            for text in (self.employee, self.tool, *self.members, self.resource, self.event_type, self.decision, self.case_id, self.holder):
+            for text in (
+                self.employee,
+                self.tool,
+                *self.members,
+                self.resource,
+                self.event_type,
+                self.decision,
+                self.case_id,
+                self.holder,
+            ):
                 text.encode()
         except UnicodeEncodeError:
             raise InvalidArgument("QUERY_INVALID", "A condition of the search is not valid Unicode text.") from None

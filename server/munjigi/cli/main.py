@@ -18,6 +18,7 @@ _HERE: Final = "munjigi.cli"
 _GRANT: Final = {"list": Entry(f"{_HERE}.grant_list:grant_list", "List grants: your own, one employee's, or everyone's.")}
 _AUDIT: Final = {
     "search": Entry(f"{_HERE}.audit_search:audit_search", "Search the audit trail, newest record first."),
+    "tail": Entry(f"{_HERE}.audit_tail:audit_tail", "Show the newest records of all logs, and follow what comes."),
     "verify": Entry(
         f"{_HERE}.audit_verify:audit_verify",
         "Verify the journals and the log of permissions on disk, byte by byte, without a server.",

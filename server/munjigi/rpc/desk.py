@@ -32,7 +32,7 @@ from munjigi.rpc.rulings import Question, Ruling, Rulings
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
 OVERSIGHT: Final = "oversight"  # the purpose of operating and overseeing Munjigi itself
-_MAYBE_PERSONAL: Final = re.compile(r"@|(?:\d[-_.]?){9}")
+_MAYBE_PERSONAL: Final = re.compile(r"@|eyJ|(?:\d[-_.]?){9}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z|[0-9a-f]{32}\Z")
 _EFFECTS: Final = {
     Effect.CLEAR: pb.FIELD_EFFECT_CLEAR,

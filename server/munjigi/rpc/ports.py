@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
+from munjigi.audit.ports import IndexedRecord
 from munjigi.audit.seal.check import SealCheck
 from munjigi.audit.verify import Verification
 from munjigi.decision.snapshot import Snapshot
@@ -55,6 +56,17 @@ class Trail(Protocol):
 
     def durable(self) -> dict[str, int]:
         """Return the number of durable records by log id."""
+        ...
+
+    def logs(self) -> list[str]:
+        """Return the ids of all logs. Blocks."""
+        ...
+
+    def after(self, positions: Mapping[str, int], limit: int) -> list[IndexedRecord]:
+        """Return the durable records from each log's position on, at most `limit` of a log, ordered by time. Blocks.
+
+        A log without a position is read from its beginning.
+        """
         ...
 
     def verify(self, log_id: str) -> tuple[SealCheck, list[Verification]]:

@@ -223,6 +223,7 @@ SEARCHED: Final = {
     "event_type": "event.action",
     "decision": "munjigi.decision",
     "case_id": "munjigi.case_id",
+    "holder": "user.target.name",
 }
 
 

@@ -27,7 +27,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as munjigi_dot_v1_dot_decision__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16munjigi/v1/audit.proto\x12\nmunjigi.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x19munjigi/v1/decision.proto\"\x94\x03\n\x14SearchRecordsRequest\x12\x1a\n\x08\x65mployee\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\x12\x15\n\x04tool\x18\x02 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x1a\n\tmember_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x1a\n\x08resource\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\x80\x02\x12\x35\n\x0b\x64\x65\x63ision_id\x18\x05 \x01(\tB \xbaH\x1dr\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\xd8\x01\x01\x12\x1b\n\nevent_type\x18\x06 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x30\n\x08\x64\x65\x63ision\x18\x07 \x01(\x0e\x32\x14.munjigi.v1.DecisionB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\tfrom_time\x18\x08 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x18\n\x07to_time\x18\t \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1d\n\tpage_size\x18\n \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x0b \x01(\tB\x08\xbaH\x05r\x03(\x80\x02\x12\x18\n\x07\x63\x61se_id\x18\x0c \x01(\tB\x07\xbaH\x04r\x02(@\"\x93\x01\n\x0b\x41uditRecord\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x08position\x18\x02 \x01(\x0b\x32\x1a.munjigi.v1.RecordPosition\x12\x0c\n\x04time\x18\x03 \x01(\x03\x12\x12\n\nevent_type\x18\x04 \x01(\t\x12(\n\x07\x63ontent\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\"l\n\x15SearchRecordsResponse\x12(\n\x07records\x18\x01 \x03(\x0b\x32\x17.munjigi.v1.AuditRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\"H\n\x14VerifyJournalRequest\x12\x30\n\x06log_id\x18\x01 \x01(\tB \xbaH\x1dr\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\xd8\x01\x01\"\xa3\x01\n\x13JournalVerification\x12\x0e\n\x06log_id\x18\x01 \x01(\t\x12\x0e\n\x06intact\x18\x02 \x01(\x08\x12\x0f\n\x07records\x18\x03 \x01(\x04\x12\r\n\x05\x63hain\x18\x04 \x01(\t\x12\x0c\n\x04\x66ile\x18\x05 \x01(\t\x12\x0e\n\x06offset\x18\x06 \x01(\x04\x12\r\n\x05index\x18\x07 \x01(\x04\x12\x0f\n\x07problem\x18\x08 \x01(\t\x12\x0e\n\x06sealed\x18\t \x01(\x04\"\x86\x01\n\x15VerifyJournalResponse\x12\x31\n\x08journals\x18\x01 \x03(\x0b\x32\x1f.munjigi.v1.JournalVerification\x12\x0e\n\x06intact\x18\x02 \x01(\x08\x12\x14\n\x0cseal_problem\x18\x03 \x01(\t\x12\x14\n\x0cseal_entries\x18\x04 \x01(\x04\x32\xba\x01\n\x0c\x41uditService\x12T\n\rSearchRecords\x12 .munjigi.v1.SearchRecordsRequest\x1a!.munjigi.v1.SearchRecordsResponse\x12T\n\rVerifyJournal\x12 .munjigi.v1.VerifyJournalRequest\x1a!.munjigi.v1.VerifyJournalResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16munjigi/v1/audit.proto\x12\nmunjigi.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x19munjigi/v1/decision.proto\"\xae\x03\n\x14SearchRecordsRequest\x12\x1a\n\x08\x65mployee\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\x12\x15\n\x04tool\x18\x02 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x1a\n\tmember_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x1a\n\x08resource\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\x80\x02\x12\x35\n\x0b\x64\x65\x63ision_id\x18\x05 \x01(\tB \xbaH\x1dr\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\xd8\x01\x01\x12\x1b\n\nevent_type\x18\x06 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x30\n\x08\x64\x65\x63ision\x18\x07 \x01(\x0e\x32\x14.munjigi.v1.DecisionB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\tfrom_time\x18\x08 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x18\n\x07to_time\x18\t \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1d\n\tpage_size\x18\n \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x0b \x01(\tB\x08\xbaH\x05r\x03(\x80\x02\x12\x18\n\x07\x63\x61se_id\x18\x0c \x01(\tB\x07\xbaH\x04r\x02(@\x12\x18\n\x06holder\x18\r \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\"\x93\x01\n\x0b\x41uditRecord\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x08position\x18\x02 \x01(\x0b\x32\x1a.munjigi.v1.RecordPosition\x12\x0c\n\x04time\x18\x03 \x01(\x03\x12\x12\n\nevent_type\x18\x04 \x01(\t\x12(\n\x07\x63ontent\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\"l\n\x15SearchRecordsResponse\x12(\n\x07records\x18\x01 \x03(\x0b\x32\x17.munjigi.v1.AuditRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\"\xd9\x02\n\x12TailRecordsRequest\x12\x1a\n\x08position\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80@\x12\x18\n\x04last\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1f\n\x0cwait_seconds\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x14(\x00\x12\x1a\n\x08\x65mployee\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\x12\x15\n\x04tool\x18\x05 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x1a\n\tmember_id\x18\x06 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x1a\n\x08resource\x18\x07 \x01(\tB\x08\xbaH\x05r\x03(\x80\x02\x12\x1b\n\nevent_type\x18\x08 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x30\n\x08\x64\x65\x63ision\x18\t \x01(\x0e\x32\x14.munjigi.v1.DecisionB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x18\n\x07\x63\x61se_id\x18\n \x01(\tB\x07\xbaH\x04r\x02(@\x12\x18\n\x06holder\x18\x0b \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\"Q\n\x13TailRecordsResponse\x12(\n\x07records\x18\x01 \x03(\x0b\x32\x17.munjigi.v1.AuditRecord\x12\x10\n\x08position\x18\x02 \x01(\t\"H\n\x14VerifyJournalRequest\x12\x30\n\x06log_id\x18\x01 \x01(\tB \xbaH\x1dr\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\xd8\x01\x01\"\xa3\x01\n\x13JournalVerification\x12\x0e\n\x06log_id\x18\x01 \x01(\t\x12\x0e\n\x06intact\x18\x02 \x01(\x08\x12\x0f\n\x07records\x18\x03 \x01(\x04\x12\r\n\x05\x63hain\x18\x04 \x01(\t\x12\x0c\n\x04\x66ile\x18\x05 \x01(\t\x12\x0e\n\x06offset\x18\x06 \x01(\x04\x12\r\n\x05index\x18\x07 \x01(\x04\x12\x0f\n\x07problem\x18\x08 \x01(\t\x12\x0e\n\x06sealed\x18\t \x01(\x04\"\x86\x01\n\x15VerifyJournalResponse\x12\x31\n\x08journals\x18\x01 \x03(\x0b\x32\x1f.munjigi.v1.JournalVerification\x12\x0e\n\x06intact\x18\x02 \x01(\x08\x12\x14\n\x0cseal_problem\x18\x03 \x01(\t\x12\x14\n\x0cseal_entries\x18\x04 \x01(\x04\x32\x8a\x02\n\x0c\x41uditService\x12T\n\rSearchRecords\x12 .munjigi.v1.SearchRecordsRequest\x1a!.munjigi.v1.SearchRecordsResponse\x12N\n\x0bTailRecords\x12\x1e.munjigi.v1.TailRecordsRequest\x1a\x1f.munjigi.v1.TailRecordsResponse\x12T\n\rVerifyJournal\x12 .munjigi.v1.VerifyJournalRequest\x1a!.munjigi.v1.VerifyJournalResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,20 +58,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEARCHRECORDSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003(\200\002'
   _globals['_SEARCHRECORDSREQUEST'].fields_by_name['case_id']._loaded_options = None
   _globals['_SEARCHRECORDSREQUEST'].fields_by_name['case_id']._serialized_options = b'\272H\004r\002(@'
+  _globals['_SEARCHRECORDSREQUEST'].fields_by_name['holder']._loaded_options = None
+  _globals['_SEARCHRECORDSREQUEST'].fields_by_name['holder']._serialized_options = b'\272H\005r\003(\200\001'
+  _globals['_TAILRECORDSREQUEST'].fields_by_name['position']._loaded_options = None
+  _globals['_TAILRECORDSREQUEST'].fields_by_name['position']._serialized_options = b'\272H\005r\003(\200@'
+  _globals['_TAILRECORDSREQUEST'].fields_by_name['last']._loaded_options = None
+  _globals['_TAILRECORDSREQUEST'].fields_by_name['last']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
+  _globals['_TAILRECORDSREQUEST'].fields_by_name['wait_seconds']._loaded_options = None
+  _globals['_TAILRECORDSREQUEST'].fields_by_name['wait_seconds']._serialized_options = b'\272H\006\032\004\030\024(\000'
+  _globals['_TAILRECORDSREQUEST'].fields_by_name['employee']._loaded_options = None
+  _globals['_TAILRECORDSREQUEST'].fields_by_name['employee']._serialized_options = b'\272H\005r\003(\200\001'
+  _globals['_TAILRECORDSREQUEST'].fields_by_name['tool']._loaded_options = None
+  _globals['_TAILRECORDSREQUEST'].fields_by_name['tool']._serialized_options = b'\272H\004r\002(@'
+  _globals['_TAILRECORDSREQUEST'].fields_by_name['member_id']._loaded_options = None
+  _globals['_TAILRECORDSREQUEST'].fields_by_name['member_id']._serialized_options = b'\272H\004r\002(@'
+  _globals['_TAILRECORDSREQUEST'].fields_by_name['resource']._loaded_options = None
+  _globals['_TAILRECORDSREQUEST'].fields_by_name['resource']._serialized_options = b'\272H\005r\003(\200\002'
+  _globals['_TAILRECORDSREQUEST'].fields_by_name['event_type']._loaded_options = None
+  _globals['_TAILRECORDSREQUEST'].fields_by_name['event_type']._serialized_options = b'\272H\004r\002(@'
+  _globals['_TAILRECORDSREQUEST'].fields_by_name['decision']._loaded_options = None
+  _globals['_TAILRECORDSREQUEST'].fields_by_name['decision']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_TAILRECORDSREQUEST'].fields_by_name['case_id']._loaded_options = None
+  _globals['_TAILRECORDSREQUEST'].fields_by_name['case_id']._serialized_options = b'\272H\004r\002(@'
+  _globals['_TAILRECORDSREQUEST'].fields_by_name['holder']._loaded_options = None
+  _globals['_TAILRECORDSREQUEST'].fields_by_name['holder']._serialized_options = b'\272H\005r\003(\200\001'
   _globals['_VERIFYJOURNALREQUEST'].fields_by_name['log_id']._loaded_options = None
   _globals['_VERIFYJOURNALREQUEST'].fields_by_name['log_id']._serialized_options = b'\272H\035r\0302\026^[A-Za-z0-9._-]{1,64}$\330\001\001'
   _globals['_SEARCHRECORDSREQUEST']._serialized_start=125
-  _globals['_SEARCHRECORDSREQUEST']._serialized_end=529
-  _globals['_AUDITRECORD']._serialized_start=532
-  _globals['_AUDITRECORD']._serialized_end=679
-  _globals['_SEARCHRECORDSRESPONSE']._serialized_start=681
-  _globals['_SEARCHRECORDSRESPONSE']._serialized_end=789
-  _globals['_VERIFYJOURNALREQUEST']._serialized_start=791
-  _globals['_VERIFYJOURNALREQUEST']._serialized_end=863
-  _globals['_JOURNALVERIFICATION']._serialized_start=866
-  _globals['_JOURNALVERIFICATION']._serialized_end=1029
-  _globals['_VERIFYJOURNALRESPONSE']._serialized_start=1032
-  _globals['_VERIFYJOURNALRESPONSE']._serialized_end=1166
-  _globals['_AUDITSERVICE']._serialized_start=1169
-  _globals['_AUDITSERVICE']._serialized_end=1355
+  _globals['_SEARCHRECORDSREQUEST']._serialized_end=555
+  _globals['_AUDITRECORD']._serialized_start=558
+  _globals['_AUDITRECORD']._serialized_end=705
+  _globals['_SEARCHRECORDSRESPONSE']._serialized_start=707
+  _globals['_SEARCHRECORDSRESPONSE']._serialized_end=815
+  _globals['_TAILRECORDSREQUEST']._serialized_start=818
+  _globals['_TAILRECORDSREQUEST']._serialized_end=1163
+  _globals['_TAILRECORDSRESPONSE']._serialized_start=1165
+  _globals['_TAILRECORDSRESPONSE']._serialized_end=1246
+  _globals['_VERIFYJOURNALREQUEST']._serialized_start=1248
+  _globals['_VERIFYJOURNALREQUEST']._serialized_end=1320
+  _globals['_JOURNALVERIFICATION']._serialized_start=1323
+  _globals['_JOURNALVERIFICATION']._serialized_end=1486
+  _globals['_VERIFYJOURNALRESPONSE']._serialized_start=1489
+  _globals['_VERIFYJOURNALRESPONSE']._serialized_end=1623
+  _globals['_AUDITSERVICE']._serialized_start=1626
+  _globals['_AUDITSERVICE']._serialized_end=1892
 # @@protoc_insertion_point(module_scope)

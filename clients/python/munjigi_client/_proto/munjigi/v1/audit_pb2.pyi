@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SearchRecordsRequest(_message.Message):
-    __slots__ = ("employee", "tool", "member_id", "resource", "decision_id", "event_type", "decision", "from_time", "to_time", "page_size", "page_token", "case_id")
+    __slots__ = ("employee", "tool", "member_id", "resource", "decision_id", "event_type", "decision", "from_time", "to_time", "page_size", "page_token", "case_id", "holder")
     EMPLOYEE_FIELD_NUMBER: _ClassVar[int]
     TOOL_FIELD_NUMBER: _ClassVar[int]
     MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,7 @@ class SearchRecordsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     CASE_ID_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
     employee: str
     tool: str
     member_id: str
@@ -35,7 +36,8 @@ class SearchRecordsRequest(_message.Message):
     page_size: int
     page_token: str
     case_id: str
-    def __init__(self, employee: _Optional[str] = ..., tool: _Optional[str] = ..., member_id: _Optional[str] = ..., resource: _Optional[str] = ..., decision_id: _Optional[str] = ..., event_type: _Optional[str] = ..., decision: _Optional[_Union[_decision_pb2.Decision, str]] = ..., from_time: _Optional[int] = ..., to_time: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., case_id: _Optional[str] = ...) -> None: ...
+    holder: str
+    def __init__(self, employee: _Optional[str] = ..., tool: _Optional[str] = ..., member_id: _Optional[str] = ..., resource: _Optional[str] = ..., decision_id: _Optional[str] = ..., event_type: _Optional[str] = ..., decision: _Optional[_Union[_decision_pb2.Decision, str]] = ..., from_time: _Optional[int] = ..., to_time: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., case_id: _Optional[str] = ..., holder: _Optional[str] = ...) -> None: ...
 
 class AuditRecord(_message.Message):
     __slots__ = ("id", "position", "time", "event_type", "content")
@@ -60,6 +62,40 @@ class SearchRecordsResponse(_message.Message):
     next_page_token: str
     complete: bool
     def __init__(self, records: _Optional[_Iterable[_Union[AuditRecord, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., complete: _Optional[bool] = ...) -> None: ...
+
+class TailRecordsRequest(_message.Message):
+    __slots__ = ("position", "last", "wait_seconds", "employee", "tool", "member_id", "resource", "event_type", "decision", "case_id", "holder")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    WAIT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    EMPLOYEE_FIELD_NUMBER: _ClassVar[int]
+    TOOL_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    CASE_ID_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
+    position: str
+    last: int
+    wait_seconds: int
+    employee: str
+    tool: str
+    member_id: str
+    resource: str
+    event_type: str
+    decision: _decision_pb2.Decision
+    case_id: str
+    holder: str
+    def __init__(self, position: _Optional[str] = ..., last: _Optional[int] = ..., wait_seconds: _Optional[int] = ..., employee: _Optional[str] = ..., tool: _Optional[str] = ..., member_id: _Optional[str] = ..., resource: _Optional[str] = ..., event_type: _Optional[str] = ..., decision: _Optional[_Union[_decision_pb2.Decision, str]] = ..., case_id: _Optional[str] = ..., holder: _Optional[str] = ...) -> None: ...
+
+class TailRecordsResponse(_message.Message):
+    __slots__ = ("records", "position")
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    records: _containers.RepeatedCompositeFieldContainer[AuditRecord]
+    position: str
+    def __init__(self, records: _Optional[_Iterable[_Union[AuditRecord, _Mapping]]] = ..., position: _Optional[str] = ...) -> None: ...
 
 class VerifyJournalRequest(_message.Message):
     __slots__ = ("log_id",)

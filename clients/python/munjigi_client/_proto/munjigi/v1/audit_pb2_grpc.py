@@ -41,6 +41,11 @@ class AuditServiceStub:
                 request_serializer=munjigi_dot_v1_dot_audit__pb2.SearchRecordsRequest.SerializeToString,
                 response_deserializer=munjigi_dot_v1_dot_audit__pb2.SearchRecordsResponse.FromString,
                 _registered_method=True)
+        self.TailRecords = channel.unary_unary(
+                '/munjigi.v1.AuditService/TailRecords',
+                request_serializer=munjigi_dot_v1_dot_audit__pb2.TailRecordsRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_audit__pb2.TailRecordsResponse.FromString,
+                _registered_method=True)
         self.VerifyJournal = channel.unary_unary(
                 '/munjigi.v1.AuditService/VerifyJournal',
                 request_serializer=munjigi_dot_v1_dot_audit__pb2.VerifyJournalRequest.SerializeToString,
@@ -60,6 +65,14 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TailRecords(self, request, context):
+        """Returns what has been recorded since the answer before, oldest first, and waits for it if asked to. Every call is
+        recorded as an access; these records are left to SearchRecords.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def VerifyJournal(self, request, context):
         """Reads the journals from their first byte to their last and checks every frame, index and link.
         """
@@ -74,6 +87,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.SearchRecords,
                     request_deserializer=munjigi_dot_v1_dot_audit__pb2.SearchRecordsRequest.FromString,
                     response_serializer=munjigi_dot_v1_dot_audit__pb2.SearchRecordsResponse.SerializeToString,
+            ),
+            'TailRecords': grpc.unary_unary_rpc_method_handler(
+                    servicer.TailRecords,
+                    request_deserializer=munjigi_dot_v1_dot_audit__pb2.TailRecordsRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_audit__pb2.TailRecordsResponse.SerializeToString,
             ),
             'VerifyJournal': grpc.unary_unary_rpc_method_handler(
                     servicer.VerifyJournal,
@@ -110,6 +128,33 @@ class AuditService:
             '/munjigi.v1.AuditService/SearchRecords',
             munjigi_dot_v1_dot_audit__pb2.SearchRecordsRequest.SerializeToString,
             munjigi_dot_v1_dot_audit__pb2.SearchRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TailRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/munjigi.v1.AuditService/TailRecords',
+            munjigi_dot_v1_dot_audit__pb2.TailRecordsRequest.SerializeToString,
+            munjigi_dot_v1_dot_audit__pb2.TailRecordsResponse.FromString,
             options,
             channel_credentials,
             insecure,

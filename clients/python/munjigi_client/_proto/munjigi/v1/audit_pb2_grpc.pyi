@@ -37,6 +37,10 @@ class AuditServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AuditServiceAsyncStub: ...
     SearchRecords: _grpc.UnaryUnaryMultiCallable[_audit_pb2.SearchRecordsRequest, _audit_pb2.SearchRecordsResponse]
     """Searches the index of all records."""
+    TailRecords: _grpc.UnaryUnaryMultiCallable[_audit_pb2.TailRecordsRequest, _audit_pb2.TailRecordsResponse]
+    """Returns what has been recorded since the answer before, oldest first, and waits for it if asked to. Every call is
+    recorded as an access; these records are left to SearchRecords.
+    """
     VerifyJournal: _grpc.UnaryUnaryMultiCallable[_audit_pb2.VerifyJournalRequest, _audit_pb2.VerifyJournalResponse]
     """Reads the journals from their first byte to their last and checks every frame, index and link."""
 
@@ -49,6 +53,10 @@ class AuditServiceAsyncStub(AuditServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     SearchRecords: _aio.UnaryUnaryMultiCallable[_audit_pb2.SearchRecordsRequest, _audit_pb2.SearchRecordsResponse]  # type: ignore[assignment]
     """Searches the index of all records."""
+    TailRecords: _aio.UnaryUnaryMultiCallable[_audit_pb2.TailRecordsRequest, _audit_pb2.TailRecordsResponse]  # type: ignore[assignment]
+    """Returns what has been recorded since the answer before, oldest first, and waits for it if asked to. Every call is
+    recorded as an access; these records are left to SearchRecords.
+    """
     VerifyJournal: _aio.UnaryUnaryMultiCallable[_audit_pb2.VerifyJournalRequest, _audit_pb2.VerifyJournalResponse]  # type: ignore[assignment]
     """Reads the journals from their first byte to their last and checks every frame, index and link."""
 
@@ -64,6 +72,16 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.SearchRecordsResponse, _abc.Awaitable[_audit_pb2.SearchRecordsResponse]]:
         """Searches the index of all records."""
+
+    @_abc_1.abstractmethod
+    def TailRecords(
+        self,
+        request: _audit_pb2.TailRecordsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.TailRecordsResponse, _abc.Awaitable[_audit_pb2.TailRecordsResponse]]:
+        """Returns what has been recorded since the answer before, oldest first, and waits for it if asked to. Every call is
+        recorded as an access; these records are left to SearchRecords.
+        """
 
     @_abc_1.abstractmethod
     def VerifyJournal(
