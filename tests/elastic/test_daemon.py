@@ -1,0 +1,111 @@
+"""A real daemon in front of a real cluster that is killed under load."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from e2e_asking import question
+from elastic.server import ElasticsearchServer
+from elastic.support import installed, stored
+from running import Daemon, Stubs, serving
+
+from munjigi.adapters.elasticsearch.documents import Naming
+from munjigi.app.files import StateFolder
+from munjigi.app.log_sources import LogSources
+from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+
+PATIENCE = 60.0
+
+
+def eventually(holds: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+def metric(daemon: Daemon, name: str) -> float:
+    """Add a metric's values up; 0 while the follower is not up yet."""
+    try:
+        with urllib.request.urlopen(f"http://{daemon.http_address}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+    except urllib.error.URLError:
+        return 0
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+
+
+def recorded(state: Path) -> list[str]:
+    """Return the ids of every record of every log."""
+    sources = LogSources(StateFolder(state))
+    try:
+        return sorted(f"{source.log_id}-{index}" for source in sources.look() for index, _ in source.read(0, 1_000_000))
+    finally:
+        sources.close()
+
+
+@pytest.fixture
+def shipping_daemon(cluster_server: ElasticsearchServer, prefix: str, tmp_path: Path) -> Iterator[Daemon]:
+    installed(cluster_server, tmp_path, prefix)
+    settings = {
+        "MUNJIGI_ELASTICSEARCH_URLS": json.dumps([cluster_server.url]),
+        "MUNJIGI_ELASTICSEARCH_AUTHORITY": str(cluster_server.tls.authority),
+        "MUNJIGI_ELASTICSEARCH_CREDENTIALS": str(cluster_server.credentials(tmp_path, "shipper")),
+        "MUNJIGI_ELASTICSEARCH_PREFIX": prefix,
+    }
+    with serving(tmp_path / "state", **settings) as daemon:
+        yield daemon
+
+
+def test_p7_killed_and_started_again_under_load_it_ends_with_each_record_once(
+    cluster_server: ElasticsearchServer, prefix: str, shipping_daemon: Daemon
+):
+    daemon, stop, allowed = shipping_daemon, threading.Event(), []
+    credentials = daemon.credentials("cs.kim")
+
+    def ask() -> None:
+        with daemon.channel() as channel:
+            stubs = Stubs(channel)
+            while not stop.is_set():
+                answer = stubs.decision.BatchCheck(
+                    pb.BatchCheckRequest(items=[question()] * 20), metadata=credentials, timeout=30
+                )
+                allowed.extend(f"{each.response.record.log_id}-{each.response.record.index}" for each in answer.results)
+                time.sleep(0.1)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        eventually(lambda: metric(daemon, "munjigi_ship_next_index") > 100, "nothing was shipped")
+        cluster_server.stop()
+        eventually(lambda: metric(daemon, "munjigi_follower_job_failing") > 0, "nobody noticed that the cluster is away")
+        before = len(allowed)
+        eventually(lambda: len(allowed) > before + 100, "decisions waited for the cluster")
+        assert 0 < metric(daemon, "munjigi_ship_pending_since_timestamp_seconds") <= time.time()
+    finally:
+        cluster_server.start()
+        stop.set()
+        asking.join()
+    eventually(
+        lambda: metric(daemon, "munjigi_ship_next_index") >= len(recorded(daemon.state_dir)), "the backlog was not shipped"
+    )
+    assert metric(daemon, "munjigi_follower_job_failing") == 0
+    names = [name for _, name in stored(cluster_server, prefix)]
+    assert sorted(names) == recorded(daemon.state_dir)
+    assert set(allowed) <= set(names)
+    assert {index for index, _ in stored(cluster_server, prefix)} <= {
+        Naming(prefix).of_time(time.time_ns() - hours * 3_600_000_000_000) for hours in (0, 1)
+    }
+    settings = {name: value for name, value in daemon.environment.items() if name.startswith("MUNJIGI_") or name == "PATH"}
+    admin = cluster_server.credentials(daemon.state_dir.parent, "admin")
+    command = [sys.executable, "-m", "munjigi.cli.main", "audit", "reconcile", "--credentials", str(admin)]
+    done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,47 @@
+"""The account that ships can create documents and nothing else; a search account can only read."""
+
+from __future__ import annotations
+
+import urllib.error
+from pathlib import Path
+
+import pytest
+from elastic.server import ElasticsearchServer
+from elastic.support import Shipped, access_to, filled, installed, stored
+
+FORBIDDEN = (
+    ("PUT", "/{index}/_doc/{id}", {"event.kind": "event"}),
+    ("POST", "/{index}/_update/{id}", {"doc": {"event.kind": "event"}}),
+    ("DELETE", "/{index}/_doc/{id}", None),
+    ("DELETE", "/{index}", None),
+    ("PUT", "/{index}/_mapping", {"properties": {"new": {"type": "keyword"}}}),
+    ("PUT", "/{index}/_settings", {"index.blocks.write": True}),
+    ("DELETE", "/_index_template/{prefix}", None),
+    ("PUT", "/_index_template/{prefix}", {"index_patterns": ["munjigi-*"]}),
+)
+
+
+def status_of(server: ElasticsearchServer, method: str, target: str, body: object, user: str) -> int:
+    try:
+        server.call(method, target, body, user)
+    except urllib.error.HTTPError as refused:
+        refused.close()
+        return refused.code
+    return 200
+
+
+@pytest.mark.parametrize("user", ["shipper", "searcher"])
+def test_p7_what_is_there_cannot_be_changed(cluster_server: ElasticsearchServer, prefix: str, tmp_path: Path, user: str):
+    installed(cluster_server, tmp_path, prefix)
+    Shipped(filled(tmp_path / "state", 3), access_to(cluster_server, tmp_path), prefix).run()
+    before = stored(cluster_server, prefix)
+    index, name = before[0]
+    for method, target, body in FORBIDDEN:
+        address = target.format(index=index, id=name, prefix=prefix)
+        assert status_of(cluster_server, method, address, body, user) == 403, (method, target)
+    assert (status_of(cluster_server, "GET", f"/{index}/_search", None, user) == 200) == (user == "searcher")
+    assert stored(cluster_server, prefix) == before
+
+
+def test_nobody_gets_in_without_credentials(cluster_server: ElasticsearchServer):
+    assert status_of(cluster_server, "GET", "/_cluster/health", None, "nobody") == 401
