@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from munjigi.audit.ports import AuditIndex, RecordQuery
-from munjigi.audit.records import PolicyRecord, Record, TailCutRecord, encode
+from munjigi.audit.records import GrantAddedRecord, GrantEndedRecord, PolicyRecord, Record, TailCutRecord, encode
 from munjigi.kernel.errors import Corruption, FailedPrecondition, InvalidArgument, MunjigiError
 
 A = "a" * 20
@@ -72,6 +72,24 @@ class AuditIndexConformance:
             index.ingest(A, 2, payloads[2:])
         assert refused.value.reason == "AUDIT_INDEX_GAP"
         assert index.cursor(A) == 1
+
+    def test_a_grants_records_are_found_by_who_holds_it_and_by_who_gave_it(self, index: AuditIndex) -> None:
+        given = {"employee": "cs.lee", "grant_revision": 1, "grant_id": "g", "holder_issuer": "i", "role": "r", "purpose": "p"}
+        period = {"starts_at": 1, "ends_at": 2}
+        index.ingest(
+            A,
+            0,
+            coded(
+                GrantAddedRecord(holder="cs.kim", **given, **period),
+                GrantEndedRecord(holder="cs.kim", **given, **period),
+                GrantAddedRecord(holder="cs.oh", **given, **period),
+                access(3),
+            ),
+        )
+        assert ids(index, holder="cs.kim") == ["a1", "a0"]
+        assert ids(index, holder="cs.kim", event_type="permission.revoke") == ["a1"]
+        assert ids(index, employee="cs.lee") == ["a2", "a1", "a0"]
+        assert ids(index, holder="nobody") == []
 
     @pytest.mark.parametrize(
         "bad", [b"", b"\xc1", b"\x80", encode(TailCutRecord(index=7, time=1, file="", offset=0, length=0, digest=""))]

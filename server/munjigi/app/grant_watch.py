@@ -1,4 +1,4 @@
-"""Follow the store's revision log: each change becomes a new grant table, in dense order."""
+"""Follow the store's log of permission records: each change becomes a new grant table, in dense order."""
 
 from __future__ import annotations
 

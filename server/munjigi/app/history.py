@@ -1,4 +1,4 @@
-"""What decided in the past, rebuilt: the policy bundle kept by its id, and the grant table out of the revision log.
+"""What decided in the past, rebuilt: the policy bundle kept by its id, and the grant table out of the permission records.
 
 Which policy was in force when is read from the trail (records of loads, starts and stops); who held what from the
 store. Where these do not reach there is no answer: never a guess.

@@ -84,13 +84,13 @@ def change_of(row: LogRow) -> Change:
     try:
         record = decode(row.payload)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise _corrupt("RECORD_UNREADABLE", row.index) from None
+        raise _corrupt(row.index, "can't be read") from None
     if not isinstance(record, PermissionRecord) or (record.index, record.grant_revision, record.time) != (
         row.index,
         row.index + 1,
         row.at,
     ):
-        raise _corrupt("ROW_DIFFERS", row.index)
+        raise _corrupt(row.index, "is not the record of its row")
     edit: GrantEdit | PersonEdit
     if isinstance(record, PersonRecord):
         person = Person(record.person_id, record.principal_type, record.department, record.accounts, record.facts)
@@ -158,11 +158,11 @@ class PermissionLog:
         found = []
         for expected, row in enumerate(rows[from_index - first :], from_index):
             if row.index != expected or row.chain != link(chain or GENESIS, row.payload):
-                raise _corrupt("CHAIN_BROKEN", expected)
+                raise _corrupt(expected, "does not continue the chain")
             chain = row.chain
             found.append((row.index, row.payload))
         if not found:
-            raise _corrupt("INDEX_NOT_DENSE", from_index)
+            raise _corrupt(from_index, "is missing")
         return found
 
     def settle(self) -> None:
@@ -184,5 +184,5 @@ class PermissionLog:
             self._cut += 1
 
 
-def _corrupt(what: str, index: int) -> Corruption:
-    return Corruption("STATE_CORRUPT", f"Permission record {index} of the state store: {what}. Run `munjigi audit verify`.")
+def _corrupt(index: int, what: str) -> Corruption:
+    return Corruption("STATE_CORRUPT", f"Permission record {index} of the state store {what}; run `munjigi audit verify`.")

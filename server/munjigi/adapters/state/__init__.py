@@ -1,1 +1,1 @@
-"""The state store on SQLite: people, grants and the revision log."""
+"""The state store on SQLite: people, grants and the log of permission records."""
