@@ -33,7 +33,7 @@ proto-image: setup ## with a release: make today's proto files what `buf breakin
 	@cd proto && ../$(BIN)/buf build --exclude-source-info -o buf.image.binpb
 
 bench: setup ## print the table of measured ratios
-	@$(BIN)/python -m bench $(BENCH_ARGS)
+	@PYTHONPATH=tests $(BIN)/python -m bench $(BENCH_ARGS) # servers are started as the tests start them
 
 bench-large: setup ## the search index with ten million records, about fifteen minutes and 11 GB
 	@folder=$$(mktemp -d) && $(BIN)/python -m bench.search $$folder 10000000; rm -rf $$folder

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bench import casbin, decide, diff, following, load, reload, rounds, seal, search, stream
+from bench import casbin, decide, diff, following, load, reload, rounds, seal, search, shipping, stream
 from bench.machine import CORES, LOAD_CORE, SERVER_CORE, Spread, pin, resident_mib, spread, unpin
 from bench.rounds import Measured
 from bench.servers import ROOT, Empty, Worker
@@ -62,6 +62,11 @@ def main() -> int:
         rows += search.rows(figures["search"])
         figures["seal"] = _json_of("bench.seal", str(folder / "seal"))
         rows += seal.rows(figures["seal"])
+        figures["shipping"] = _json_of("bench.shipping", str(folder / "shipping"))
+        if reason := figures["shipping"].get("missing"):
+            notes.append(f"Shipping was not measured: {reason}.")
+        else:
+            rows += shipping.rows(figures["shipping"])
         figures["decide"] = _json_of("bench.decide")
         rows += decide.rows(figures["decide"])
         figures["diff"] = _json_of("bench.diff")

@@ -271,7 +271,10 @@ def test_p1_a_full_disk_answers_nothing_and_loses_nothing(tmp_path: Path) -> Non
     state_dir = tmp_path / "var"
     state_dir.mkdir(mode=0o700)
     with parts.small_disk(state_dir, "size=6m,mode=0700"):
-        daemon = Daemon(state_dir).start()
+        # Nobody watches the disk here, as where another program fills it within a second.
+        blind = {f"MUNJIGI_DISK_{each}_PERCENT": f"99.99{place}" for place, each in enumerate(("WATCH", "DEGRADED", "FULL"))}
+        blind["MUNJIGI_DISK_RESERVE_MEBIBYTES"] = "0"
+        daemon = Daemon(state_dir, **blind).start()
         with Load(daemon, threads=8) as load:
             assert daemon.process is not None
             assert daemon.process.wait(60) != 0
@@ -280,18 +283,21 @@ def test_p1_a_full_disk_answers_nothing_and_loses_nothing(tmp_path: Path) -> Non
         assert all(code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED) for code, _ in reasons), reasons
         assert load.answered <= set(journaled(state_dir))
         subprocess.run(["dd", "if=/dev/zero", f"of={state_dir / 'filler'}", "bs=64k"], check=False, stderr=subprocess.DEVNULL)
-        # The last page of a file may have room for a start; the first answers then take it, and the daemon ends again.
-        stuck = Daemon(state_dir)
+        # The last page of a file may have room for a start: then it serves, and allows nothing.
+        stuck = Daemon(state_dir, **blind)
         stuck.launch()
         with suppress(AssertionError):
             stuck.wait_for("is serving.", 20)
-        assert stuck.process is not None
         with Load(stuck, threads=8) as last:
-            assert stuck.process.wait(60) != 0
+            deadline = time.monotonic() + 60
+            while not last.refused:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        stuck.stop()
         assert "free" in stuck.text
         (state_dir / "filler").unlink()
         subprocess.run(["mount", "-o", "remount,size=64m", str(state_dir)], check=True)
-        with serving(state_dir) as again, again.channel() as channel:
+        with serving(state_dir, **blind) as again, again.channel() as channel:
             answer = Stubs(channel).decision.Check(question(), metadata=again.credentials("cs.kim"))
         on_disk = journaled(state_dir)
         assert {*load.answered, *last.answered, answer.decision_id} <= set(on_disk)

@@ -11,14 +11,17 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 from e2e_asking import question
 from running import Daemon, Stubs, free_port, serving
 
+from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.audit.seal.note import Checkpoint, Note, VerifierKey
+from munjigi.grants.changes import GrantEdit
 
 T = TypeVar("T")
 BIN = Path(sys.executable).parent / "munjigi"
@@ -124,6 +127,43 @@ def test_a_restored_old_state_folder_is_told_by_kept_checkpoint_and_by_witness(t
             until(lambda: 'reason="WITNESS_DIFFERS"' in _metrics(daemon))
             daemon.wait_for("WITNESS_DIFFERS")
             _decide(daemon)  # decisions go on
+
+
+@pytest.mark.parametrize("what", ["journal", "state.sqlite", "only state.sqlite"])
+def test_a_restored_old_part_of_the_state_folder_is_refused(tmp_path: Path, what: str) -> None:
+    """Together they would agree; a part that is older than what was sealed of it is told at the start."""
+    state = tmp_path / "var"
+    with serving(state) as daemon:
+        _decide(daemon)
+        until(lambda: checkpoint(state))
+    shutil.copytree(state, tmp_path / "old")
+    with closing(SqliteStateStore(state / "state.sqlite")) as store:
+        (grant,) = (each for each in store.load().grants if each.employee.subject == "cs.kim")
+        store.apply([GrantEdit("grant_ended", grant)], actor="dpo.yoon", request_id="left-1", at=time.time_ns())
+    with serving(state) as daemon:
+        _decide(daemon)
+        until(lambda: all(each["records"] == each["sealed"] for each in _verified(state)))
+    alone, _, name = what.rpartition(" ")
+    for path in state.glob(f"{name}*"):  # SQLite's write-ahead log too, which would bring the new rows back
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if alone:  # an empty store, with a log of its own, is made in its place
+        (tmp_path / "old" / name).unlink()
+    for path in (tmp_path / "old").glob(f"{name}*"):
+        path.rename(state / path.name) if not alone else path.unlink()
+    daemon = Daemon(state)
+    daemon.launch()
+    try:
+        daemon.wait_for({"journal": "was taken back", "state.sqlite": "STATE_TAKEN_BACK"}.get(what, "LOG_GONE"))
+        assert daemon.process is not None
+        assert daemon.process.wait(30) != 0
+    finally:
+        daemon.stop(signal.SIGKILL)
+    done = munjigi(state, "audit", "verify")
+    assert (done.returncode, ("LOG_MISSING" if alone else "SHORTER_THAN_SEALED") in done.stdout) == (5, True)
+
+
+def _verified(state: Path) -> list[dict[str, str]]:
+    return list(json.loads(munjigi(state, "audit", "verify", "--output", "json").stdout)["journals"])
 
 
 def test_a_witness_that_is_away_hinders_nobody_and_signs_when_it_is_back(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from munjigi.adapters.seal_keys import installation_key
 from munjigi.adapters.secrets import member_key, names_key
 from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.app.config import Settings
+from munjigi.app.disk import Disk, Level
 from munjigi.app.files import StateFolder
 from munjigi.app.grant_watch import load_table
 from munjigi.app.history import KeptHistory
@@ -28,11 +29,13 @@ from munjigi.app.recent_reads import recall
 from munjigi.app.trail import Trail
 from munjigi.audit.committer import GroupCommitter, Mode, choose_mode, measure_sync
 from munjigi.audit.journal import Journal
-from munjigi.audit.reader import JournalReader
+from munjigi.audit.reader import JournalReader, list_logs
 from munjigi.audit.records import SignInRecord
+from munjigi.audit.seal.reader import sealed_logs, sealed_size
+from munjigi.grants.ports import LogHead
 from munjigi.grants.sample import seed_sample
 from munjigi.kernel.clock import Clock, SystemClock
-from munjigi.kernel.errors import AuditUnavailable, ConfigurationError
+from munjigi.kernel.errors import AuditUnavailable, ConfigurationError, Corruption
 from munjigi.kernel.identity import EMBEDDED_ISSUER
 from munjigi.kernel.references import MemberReferences, NameDigests
 from munjigi.monitoring import catalogue
@@ -54,6 +57,7 @@ from munjigi.rpc.pending import PendingReads
 from munjigi.rpc.pipeline import Pipeline
 from munjigi.rpc.policies import PolicyService
 from munjigi.rpc.reach import ReachService
+from munjigi.rpc.room import Room
 from munjigi.rpc.tail import TailService
 
 _LOGGER: Final = logging.getLogger("munjigi.worker")
@@ -71,6 +75,8 @@ class Gateway:
     index: SqliteAuditIndex
     home: PolicyHome
     meter: Meter
+    disk: Disk
+    room: Room
     health: HealthService
     failures: Failures
     keys: FileKeys | UrlKeys
@@ -103,6 +109,8 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     clock = SystemClock()
     folder = StateFolder(settings.state_dir)
     meter = Meter(PrometheusSink())
+    disk = Disk(folder, settings.watermarks, settings.disk_reserve_mebibytes << 20)
+    disk.start()
     journal = Journal.open(
         folder.journal,
         0,
@@ -110,9 +118,11 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         clock=clock,
         randomness=secrets.token_bytes(16),
         segment_bytes=settings.segment_mebibytes << 20,
+        sealed=lambda log_id: sealed_size(folder.seal, log_id),
     )
     store = SqliteStateStore(folder.state)
     store.migrate()
+    _refuse_taken_back(store.log_head(), folder)
     if settings.identity == "embedded":
         seed_sample(store, clock.now())
     grants = load_table(store)
@@ -158,7 +168,9 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     pending = PendingReads()
     with JournalReader(folder.journal / journal.log_id) as reader:
         recall(reader, journal.next_index, pending, clock.now())
-    desk = Desk(home, journal, references, digests, clock, pending, meter)
+    room = Room(disk)
+    room.full = disk.level is Level.FULL
+    desk = Desk(home, journal, references, digests, clock, pending, meter, room)
     keys = _keys(settings, folder)
     employees, tools = _verifiers(settings, keys)
     pipeline = Pipeline(Authenticator(employees, tools, failures, note_failure), home, clock, meter)
@@ -186,6 +198,8 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         index,
         home,
         meter,
+        disk,
+        room,
         health,
         failures,
         keys,
@@ -195,6 +209,27 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         native,
         references.key_id,
     )
+
+
+def _refuse_taken_back(head: LogHead, folder: StateFolder) -> None:
+    """Refuse a state store that is older than what was sealed of it, or another one: revoked grants would hold again (P8).
+
+    Raises `Corruption`.
+    """
+    sealed = sealed_size(folder.seal, head.log_id)
+    if head.next_index < sealed:
+        raise Corruption(
+            "STATE_TAKEN_BACK",
+            f"{folder.state} has {head.next_index} permission records, and {sealed} were sealed: it is an old copy. "
+            "Munjigi does not start on it; restore the whole state folder from one backup.",
+        )
+    gone = sealed_logs(folder.seal) - {head.log_id, *list_logs(folder.journal)}
+    if gone:
+        raise Corruption(
+            "LOG_GONE",
+            f"Log {min(gone)} was sealed and is not in {folder.root} any more: its journal folder or {folder.state.name} was "
+            "removed or replaced. Munjigi does not start without it; restore the whole state folder from one backup.",
+        )
 
 
 def _refuse_open_socket(settings: Settings) -> None:

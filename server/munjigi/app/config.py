@@ -74,6 +74,14 @@ class Settings(BaseSettings):
         "auto", description="Where the journal is synced: on the event loop, in a thread, or by the measured time of a sync."
     )
     segment_mebibytes: int = Field(64, ge=1, le=1024, description="Size at which a journal segment is closed. MiB.")
+    disk_watch_percent: float = Field(70, gt=0, lt=100, description="Use of the state folder's disk that is worth a warning. %.")
+    disk_degraded_percent: float = Field(85, gt=0, lt=100, description="Use of the disk at which health says degraded. %.")
+    disk_full_percent: float = Field(
+        95, gt=0, lt=100, description="Use of the disk from which on no access is given; revocations go on. %."
+    )
+    disk_reserve_mebibytes: int = Field(
+        64, ge=0, le=65536, description="Room kept back on the disk for changes that take access away, and their records. MiB."
+    )
     witnesses: tuple[str, ...] = Field(
         (), description="Witnesses that co-sign the seal's checkpoints, each as `VERIFICATION_KEY URL`."
     )
@@ -114,6 +122,11 @@ class Settings(BaseSettings):
         if (local / "policy.csv").is_file():
             return local
         return packaged_policies()
+
+    @property
+    def watermarks(self) -> tuple[float, float, float]:
+        """Return the disk's watermarks as shares, rising."""
+        return self.disk_watch_percent / 100, self.disk_degraded_percent / 100, self.disk_full_percent / 100
 
     @property
     def tls(self) -> bool:
@@ -162,6 +175,11 @@ def refuse_unsafe(settings: Settings) -> None:
             embedded and not local,
             "grpc_address is not loopback, and the embedded identity is for loopback only",
             "set MUNJIGI_IDENTITY=oidc with TLS, or a loopback address",
+        ),
+        (
+            not settings.disk_watch_percent < settings.disk_degraded_percent < settings.disk_full_percent,
+            "the disk's watermarks do not rise",
+            "set MUNJIGI_DISK_WATCH_PERCENT < MUNJIGI_DISK_DEGRADED_PERCENT < MUNJIGI_DISK_FULL_PERCENT",
         ),
         (
             not settings.tls and not local,

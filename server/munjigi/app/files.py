@@ -47,6 +47,11 @@ class StateFolder:
         return self.root / "index.sqlite"
 
     @property
+    def reserve(self) -> Path:
+        """Room kept back on the disk (`app/disk.py`)."""
+        return self.root / "reserve"
+
+    @property
     def seal(self) -> Path:
         """Trees over the logs, and the last signed checkpoint."""
         return self.root / "seal"

@@ -6,6 +6,7 @@ Load and refuse, open, serve, drain, close. A task that dies takes the worker do
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -23,6 +24,7 @@ from munjigi.app import logs
 from munjigi.app.bootstrap import Gateway, make_grpcio, open_gateway
 from munjigi.app.child import EXIT_CONFIGURATION, receive_settings, send_ready, stop_on_request
 from munjigi.app.config import Settings, split_address
+from munjigi.app.disk import Level
 from munjigi.app.files import StateFolder
 from munjigi.app.grant_watch import watch_grants
 from munjigi.app.heartbeat import Heartbeat
@@ -160,6 +162,7 @@ async def _tick(gateway: Gateway) -> None:
     own, follower = Heartbeat(folder.run, "worker"), Heartbeat(folder.run, "follower")
     key_problem = ""
     while True:
+        await _look_at_disk(gateway)
         due = gateway.failures.due(gateway.clock.now())
         for record in due:
             gateway.meter.add(catalogue.SIGN_IN_FAILURES, record.reason, amount=record.count)
@@ -177,6 +180,17 @@ async def _tick(gateway: Gateway) -> None:
         own.beat(gateway.clock.now(), gateway.health.serving())
         gateway.health.set("follower", follower.alive(gateway.clock.now()))
         await asyncio.sleep(_TICK_SECONDS)
+
+
+async def _look_at_disk(gateway: Gateway) -> None:
+    """Set the switch that decisions ask. A file system that can't be asked changes nothing."""
+    with contextlib.suppress(OSError):
+        await asyncio.to_thread(gateway.disk.look)
+    level = gateway.disk.level
+    gateway.room.full = level is Level.FULL
+    gateway.health.set("disk", level < Level.DEGRADED)
+    gateway.meter.set(catalogue.DISK_LEVEL, value=level)
+    gateway.meter.set(catalogue.DISK_USED, value=gateway.disk.use.used)
 
 
 async def _close(gateway: Gateway) -> None:

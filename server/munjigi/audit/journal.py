@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, Self
@@ -50,10 +51,12 @@ class Journal:
         randomness: bytes,
         segment_bytes: int = SEGMENT_BYTES,
         device: files.Device | None = None,
+        sealed: Callable[[str], int] = lambda _: 0,
     ) -> Self:
         """Open the log of a worker slot under `root`, making it if the slot never had one.
 
-        `randomness` (13 bytes or more) becomes the log id of a new log. A torn tail is cut and recorded first.
+        `randomness` (13 bytes or more) becomes the log id of a new log. A torn tail is cut and recorded first. `sealed` tells
+        how many records of a log are under a checkpoint: a log with fewer was taken back, and is refused.
         Raises `FailedPrecondition` when another process holds the log, `Corruption` when bytes are not what
         was written, `ConfigurationError` for unsafe or missing rights, `AuditUnavailable` when the disk refuses.
         """
@@ -61,7 +64,7 @@ class Journal:
             if root.exists():
                 files.require_private(root)
             log_id = slots.log_of(root, slot, randomness=randomness, now=clock.now())
-            log = recovery.open_log(root / log_id, slot, quarantine)
+            log = recovery.open_log(root / log_id, slot, quarantine, sealed(log_id))
         journal = cls(log, clock, segment_bytes, device or files.SystemDevice())
         try:
             for cut in log.cuts:

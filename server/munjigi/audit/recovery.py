@@ -47,8 +47,8 @@ class _End:
     last: bytes = b""
 
 
-def open_log(folder: Path, slot: int, quarantine: Path) -> OpenLog:
-    """Lock a log, check its end and return it ready for appending.
+def open_log(folder: Path, slot: int, quarantine: Path, sealed: int = 0) -> OpenLog:
+    """Lock a log, check its end and return it ready for appending. It must hold the first `sealed` records at least.
 
     Raises `FailedPrecondition` when another process holds it, `Corruption` when bytes are not what was
     written, `ConfigurationError` when others can reach it, `OSError` when the disk refuses.
@@ -76,7 +76,7 @@ def open_log(folder: Path, slot: int, quarantine: Path) -> OpenLog:
         fd = os.open(folder / names[-1], os.O_RDWR | os.O_APPEND)
         if not known.clean:
             _forget_cached(fd)
-        return _finish(folder, lock, fd, names[-1], header, known, quarantine)
+        return _finish(folder, lock, fd, names[-1], header, known, quarantine, sealed)
     except BaseException:
         if fd >= 0:
             os.close(fd)
@@ -126,12 +126,16 @@ def _check_headers(folder: Path, names: list[str], known: mark.Mark) -> segment.
     return header
 
 
-def _finish(folder: Path, lock: int, fd: int, name: str, header: segment.Header, known: mark.Mark, quarantine: Path) -> OpenLog:
+def _finish(
+    folder: Path, lock: int, fd: int, name: str, header: segment.Header, known: mark.Mark, quarantine: Path, sealed: int
+) -> OpenLog:
     """Scan the last segment, cut a torn tail, and mark the log as open."""
     path = folder / name
     whole = os.fstat(fd).st_size
     floor = known.size if name == known.segment else segment.HEADER_SIZE
     end = _scan(fd, path, whole, header, known if name == known.segment else None)
+    if end.next_index < sealed:
+        _refuse(path, end.size, f"{sealed} records were sealed and {end.next_index} are left: the log was taken back")
     cuts = tuple(cut for cut in known.cuts if cut.index >= end.next_index)
     if end.size < whole:
         if end.size < floor or known.clean:

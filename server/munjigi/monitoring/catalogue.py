@@ -43,6 +43,10 @@ JOURNAL_SYNC_SECONDS: Final = Metric("munjigi_journal_sync_seconds_total", "coun
 JOURNAL_PACKED: Final = Metric(
     "munjigi_journal_packed_segments_total", "counter", "Closed segments of the journal that were packed."
 )
+DISK_USED: Final = Metric("munjigi_disk_used_ratio", "gauge", "Share of the state folder's disk that is in use.")
+DISK_LEVEL: Final = Metric(
+    "munjigi_disk_level", "gauge", "0 roomy, 1 worth a look, 2 degraded, 3 full: no access is given until there is room."
+)
 POLICY_LOADS: Final = Metric("munjigi_policy_loads_total", "counter", "Attempts to load the policy home by result.", ("result",))
 POLICY_LOADED: Final = Metric("munjigi_policy_loaded_timestamp_seconds", "gauge", "When the policy in force was loaded.")
 POLICY_REJECTED: Final = Metric(

@@ -41,10 +41,10 @@ class AuditService:
     async def search_records(self, call: Call, request: pb.SearchRecordsRequest) -> pb.SearchRecordsResponse:
         """Search the index, after it has caught up with what was durable when the call came."""
         durable = self._trail.durable()
-        self._desk.authorize(call, "munjigi.audit", "read")
         query = self._conditions.query(request)._replace(
             decision_id=request.decision_id, from_time=request.from_time, to_time=request.to_time
         )
+        self._desk.authorize(call, "munjigi.audit", "read", members=query.members)
         complete = await caught_up(self._index, durable, self._reading)
         async with self._reading:
             response = await asyncio.to_thread(self._page, query, request.page_size or DEFAULT_PAGE, request.page_token)

@@ -28,6 +28,7 @@ from munjigi.rpc.call import Call
 from munjigi.rpc.pending import VALIDITY, PendingReads
 from munjigi.rpc.ports import DecisionMeter, SnapshotSource
 from munjigi.rpc.recording import access_record, of_call
+from munjigi.rpc.room import Room
 from munjigi.rpc.rulings import Question, Ruling, Rulings
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
@@ -53,6 +54,7 @@ class Desk:
         clock: Clock,
         pending: PendingReads,
         meter: DecisionMeter,
+        room: Room | None = None,
     ) -> None:
         self._snapshots = snapshots
         self._journal = journal
@@ -61,6 +63,7 @@ class Desk:
         self._clock = clock
         self._pending = pending
         self._meter = meter
+        self._room = room or Room()
         self._rulings = Rulings()
 
     def check(self, call: Call, asked: pb.CheckRequest, into: pb.CheckResponse | None = None) -> pb.CheckResponse:
@@ -82,6 +85,7 @@ class Desk:
 
     def _check(self, call: Call, asked: pb.CheckRequest, answer: pb.CheckResponse) -> Ruling:
         began = time.perf_counter_ns()
+        self._room.require()
         caller, door, received, _, _ = call
         snapshot = self._snapshots.snapshot
         ip, asserted = self._origin(call, asked, snapshot)
@@ -149,18 +153,32 @@ class Desk:
         question = Request(employee, tool, asked.resource, fields, action, asked.purpose, asked.case_id, subjects, ip, True)
         return snapshot, question._replace(allow_partial=asked.allow_partial)
 
-    def authorize(self, call: Call, resource: str, action: str, request_id: str = "") -> str:
+    def authorize(
+        self,
+        call: Call,
+        resource: str,
+        action: str,
+        request_id: str = "",
+        *,
+        members: tuple[str, ...] = (),
+        urgent: bool = False,
+    ) -> str:
         """Decide an operation on Munjigi itself and return its decision id.
 
-        Raises `PermissionDenied` when the verdict is DENY; the denial is recorded.
+        `members` are the references of the one member whom it concerns, if it does: conditions see one subject, and the
+        record names it. `urgent`: it takes access away, and works on a full disk. Raises `PermissionDenied` when the verdict is DENY; the
+        denial is recorded.
         """
+        self._room.require_urgent() if urgent else self._room.require()
         _refuse_personal("request_id", request_id)
         snapshot = self._snapshots.snapshot
-        request = Request(call.caller.employee, call.caller.tool, resource, (), action, OVERSIGHT, ip=call.caller.peer)
-        return self._conclude(call, request, decide(snapshot, request, call.received), snapshot, request_id)
+        employee, tool, peer = call.caller
+        request = Request(employee, tool, resource, (), action, OVERSIGHT, subjects=1 if members else 0, ip=peer)
+        return self._conclude(call, request, decide(snapshot, request, call.received), snapshot, request_id, members)
 
     def about_oneself(self, call: Call, resource: str) -> str:
         """Record that someone asks what concerns only themselves, which anyone may; return the decision id."""
+        self._room.require()
         snapshot = self._snapshots.snapshot
         request = Request(call.caller.employee, call.caller.tool, resource, (), "read", OVERSIGHT, ip=call.caller.peer)
         decision = decide(snapshot, request, call.received)._replace(
@@ -168,9 +186,17 @@ class Desk:
         )
         return self._conclude(call, request, decision, snapshot, "")
 
-    def _conclude(self, call: Call, request: Request, decision: Decision, snapshot: Snapshot, request_id: str) -> str:
+    def _conclude(
+        self,
+        call: Call,
+        request: Request,
+        decision: Decision,
+        snapshot: Snapshot,
+        request_id: str,
+        members: tuple[str, ...] = (),
+    ) -> str:
         described = access_record(request, decision, snapshot, self._digests, own=True)
-        index = self._journal.append(of_call(described, call, request_id=request_id))
+        index = self._journal.append(of_call(described, call, members=members, request_id=request_id))
         self._meter.decision(call.door, call.caller.tool, decision)
         decision_id = record_id(self._journal.log_id, index)
         if not decision.allow:

@@ -13,10 +13,10 @@ _SERVICE: Final = "grpc.health.v1.Health"
 
 
 class HealthService:
-    """Tell whether the gateway serves. `""` and `munjigi` are the gateway, `follower` its follower."""
+    """Tell whether the gateway serves. `""` and `munjigi` are the gateway, `follower` its follower, `disk` the room for records."""
 
     def __init__(self) -> None:
-        self._serving: dict[str, bool] = {"": False, "munjigi": False, "follower": False}
+        self._serving: dict[str, bool] = {"": False, "munjigi": False, "follower": False, "disk": True}
 
     def set(self, name: str, serving: bool) -> None:
         """Set the state of one service."""
@@ -34,7 +34,7 @@ class HealthService:
         """Answer SERVING or NOT_SERVING."""
         del call
         if request.service not in self._serving:
-            raise NotFound("SERVICE_UNKNOWN", "Ask for the empty name, `munjigi` or `follower`.")
+            raise NotFound("SERVICE_UNKNOWN", "Ask for the empty name, `munjigi`, `follower` or `disk`.")
         state = (
             health_pb2.HealthCheckResponse.SERVING
             if self._serving[request.service]

@@ -54,8 +54,8 @@ class TailService:
 
     async def tail_records(self, call: Call, request: pb.TailRecordsRequest) -> pb.TailRecordsResponse:
         """Return what is new, and wait for it at most as long as asked."""
-        self._desk.authorize(call, "munjigi.audit", "read")
         query = self._conditions.query(request)
+        self._desk.authorize(call, "munjigi.audit", "read", members=query.members)
         query.check()
         if self._waiting >= _WAITING:
             raise ResourceExhausted("TAILS_BUSY", f"{_WAITING} calls follow the trail already; try again later.", 5.0)

@@ -16,6 +16,25 @@ from munjigi.kernel.errors import Corruption, InvalidArgument, NotFound
 _PIECE: Final = 4096  # entries
 
 
+def sealed_size(folder: Path, log_id: str) -> int:
+    """Return how many records of a log are under the last checkpoint; 0 where the seal says nothing, or nothing readable.
+
+    A damaged seal is its sealer's alarm, and no reason not to start. Raises `OSError`.
+    """
+    try:
+        with SealReader(folder) as seal:
+            found = seal.head_of(log_id)
+            return found[1].size if found is not None else 0
+    except (NotFound, Corruption):
+        return 0
+
+
+def sealed_logs(folder: Path) -> set[str]:
+    """Return the ids of the logs that have a tree. Raises `OSError`."""
+    trees = folder / LOGS
+    return {path.name for path in trees.iterdir()} if trees.is_dir() else set()
+
+
 class SealReader:
     """The seal as of its last checkpoint when it was opened."""
 

@@ -1,0 +1,163 @@
+"""Shipping a backlog into a real Elasticsearch, against the official bulk helper with the same documents in the same run.
+
+Run as `PYTHONPATH=tests python -m bench.shipping FOLDER [RECORDS]`, which starts the server that the tests start; prints JSON.
+The helper gets documents that are made already; ours reads the journal, makes them, judges every answer and syncs its cursor.
+Rounds are interleaved, each into indices of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from elastic.server import ElasticsearchServer, make_folder
+from elasticsearch import Elasticsearch, helpers
+
+from bench.journal import sample_record
+from bench.machine import spread
+from bench.table import Row, number, within
+from munjigi.adapters.elasticsearch.cluster import Access, Cluster
+from munjigi.adapters.elasticsearch.documents import Documents, Naming
+from munjigi.adapters.elasticsearch.progress import Progress
+from munjigi.adapters.elasticsearch.sender import Sender
+from munjigi.adapters.elasticsearch.shipping import LogShipping
+from munjigi.adapters.elasticsearch.template import install
+from munjigi.audit.journal import Journal
+from munjigi.audit.reader import JournalReader
+from munjigi.audit.schema.ecs import document
+from munjigi.kernel.clock import SystemClock
+from munjigi.kernel.ids import record_id
+
+RECORDS: Final = 40_000  # a round
+ROUNDS: Final = 3
+
+
+def backlog(folder: Path, records: int) -> JournalReader:
+    """Write a journal that nobody has shipped."""
+    journal = Journal.open(
+        folder / "journal", 0, quarantine=folder / "quarantine", clock=SystemClock(), randomness=bytes(16), segment_bytes=64 << 20
+    )
+    record = sample_record()
+    for number_ in range(records):
+        record.request_id = f"{number_:032x}"
+        record.index = -1
+        journal.append(record)
+    journal.sync()
+    journal.close()
+    return JournalReader(folder / "journal" / journal.log_id)
+
+
+def _documents(source: JournalReader, naming: Naming, limit: int) -> list[dict[str, Any]]:
+    documents = Documents(naming)
+    return [
+        {
+            "_op_type": "create",
+            "_index": documents.target(payload),
+            "_id": record_id(source.log_id, index),
+            "_source": document(source.log_id, index, payload),
+        }
+        for index, payload in source.read(0, limit)
+    ]
+
+
+def _helper(url: str, actions: list[dict[str, Any]]) -> None:
+    with Elasticsearch(url) as client:
+        # The build that tests use lacks `GET /`, which the helper does not need either.
+        done, failed = helpers.bulk(client, iter(actions), raise_on_error=False)
+        assert (done, failed) == (len(actions), [])
+
+
+async def _ours(url: str, source: JournalReader, naming: Naming, folder: Path) -> None:
+    async with Cluster(Access((url,))) as cluster:
+        shipping = LogShipping(source, Documents(naming), Sender(cluster), Progress(folder, source.log_id))
+        while await shipping.step():
+            pass
+
+
+async def _install(url: str, prefix: str) -> None:
+    async with Cluster(Access((url,))) as cluster:
+        await install(cluster, Naming(prefix), replicas=0)
+
+
+def _timed(work: Callable[[], None], records: int) -> tuple[float, float]:
+    """Return records a second, and the client's CPU microseconds a record."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    work()
+    return records / (time.perf_counter() - wall), (time.process_time() - cpu) / records * 1e6
+
+
+def measure(url: str, folder: Path, records: int, call: Callable[..., Any]) -> dict[str, list[tuple[float, float]]]:
+    """Ship a backlog several times both ways, and look whether it is there."""
+    found: dict[str, list[tuple[float, float]]] = {"helper": [], "ours": []}
+    folder.mkdir(mode=0o700, exist_ok=True)
+    source = backlog(folder, records)
+    for turn in range(-1, ROUNDS):  # the first is thrown away: Java warms up
+        for kind, kept in found.items():
+            naming = Naming(f"bench-{kind}-{turn + 1}")
+            asyncio.run(_install(url, naming.prefix))
+            if kind == "helper":
+                actions = _documents(source, naming, records)
+                figures = _timed(lambda actions=actions: _helper(url, actions), records)  # type: ignore[misc]
+            else:
+                scratch = folder / naming.prefix
+                scratch.mkdir()
+                figures = _timed(lambda naming=naming, scratch=scratch: asyncio.run(_ours(url, source, naming, scratch)), records)  # type: ignore[misc]
+            call("POST", f"/{naming.pattern}/_refresh")
+            assert call("GET", f"/{naming.pattern}/_count")["count"] == records
+            call("DELETE", f"/{naming.of_time(time.time_ns())}")
+            if turn >= 0:
+                kept.append(figures)
+    return found
+
+
+def rows(found: dict[str, list[tuple[float, float]]]) -> list[Row]:
+    """Put what `measure` found into lines of the table."""
+    rate = {kind: spread(iter([each[0] for each in figures])) for kind, figures in found.items()}
+    cpu = {kind: spread(iter([each[1] for each in figures])) for kind, figures in found.items()}
+    ratio = rate["ours"].median / rate["helper"].median
+    return [
+        Row(
+            "backlog shipped into a real Elasticsearch, client and server on the same cores",
+            within(rate["ours"], "/s"),
+            f"official helpers.bulk {within(rate['helper'], '/s')}",
+            f"{ratio:.2f}x",
+            ">= 15,000/s, >= 2x",
+            rate["ours"].median >= 15_000 and ratio >= 2,
+            cpu=within(cpu["ours"]),
+        ),
+        Row(
+            "client CPU a record shipped: journal to cluster",
+            f"{within(cpu['ours'])} µs",
+            f"official helper, documents made beforehand: {number(cpu['helper'].median)} µs",
+            f"{cpu['ours'].median / cpu['helper'].median:.2f}x",
+            "<= 15 µs",
+            cpu["ours"].median <= 15,
+        ),
+    ]
+
+
+def main() -> None:
+    """Start a server as the tests do, without its security, and measure; where there is none, say why."""
+    folder = make_folder()
+    server = None
+    try:
+        server = ElasticsearchServer(folder, secure=False).start()
+        records = int(sys.argv[2]) if len(sys.argv) > 2 else RECORDS
+        print(json.dumps(measure(server.url, Path(sys.argv[1]), records, server.call)))
+    except pytest.skip.Exception as reason:
+        print(json.dumps({"missing": str(reason)}))
+    finally:
+        if server is not None:
+            server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
