@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Protocol
 
 from munjigi.kernel.errors import Unavailable
-
-DISK_FULL: Final = "DISK_FULL"
 
 
 class Reserve(Protocol):
@@ -28,7 +26,7 @@ class Room:
         """Raise `Unavailable` `DISK_FULL` while there is no room for the records of new access."""
         if self.full:
             raise Unavailable(
-                DISK_FULL,
+                "DISK_FULL",
                 "The disk of MUNJIGI_STATE_DIR is too full to record more access, so none is given; revocations still work. "
                 "The operator frees space (docs/operations.md, Disk).",
             )
