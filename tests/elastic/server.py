@@ -33,19 +33,19 @@ PASSWORD = "only-for-tests"
 HASH = "$2a$10$hx4AMvUQmYRF5e7nvG5bZepZWUdsiKIHTesxa8G3rudRMlFMHLl0O"  # of it
 UNPRIVILEGED = 65534  # Elasticsearch refuses to run as root
 
-# The shipper's are the actions of the privilege `create_doc`, named one by one: under its own name, Elasticsearch 8 adds the
-# right to change mappings. docs/elasticsearch.md shows the same.
-ROLES = """
-shipper:
-  cluster: [monitor]
-  indices:
-  - names: ["munjigi-*"]
-    privileges: ["indices:data/write/bulk*", "indices:data/write/index:op_type/create", auto_configure, view_index_metadata]
-searcher:
-  indices:
-  - {names: ["munjigi-*"], privileges: [read, view_index_metadata]}
-"""
-USERS = {"admin": "superuser", "shipper": "shipper", "searcher": "searcher"}
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "elasticsearch.md"
+USERS = {
+    "admin": "superuser",
+    "administrator": "munjigi_administrator",
+    "shipper": "munjigi_shipper",
+    "searcher": "munjigi_reader",
+}
+
+
+def roles() -> str:
+    """Return the file of roles that docs/elasticsearch.md shows, for the prefixes that tests use."""
+    _, _, rest = DOCUMENT.read_text("utf-8").partition("```yaml\n")
+    return rest.partition("```")[0].replace("munjigi-audit-*", "munjigi-*")
 
 
 class ElasticsearchServer:
@@ -143,7 +143,7 @@ class ElasticsearchServer:
                 "xpack.security.http.ssl.certificate: node.pem",
                 "xpack.security.http.ssl.key: node.key",
             ]
-            (config / "roles.yml").write_text(ROLES)
+            (config / "roles.yml").write_text(roles())
             (config / "users").write_text("".join(f"{name}:{HASH}\n" for name in USERS))
             (config / "users_roles").write_text("".join(f"{role}:{name}\n" for name, role in USERS.items()))
         (config / "elasticsearch.yml").write_text("\n".join(lines) + "\n")

@@ -74,7 +74,7 @@ def access_to(server: ElasticsearchServer, folder: Path, user: str = "shipper", 
 
 def installed(server: ElasticsearchServer, folder: Path, prefix: str, **naming: Any) -> None:
     async def run() -> None:
-        async with Cluster(access_to(server, folder, "admin")) as cluster:
+        async with Cluster(access_to(server, folder, "administrator")) as cluster:
             await install(cluster, Naming(prefix, **naming), replicas=0)
 
     asyncio.run(run())

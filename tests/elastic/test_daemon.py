@@ -105,7 +105,7 @@ def test_p7_killed_and_started_again_under_load_it_ends_with_each_record_once(
         Naming(prefix).of_time(time.time_ns() - hours * 3_600_000_000_000) for hours in (0, 1)
     }
     settings = {name: value for name, value in daemon.environment.items() if name.startswith("MUNJIGI_") or name == "PATH"}
-    admin = cluster_server.credentials(daemon.state_dir.parent, "admin")
+    admin = cluster_server.credentials(daemon.state_dir.parent, "administrator")
     command = [sys.executable, "-m", "munjigi.cli.main", "audit", "reconcile", "--credentials", str(admin)]
     done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr

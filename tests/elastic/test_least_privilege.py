@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 import urllib.error
 from pathlib import Path
 
 import pytest
-from elastic.server import ElasticsearchServer
+import yaml
+from elastic.server import DOCUMENT, USERS, ElasticsearchServer, roles
 from elastic.support import Shipped, access_to, filled, installed, stored
 
 FORBIDDEN = (
@@ -18,6 +21,7 @@ FORBIDDEN = (
     ("PUT", "/{index}/_settings", {"index.blocks.write": True}),
     ("DELETE", "/_index_template/{prefix}", None),
     ("PUT", "/_index_template/{prefix}", {"index_patterns": ["munjigi-*"]}),
+    ("GET", "/_cluster/state", None),
 )
 
 
@@ -45,3 +49,24 @@ def test_p7_what_is_there_cannot_be_changed(cluster_server: ElasticsearchServer,
 
 def test_nobody_gets_in_without_credentials(cluster_server: ElasticsearchServer):
     assert status_of(cluster_server, "GET", "/_cluster/health", None, "nobody") == 401
+
+
+def test_the_roles_of_the_security_api_are_those_of_the_file_that_the_server_here_has():
+    document = DOCUMENT.read_text("utf-8")
+    of_the_file = yaml.safe_load(roles().replace("munjigi-*", "munjigi-audit-*"))
+    shown = re.findall(r"`PUT /_security/role/(\w+)`:\n\n```json\n(.*?)```", document, re.DOTALL)
+    assert {name: json.loads(body) for name, body in shown} == of_the_file
+    assert of_the_file.keys() == set(USERS.values()) - {"superuser"}
+
+
+@pytest.mark.parametrize("user", ["administrator", "shipper", "searcher"])
+def test_no_account_reaches_what_is_not_ours(cluster_server: ElasticsearchServer, prefix: str, user: str):
+    other = f"other-{prefix}"
+    cluster_server.call("PUT", f"/{other}/_doc/1?refresh=true", {"a": 1})
+    for method, target, body in (
+        ("GET", f"/{other}/_search", None),
+        ("PUT", f"/{other}/_doc/2", {"a": 2}),
+        ("DELETE", f"/{other}", None),
+        ("PUT", "/_cluster/settings", {"persistent": {"cluster.max_shards_per_node": 1}}),
+    ):
+        assert status_of(cluster_server, method, target, body, user) == 403, (method, target)

@@ -66,7 +66,7 @@ def there(cluster_server: ElasticsearchServer, prefix: str, tmp_path: Path) -> I
         "MUNJIGI_STATE_DIR": str(folder.root),
         "MUNJIGI_ELASTICSEARCH_URLS": json.dumps([cluster_server.url]),
         "MUNJIGI_ELASTICSEARCH_AUTHORITY": str(cluster_server.tls.authority),
-        "MUNJIGI_ELASTICSEARCH_CREDENTIALS": str(cluster_server.credentials(tmp_path, "admin")),
+        "MUNJIGI_ELASTICSEARCH_CREDENTIALS": str(cluster_server.credentials(tmp_path, "administrator")),
         "MUNJIGI_ELASTICSEARCH_PREFIX": prefix,
     }
     return Installation(cluster_server, prefix, shipped, list_logs(folder.journal)[0], environment)
