@@ -58,7 +58,46 @@ def definitions(world: World) -> dict[str, list[str]]:
     return {name: [field.strip() for field in fields.split(",")] for name, fields in found}
 
 
+def _model_lines(world: World) -> list[tuple[str, str]]:
+    """Return each definition's name and text, as often as it stands."""
+    return re.findall(r"^(\w+) =[ \t]*(.*)$", world.model, re.MULTILINE)
+
+
+def _defined_twice(world: World) -> bool:
+    names = [name for name, _ in _model_lines(world)]
+    fields = definitions(world).values()
+    return len(names) != len(set(names)) or any(len(each) != len(set(each)) for each in fields if each != ["_"] * len(each))
+
+
+def _after_a_gap(world: World) -> bool:
+    lines = _model_lines(world)
+    names = {name for name, _ in lines}
+    return any(not text for _, text in lines) or any(
+        name[1:].isdecimal() and int(name[1:]) > 2 and f"{name[0]}{int(name[1:]) - 1}" not in names for name in names
+    )
+
+
+def _commented_field(world: World) -> bool:
+    return re.search(r"^[rp]\d* = .*[#;]", world.model, re.MULTILINE) is not None
+
+
+def _mixed(world: World) -> bool:
+    text = dict(_model_lines(world)).get(f"m{world.suffix}", "")
+    return any(len(set(re.findall(rf"\b{side}\d*(?=\.)", text))) > 1 for side in "rp")
+
+
+def _marked(world: World) -> bool:
+    return world.policy.startswith("\ufeff")
+
+
+def _unknown_section(world: World) -> bool:
+    known = {"request_definition", "policy_definition", "role_definition", "policy_effect", "matchers"}
+    return not set(re.findall(r"^\[(\w+)\]$", world.model, re.MULTILINE)) <= known
+
+
 def _ignored_row(world: World) -> bool:
+    if _unknown_section(world):
+        return True
     defined = definitions(world)
     for key, *cells in rows(world):
         if key not in defined:
@@ -93,7 +132,7 @@ def _no_linear_pattern(world: World) -> bool:
 def _unknown_name(world: World) -> bool:
     """Tell whether a rule of the policy is broken that way, or a matcher names a field that its definitions lack."""
     defined = {f"{name}.{field}" for name, fields in definitions(world).items() for field in fields}
-    named = set(re.findall(r"\b[rp]2?\.\w+", world.model.partition("[matchers]")[2]))
+    named = set(re.findall(r"\b[rp]\d*\.\w+", world.model.partition("[matchers]")[2]))
     return bool(named - defined) or any(rule.split("(")[0] in world.policy for rule in BROKEN_RULES if "nope" in rule)
 
 
@@ -142,9 +181,10 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "D5",
-        "A row of a section that the model doesn't define, and an effect other than allow, deny and indeterminate, refuse the load;"
+        "A section that is not known, a row of a section that the model doesn't define, and an effect other than allow, deny and"
+        " indeterminate refuse the load;"
         " pycasbin ignores them.",
-        frozenset({"RULE_UNKNOWN", "EFFECT_UNKNOWN"}),
+        frozenset({"RULE_UNKNOWN", "EFFECT_UNKNOWN", "MODEL_UNKNOWN_SECTION"}),
         _ignored_row,
     ),
     Difference(
@@ -181,6 +221,43 @@ DIFFERENCES: tuple[Difference, ...] = (
         "M1",
         "`e2` decides where the second sections are asked; pycasbin combines effects by `e` whatever is asked.",
         rewrite=_own_effect,
+    ),
+    Difference(
+        "M2",
+        "A definition or a field that stands twice refuses the load; of two pycasbin forgets the first.",
+        frozenset({"MODEL_TWICE", "FIELD_TWICE"}),
+        _defined_twice,
+    ),
+    Difference(
+        "M3",
+        "A definition after a gap in the numbers, or an empty one, refuses the load; pycasbin stops there.",
+        frozenset({"MODEL_GAP", "MODEL_EMPTY"}),
+        _after_a_gap,
+    ),
+    Difference(
+        "M4",
+        "A matcher that is asked by and mixes two request or policy definitions refuses the load; pycasbin fails on each decision"
+        " that meets the other's field.",
+        frozenset({"MATCHER_MIXED"}),
+        _mixed,
+    ),
+    Difference(
+        "M5",
+        "A comment behind the fields of `r` or `p` refuses the load; to pycasbin it is part of the last field's name.",
+        frozenset({"FIELD_INVALID"}),
+        _commented_field,
+    ),
+    Difference(
+        "M6",
+        "A file that starts with a byte order mark is refused; to pycasbin it is part of the first row's name, which is then ignored.",
+        frozenset({"FILE_HAS_BOM"}),
+        _marked,
+    ),
+    Difference(
+        "M7",
+        "A file beyond the stated limits is refused; pycasbin has none.",
+        frozenset({"POLICY_TOO_LONG"}),
+        lambda world: world.policy.count("\n") > 1_000_000,
     ),
 )
 

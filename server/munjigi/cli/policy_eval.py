@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -12,6 +13,7 @@ import click
 from munjigi.cli.failure import DONE, FAILED
 
 _LONGEST: Final = 1024 * 1024
+_NOT_UTF8: Final = re.compile("[\udc80-\udcff]")  # what `surrogateescape` makes of a byte that is none
 _FILE: Final = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
@@ -20,7 +22,7 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False, exists=True)
 @click.option("--policy", required=True, type=_FILE, envvar="MUNJIGI_POLICY", show_envvar=True, help="Casbin policy file (CSV).")
 @click.option(
     "--requests",
-    type=click.File("r", encoding="utf-8"),
+    type=click.File("r", encoding="utf-8-sig", errors="surrogateescape"),
     default="-",
     show_default=True,
     envvar="MUNJIGI_REQUESTS",
@@ -51,7 +53,7 @@ def _answer(enforce: Callable[[list[Any]], bool], requests: TextIO) -> int:
 
     ended = DONE
     number = 0
-    while line := _line(requests):
+    while line := requests.readline():
         number += 1
         if not line.strip():
             continue
@@ -63,15 +65,6 @@ def _answer(enforce: Callable[[list[Any]], bool], requests: TextIO) -> int:
             click.echo(f"line {number}: {error.reason}: {error.message}", err=True)
         click.echo(verdict)
     return ended
-
-
-def _line(requests: TextIO) -> str:
-    from munjigi.kernel.errors import InvalidArgument
-
-    try:
-        return requests.readline()
-    except UnicodeDecodeError:
-        raise InvalidArgument("REQUEST_INVALID", "The requests are not UTF-8; save them in that encoding.") from None
 
 
 def read_request(line: str) -> list[Any]:
@@ -86,6 +79,8 @@ def read_request(line: str) -> list[Any]:
     line = line.rstrip("\r\n")
     if len(line) > _LONGEST:
         raise InvalidArgument("REQUEST_TOO_LONG", f"A request has at most {_LONGEST} characters; shorten it.")
+    if _NOT_UTF8.search(line):
+        raise InvalidArgument("REQUEST_INVALID", "This line is not UTF-8; save it in that encoding.")
     decoder = json.JSONDecoder(parse_constant=_no_number)
     values: list[Any] = []
     at = 0

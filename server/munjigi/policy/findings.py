@@ -33,9 +33,11 @@ class Findings:
         self._errors += 1
         self._add(Problem(file, line, column, "error", code, message))
 
-    def warning(self, file: str, line: int, column: int, code: str, message: str) -> None:
-        """Report what is worth a look. `line` and `column` count from 1; 0 is the whole file or line."""
-        self._add(Problem(file, line, column, "warning", code, message))
+    def warning(self, file: str, line: int, column: int, code: str, message: str) -> Problem:
+        """Report what is worth a look, and return it. `line` and `column` count from 1; 0 is the whole file or line."""
+        problem = Problem(file, line, column, "warning", code, message)
+        self._add(problem)
+        return problem
 
     def _add(self, problem: Problem) -> None:
         if len(self._problems) >= MAX_FINDINGS:

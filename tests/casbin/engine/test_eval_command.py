@@ -37,6 +37,32 @@ def test_requests_from_a_file_end_well(tmp_path):
     assert (done.stdout, done.stderr, done.returncode) == ("allow\ndeny\n", "", 0)
 
 
+def test_bytes_that_are_no_text_are_an_error_of_their_line(tmp_path):
+    (tmp_path / "asked.csv").write_bytes(b"alice, data, read\nal\xffce, data, read\r\nbob, data, read\n\xc3\nalice, data, read")
+    done = run(tmp_path, model("r.sub == p.sub"), "p, alice, data, read\n", "", "--requests", "asked.csv")
+    assert done.stdout.split() == ["allow", "error", "deny", "error", "allow"]
+    assert done.returncode == 1
+    assert [line.split(":")[:2] for line in done.stderr.splitlines()] == [
+        ["line 2", " REQUEST_INVALID"],
+        ["line 4", " REQUEST_INVALID"],
+    ]
+
+
+@pytest.mark.parametrize("piped", [True, False])
+def test_a_byte_order_mark_before_the_requests_changes_nothing(tmp_path, piped):
+    asked = "\ufeffalice, data, read\nbob, data, read\n"
+    (tmp_path / "asked.csv").write_text(asked, "utf-8")
+    options = () if piped else ("--requests", "asked.csv")
+    done = run(tmp_path, model("r.sub == p.sub"), "p, alice, data, read\n", asked if piped else "", *options)
+    assert (done.stdout, done.stderr, done.returncode) == ("allow\ndeny\n", "", 0)
+
+
+def test_a_broken_second_matcher_keeps_nobody_from_asking_by_the_first(tmp_path):
+    text = model("r.sub == p.sub", more="m2 = r.sub.x()\n")
+    done = run(tmp_path, text, "p, alice, data, read\n", "alice, data, read\nbob, data, read\n")
+    assert (done.stdout, done.stderr, done.returncode) == ("allow\ndeny\n", "", 0)
+
+
 def test_files_that_do_not_load_say_where(tmp_path):
     done = run(tmp_path, model("r.sub == p.sub"), "p, alice\n", "alice, data, read\n")
     assert (done.stdout, done.returncode) == ("", 1)

@@ -21,7 +21,7 @@ class Ours:
     """Raises `Refused`. Anything but our own errors passes through: it is a defect."""
 
     def __init__(self, model: str, policy: str, suffix: str = "") -> None:
-        program, problems = load(model.encode(), policy.encode())
+        program, problems = load(model.encode(), policy.encode(), asked=f"m{suffix}")
         if program is None:
             errors = [each for each in problems if each.severity == "error"]
             shown = "; ".join(f"{each.file}:{each.line}:{each.column} {each.code} {each.message}" for each in errors)

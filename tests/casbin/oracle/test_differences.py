@@ -13,6 +13,11 @@ from oracle.ours import Ours, Refused
 from oracle.theirs import Theirs
 from oracle.worlds import World
 
+from munjigi.decision.casbin import Engine
+from munjigi.decision.casbin.engine import Context
+from munjigi.kernel.errors import InvalidArgument
+from munjigi.policy.casbin import load
+
 DOCUMENT = Path(__file__).parents[3] / "docs" / "casbin.md"
 GOOD = "p, alice, data1, read\n"
 ASK = ("alice", "data1", "read")
@@ -31,6 +36,17 @@ e2 = {DENY}
 [matchers]
 m = {EQUAL}
 m2 = {EQUAL.replace("r.", "r2.").replace("p.", "p2.")}
+"""
+# `{}`: the matcher that names both; the other one is about `r` and `p`.
+MIXING = f"""[request_definition]
+r = sub, obj, act
+r2 = sub
+[policy_definition]
+p = sub, obj, act
+[policy_effect]
+e = {ALLOW}
+[matchers]
+{{}} = {EQUAL} || r2.sub == p.sub
 """
 PAST = "2001-01-01 00:00:00, 2002-01-01 00:00:00"
 # id, model, policy, request, their verdict, ours, suffix
@@ -67,6 +83,18 @@ CASES = [
     ("E5", model("[x for x in (1, 2)] == [1, 2]", g=()), GOOD, ASK, "allow", "refused", ""),
     ("E5", model("r.sub == 'bob' if False else True", g=()), GOOD, ASK, "allow", "refused", ""),
     ("E6", model("r.sub.items == 'x'", g=()), GOOD, ({"items": "x"}, "data1", "read"), "deny", "allow", ""),
+    ("D5", model() + "[constraint_definition]\nc = sod(p, p2)\n", GOOD, ASK, "allow", "refused", ""),
+    ("D12", model("regexMatch(r.sub, p.sub)"), "p, (?P<x>a)(?P<x>b), x, y\n", ASK, "error", "refused", ""),
+    ("D12", model("regexMatch(r.sub, p.sub)"), "p, [\\d-x], x, y\n", ASK, "error", "refused", ""),
+    ("M2", model(g=()) + "m = False\n", GOOD, ASK, "deny", "refused", ""),
+    ("M2", model("r.sub == p.sub", p="sub, obj, sub", g=()), "p, bob, data1, alice\n", ASK, "allow", "refused", ""),
+    ("M3", model(EQUAL, g=()) + "m3 = True\n", GOOD, ASK, "allow", "refused", ""),
+    ("M3", model(EQUAL, g=()) + "m2 =\n", GOOD, ASK, "allow", "refused", ""),
+    ("M4", MIXING.format("m"), GOOD, ASK, "allow", "refused", ""),
+    ("M5", model(EQUAL, r="sub, obj, act # who asks", g=()), GOOD, ASK, "error", "refused", ""),
+    ("M5", model("r.sub == p.sub", p="sub, obj, act ; a rule", g=()), GOOD, ASK, "allow", "refused", ""),
+    ("M6", model(EQUAL, g=()), "\ufeff" + GOOD, ASK, "deny", "refused", ""),
+    ("M6", "\ufeff" + model(EQUAL, g=()), GOOD, ASK, "refused", "refused", ""),
     ("M1", SECOND, "p2, bob, data1, read\n", ASK, "deny", "allow", "2"),
 ]
 
@@ -100,12 +128,46 @@ def test_e4_the_getters_are_there_without_registration():
     assert theirs.ask(("x", "/a/b/c", "z")) == "error"
 
 
+@pytest.mark.parametrize(
+    "other",
+    ["r.sub.x()", "r2.sub == 'x' && r.sub == p.sub", "nope(", "r.nope == 1", "regexMatch(r.act, '(')", "eval(p.sub)"],
+)
+def test_a_matcher_that_nobody_asks_by_may_be_none(other):
+    """pycasbin fails where it is asked by it, and so do we; `m` answers."""
+    text = MIXING.format("m2").replace(f"m2 = {EQUAL} || r2.sub == p.sub", f"m = {EQUAL}\nm2 = {other}")
+    program, problems = load(text.encode(), GOOD.encode())
+    assert program is not None
+    assert [each.severity for each in problems] == ["warning"]
+    engine = Engine(program)
+    assert engine.enforce(ASK)
+    assert not engine.enforce(("bob", "data1", "read"))
+    with pytest.raises(InvalidArgument) as caught:
+        engine.enforce_ex(Context("r", "p", "e", "m2"), ASK)
+    assert caught.value.reason == "MATCHER_UNUSABLE"
+    assert f"{problems[0].line}:{problems[0].column}: {problems[0].code}" in caught.value.message
+    refused, found = load(text.encode(), GOOD.encode(), asked="m2")
+    assert refused is None
+    assert [each.severity for each in found] == ["error"]
+
+
+def test_m7_a_policy_of_a_million_rows_is_read_and_one_row_more_is_refused():
+    text = model("r.sub == p.sub", p="sub", r="sub", g=())
+    row = b"p, a\n"
+    program, problems = load(text.encode(), row * 1_000_000)
+    assert program is not None
+    assert not problems
+    refused, found = load(text.encode(), row * 1_000_001)
+    assert refused is None
+    assert [(each.line, each.code) for each in found] == [(1_000_001, "POLICY_TOO_LONG")]
+
+
 def test_the_document_names_each_difference_and_each_is_tested():
     section = DOCUMENT.read_text(encoding="utf-8").partition("## Differences from pycasbin")[2].partition("\n## ")[0]
     documented = set(re.findall(r"^\| ([A-Z]\d+) \|", section, re.MULTILINE))
+    tested = {case[0] for case in CASES} | {"E4", "M7"}
     defects = {f"D{path.name[6:8].lstrip('0')}" for path in (Path(__file__).parents[1] / "defects").glob("test_d*.py")}
     assert {each.id for each in DIFFERENCES} <= documented
-    assert documented <= {case[0] for case in CASES} | defects | {"E4"}
+    assert documented <= tested | defects
     assert defects == {f"D{number}" for number in range(1, 18)}
 
 

@@ -19,7 +19,10 @@ FUNCTIONS = {
     "keyMatch5": (theirs.key_match5_func, "/ a {a} {b} * /* . b ? é } {"),
     "regexMatch": (
         theirs.regex_match_func,
-        "a b / . * + ? ( ) | [ab] [^a] \\d \\w \\s ^ $ {2} {1,} (?: é \n [a- \\. (?i) \\W \\S \\D \\Z - [ ] { } {,2} *? \\n",
+        (
+            "a b / . * + ? ( ) | [ab] [^a] \\d \\w \\s ^ $ {2} {1,} (?: é \n [a- \\. (?i) \\W \\S \\D \\Z - [ ] { } {,2} *? \\n"
+            " (?P<x> [\\d-x] [a-\\w] a{3,2} (?P<1>"
+        ),
     ),
     "globMatch": (theirs.glob_match_func, "a b / * ** ? [ab] [!a] {a,b} . é /** { } , [a-c] **/ \\ [ ]"),
     "ipMatch": (theirs.ip_match_func, "1 0 . 10.0.0.1 /8 192.168.1.0 /24 : :: f"),

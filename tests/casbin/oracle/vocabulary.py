@@ -24,6 +24,7 @@ PATTERNS = {
     "regexMatch": (
         "^/book/.*$", "/book/[0-9]+", "/book/\\d+$", "(data1|data2)", "data\\w", ".*", "", "^$", "[a-z]+1", "(?i)DATA1", "/(book|pen)/1$",
         "data1$", "\\S+", "/책/\\d", "[^/]+", "a{2}", "\\bdata1\\b", "\\Adata1\\Z",
+        "(?P<x>data1)|(?P<x>data2)", "[\\d-x]", "(?P<x>data)[1-2]",
     ),
     "globMatch": ("/book/*", "/book/**", "**", "/*/1", "*/1", "/book/{1}", "/book/[0-9]", "/b?ok/1", "data?", "/**/1", "/[!p]*/1", "*", ""),
     "ipMatch": ("192.168.2.0/24", "192.168.2.1", "10.0.0.0/8", "fe80::/10", "::1", "192.168.2.9/24", "nowhere", ""),
@@ -46,6 +47,8 @@ RULES = (
 )  # fmt: skip
 # Loaded by pycasbin, and an error of every decision that meets them.
 BROKEN_RULES = ("r.sub.Age", "r.sub.Missing > 1", "r.nope == 1", "nope(r.act)", "r.act", "2")
+# Matchers that are none, or that mix definitions: an error of whoever asks by them, and of nobody else.
+UNUSABLE = ("r.sub.x()", "r2.act == p.act && r.act == p2.act", "nope(r.act", "r.nope == 1", "regexMatch(r.act, '(')", "")
 
 
 def person(rng: Random) -> dict[str, object]:

@@ -21,6 +21,7 @@ from oracle.vocabulary import (
     ROLES,
     RULES,
     SUBJECTS,
+    UNUSABLE,
     person,
     thing,
 )
@@ -212,9 +213,28 @@ def make_world(rng: Random, requests: int = REQUESTS) -> World:
         lines.insert(rng.randrange(len(lines) + 1), odd)
         lines = [line.removesuffix("deny") + "Deny" if line.endswith("deny") and rng.random() < 0.2 else line for line in lines]
     asked = tuple(_ask(rng, shapes[-1], drawn) for _ in range(requests))
-    return World(
-        _sections(rng, shapes, columns, effects, bounded=bounded),
-        "\n".join(lines) + "\n" if lines else "",
-        asked,
-        shapes[-1].suffix,
+    model = _sections(rng, shapes, columns, effects, bounded=bounded)
+    if rng.random() < 0.03:
+        model = _odd_model(rng, model, suffixes)
+    policy = "\n".join(lines) + "\n" if lines else ""
+    return World(model, "\ufeff" + policy if rng.random() < 0.001 else policy, asked, shapes[-1].suffix)
+
+
+def _odd_model(rng: Random, model: str, suffixes: list[str]) -> str:
+    """Add what the table of differences says about models, and matchers that nobody asks by and that are none."""
+    last = len(suffixes) + 1
+    unasked = [f"m{last} = {each}\n" for each in UNUSABLE]
+    lines = model.splitlines()
+    first = lines.index("[request_definition]") + 1
+    return rng.choice(
+        (
+            *(model + each for each in unasked),
+            model + f"m{last + 2} = True\n",
+            model + f"m = {rng.choice(('True', 'False'))}\n",
+            model + "\n[constraint_definition]\nc = sod(p, p2)\n",
+            model.replace(lines[first], lines[first] + ", sub"),
+            model.replace(lines[first], lines[first] + rng.choice((" # who asks", " ; who asks"))),
+            model.replace("m = ", "m = r9.sub == p.sub && ", 1),
+            model.replace("m = ", "m = r2.sub == r2.sub || ", 1),
+        )
     )

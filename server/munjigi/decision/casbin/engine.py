@@ -47,7 +47,8 @@ class Engine:
         bindings.update({f"g_{name}": each.linked for name, each in roles.items()})
         self._tools = Tools(bindings, roles, self._patterns)
         self._judges: dict[Context, _Judge] = {}
-        self._usual = self._judge(Context()).decide
+        # Whoever loaded a program to ask by another matcher may have one whose `m` is none.
+        self._usual = self._late if "m" in program.unusable else self._judge(Context()).decide
 
     def enforce(self, request: Sequence[object]) -> bool:
         """Return the verdict. Raises `InvalidArgument` for a request that can't be evaluated."""
@@ -67,6 +68,9 @@ class Engine:
             context = Context(f"r{context}", f"p{context}", effect, f"m{context}")
         return self._judge(context).decide(request)
 
+    def _late(self, request: Sequence[object]) -> tuple[bool, int | None]:
+        return self._judge(Context()).decide(request)
+
     def _judge(self, context: Context) -> _Judge:
         found = self._judges.get(context)
         if found is None:
@@ -75,6 +79,10 @@ class Engine:
 
     def _made(self, context: Context) -> _Judge:
         program = self._program
+        why = program.unusable.get(context.matcher)
+        if why is not None:
+            message = f"`{context.matcher}` is no matcher: {why.file}:{why.line}:{why.column}: {why.code}: {why.message}"
+            raise InvalidArgument("MATCHER_UNUSABLE", message)
         matcher = program.matchers.get(context.matcher)
         policy = program.policies.get(context.policy)
         effect = program.effects.get(context.effect)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -21,29 +21,34 @@ from munjigi.policy.findings import Findings, quoted
 from munjigi.policy.types import Problem
 
 _Links = Sequence[tuple[tuple[str, ...], int]]
+_Report = Callable[[int, int, str, str], object]  # line, column, code, message
 _DOMAIN: Final = "dom"
 _EFFECTS: Final = frozenset({"allow", "deny", "indeterminate"})
 
 
 def load(
-    model: bytes, policy: bytes, *, model_name: str = "model.conf", policy_name: str = "policy.csv"
+    model: bytes, policy: bytes, *, model_name: str = "model.conf", policy_name: str = "policy.csv", asked: str = "m"
 ) -> tuple[Program | None, tuple[Problem, ...]]:
-    """Read a Casbin model and its policy. No program: the problems say why, by file, line and column."""
+    """Read a Casbin model and its policy. No program: the problems say why, by file, line and column.
+
+    A matcher other than the `asked` one that can't be used is a warning, and an error of whoever asks by it.
+    """
     findings = Findings()
     model_text = text_of(model_name, model, findings)
     policy_text = text_of(policy_name, policy, findings, MAX_POLICY_BYTES)
-    read = read_model(model_name, model_text, findings) if model_text is not None else None
+    read = read_model(model_name, model_text, findings, asked) if model_text is not None else None
     program = None
     if read is not None and policy_text is not None:
-        program = _Policy(read, policy_name, findings).program(policy_text)
+        program = _Policy(read, policy_name, findings, asked).program(policy_text)
     return (None if findings.failed else program), findings.all()
 
 
 class _Policy:
     """Policy rows on their way into a program."""
 
-    def __init__(self, model: Model, name: str, findings: Findings) -> None:
+    def __init__(self, model: Model, name: str, findings: Findings, asked: str) -> None:
         self._model = model
+        self._asked = asked
         self._name = name
         self._findings = findings
         self._lines: list[str] = []
@@ -67,13 +72,15 @@ class _Policy:
             return None
         roles = {key: self._role(shape, links[key]) for key, shape in model.roles.items()}
         sets = {key: self._set(key, rows, links.get("g")) for key, rows in policies.items()}
-        matchers = {key: self._matcher(formula, sets) for key, formula in model.formulas.items()}
+        unusable = dict(model.unusable)
+        matchers = {key: self._matcher(key, formula, sets, unusable) for key, formula in model.formulas.items()}
         return Program(
             MappingProxyType(model.requests),
             MappingProxyType(sets),
             MappingProxyType(roles),
             MappingProxyType(model.effects),
-            MappingProxyType(matchers),
+            MappingProxyType({key: matcher for key, matcher in matchers.items() if key not in unusable}),
+            MappingProxyType(unusable),
         )
 
     def _sort_in(self, row: RawRow, policies: dict[str, list[Row]], links: dict[str, list[tuple[tuple[str, ...], int]]]) -> None:
@@ -145,19 +152,24 @@ class _Policy:
                     )
         return PolicySet(fields, fields.index("eft") if "eft" in fields else -1, tuple(rows))
 
-    def _matcher(self, formula: Formula, sets: dict[str, PolicySet]) -> Matcher:
+    def _matcher(self, key: str, formula: Formula, sets: dict[str, PolicySet], unusable: dict[str, Problem]) -> Matcher:
         rows = sets[formula.policy].rows
         if self._findings.failed:
             return Matcher(formula.request, formula.policy, formula.node, {})
+
+        def set_aside(line: int, column: int, code: str, message: str) -> None:
+            unusable.setdefault(key, self._findings.warning(self._name, line, column, code, message))
+
+        report = self._report if key == self._asked else set_aside
         rules: dict[str, Node] = {}
         for node in walk(formula.node):
             if isinstance(node, Eval):
-                self._evals(formula, rows, node.place, rules)
+                self._evals(formula, rows, node.place, rules, report)
         for node in (formula.node, *rules.values()):
-            self._patterns(node, rows)
+            self._patterns(node, rows, report)
         return Matcher(formula.request, formula.policy, formula.node, rules)
 
-    def _evals(self, formula: Formula, rows: Sequence[Row], place: int, rules: dict[str, Node]) -> None:
+    def _evals(self, formula: Formula, rows: Sequence[Row], place: int, rules: dict[str, Node], report: _Report) -> None:
         for row in rows:
             text = row.cells[place]
             if text in rules:
@@ -170,9 +182,9 @@ class _Policy:
                 column = self._cell(row.line, place + 1)
                 quoted_cell = self._lines[row.line - 1][column - 1 : column] == '"'
                 column += 0 if not column or quoted_cell else refusal.at
-                self._report(row.line, column, refusal.code, refusal.message)
+                report(row.line, column, refusal.code, refusal.message)
 
-    def _patterns(self, node: Node, rows: Sequence[Row]) -> None:
+    def _patterns(self, node: Node, rows: Sequence[Row], report: _Report) -> None:
         """Compile each pattern in a cell of the rules, so that a bad one is known now."""
         seen: set[tuple[str, str]] = set()
         for each in walk(node):
@@ -190,4 +202,4 @@ class _Policy:
                     compiled(each.name, text)
                 except Refusal as refusal:
                     column = self._cell(row.line, pattern.place + 1)
-                    self._report(row.line, column, refusal.code, f"`{each.name}`: {refusal.message}")
+                    report(row.line, column, refusal.code, f"`{each.name}`: {refusal.message}")

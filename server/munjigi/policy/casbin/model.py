@@ -13,6 +13,7 @@ from munjigi.policy.casbin.patterns import compiled
 from munjigi.policy.casbin.program import Effect
 from munjigi.policy.casbin.refusal import Refusal
 from munjigi.policy.findings import Findings, quoted
+from munjigi.policy.types import Problem
 
 _SECTIONS: Final = {
     "request_definition": "r",
@@ -54,7 +55,7 @@ class Formula(NamedTuple):
 
 
 class Model(NamedTuple):
-    """A model file. `by_subject`: rules are ordered by the subjects' place in `g`."""
+    """A model file. `by_subject`: rules are ordered by the subjects' place in `g`. `unusable` are the matchers that are none."""
 
     requests: dict[str, tuple[str, ...]]
     policies: dict[str, tuple[str, ...]]
@@ -62,12 +63,16 @@ class Model(NamedTuple):
     effects: dict[str, Effect]
     by_subject: bool
     formulas: dict[str, Formula]
+    unusable: dict[str, Problem]
 
 
-def read_model(file: str, text: str, findings: Findings) -> Model | None:
-    """Return the model, or None after reporting why there is none."""
+def read_model(file: str, text: str, findings: Findings, asked: str = "m") -> Model | None:
+    """Return the model, or None after reporting why there is none.
+
+    A matcher other than the `asked` one may be none: as in pycasbin, it is an error of whoever asks by it.
+    """
     before = findings.count
-    model = Model({}, {}, {}, {}, _by_subject(read := read_config(file, text, findings)), {})
+    model = Model({}, {}, {}, {}, _by_subject(read := read_config(file, text, findings)), {}, {})
     kinds: dict[str, list[Value]] = {kind: [] for kind in "rpgem"}
     for value in read:
         kind = _kind(file, value, findings)
@@ -89,7 +94,7 @@ def read_model(file: str, text: str, findings: Findings) -> Model | None:
     if findings.count > before:
         return None
     for value in kinds["m"]:
-        _matcher(file, value, model, findings)
+        _matcher(file, value, model, findings, asked)
     return model if findings.count == before else None
 
 
@@ -173,12 +178,15 @@ def _uncommented(text: str) -> str:
     return text.split("#", 1)[0].strip() if "#" in text else text
 
 
-def _matcher(file: str, value: Value, model: Model, findings: Findings) -> None:
+def _matcher(file: str, value: Value, model: Model, findings: Findings, asked: str) -> None:
     try:
         model.formulas[value.key] = read_formula(_uncommented(value.text), value.key[1:], model)
     except Refusal as refusal:
         line, column = value.place(refusal.at)
-        findings.error(file, line, column, refusal.code, refusal.message)
+        if value.key == asked:
+            findings.error(file, line, column, refusal.code, refusal.message)
+        else:
+            model.unusable[value.key] = findings.warning(file, line, column, refusal.code, refusal.message)
 
 
 def read_formula(text: str, number: str, model: Model) -> Formula:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from munjigi.policy.casbin.nodes import Node
+from munjigi.policy.types import Problem
 
 Effect = Literal["allow-override", "deny-override", "allow-and-deny", "priority"]
 
@@ -56,10 +57,11 @@ class Matcher(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Everything an engine needs, by the names of the model file (`r`, `p2`, `g`, ...)."""
+    """Everything an engine needs, by the names of the model file (`r`, `p2`, `g`, ...). `unusable`: matchers that are none."""
 
     requests: Mapping[str, tuple[str, ...]]
     policies: Mapping[str, PolicySet]
     roles: Mapping[str, RoleDefinition]
     effects: Mapping[str, Effect]
     matchers: Mapping[str, Matcher]
+    unusable: Mapping[str, Problem]

@@ -7,6 +7,7 @@ else (`$` before a last line break, `\d` and `\b` beyond ASCII, `{,3}`) is trans
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Final
 
 from munjigi.policy.casbin.refusal import MAX_PATTERN, Refusal
@@ -32,6 +33,8 @@ _OUTSIDE: Final = {
 _INSIDE: Final = {"d": r"\p{Nd}", "D": r"\P{Nd}", "s": _SPACES, "w": r"\p{L}\p{N}_", "b": r"\x08"}
 _ANCHORS: Final = frozenset({"^", "|", END, r"\A", r"\z"})
 _CONTROLS: Final = frozenset("ntrfva")
+# What most patterns are made of, and what both take in one way.
+_PLAIN: Final = re.compile(r"\^?(?:[\w/ :-]|\[\^/\]\+|\([\^/]\+\)|\.\*)*\$?")
 _WHY: Final = "This pattern can't run in linear time; write it without look-around, back references and the like."
 
 
@@ -42,6 +45,8 @@ def from_python(pattern: str) -> str:
     """
     if len(pattern) > MAX_PATTERN:
         raise Refusal(0, "PATTERN_TOO_LONG", f"A pattern has at most {MAX_PATTERN} characters; shorten it.")
+    if not _PLAIN.fullmatch(pattern):
+        _check_python(pattern)
     parts: list[str] = []
     flags = _FLAGS.match(pattern)
     at = flags.end() if flags else 0
@@ -61,6 +66,17 @@ def from_python(pattern: str) -> str:
         repeatable = not repeats and piece not in _ANCHORS and not piece.startswith("(")
         parts.append(piece)
     return "".join(parts)
+
+
+def _check_python(pattern: str) -> None:
+    """Refuse what is no pattern to Python, such as a group's name that stands twice: RE2 may well take it."""
+    try:
+        with warnings.catch_warnings():  # it warns about sets that may mean something else one day
+            warnings.simplefilter("ignore")
+            re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        at = getattr(error, "pos", None) or 0
+        raise Refusal(at, "PATTERN_INVALID", "This is no pattern; correct it here, or write \\ before the character.") from None
 
 
 def _refused(at: int) -> Refusal:
