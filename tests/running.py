@@ -10,8 +10,9 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import grpc
@@ -20,7 +21,7 @@ from munjigi.adapters.identity.local_issuer import mint_employee, mint_tool
 from munjigi_client._proto.munjigi.v1 import audit_pb2_grpc, decision_pb2_grpc, grant_pb2_grpc, policy_pb2_grpc
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 30.0
+START_SECONDS = 60.0  # other work may keep a small machine busy
 
 
 def free_port() -> int:
@@ -66,10 +67,20 @@ class Daemon:
         self.launch()
         try:
             self.wait_for("is serving.")
+            self._wait_for_follower()
         except AssertionError:
             self.stop(signal.SIGKILL)
             raise
         return self
+
+    def _wait_for_follower(self) -> None:
+        """Wait until the follower answers too: serving does not wait for it, but a test's first search should."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            with suppress(OSError), urllib.request.urlopen(f"http://{self.http_address}/healthz", timeout=5) as answer:
+                if answer.status == 200:
+                    return
+            time.sleep(0.02)
 
     def launch(self) -> None:
         sample = () if "--sample" in self.options else ("--no-sample",)

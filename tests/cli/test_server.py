@@ -220,7 +220,7 @@ def test_search_follows_pages_up_to_the_limit(munjigi: Munjigi):
 
 def test_p6_search_by_member_finds_the_access_without_its_serial(munjigi: Munjigi):
     answer = munjigi(*FIRST[:-1], "1000777", "--as", "cs.kim", "--output", "json").json
-    found = munjigi("audit", "search", "--member", "1000777", "--output", "json")
+    found = munjigi("audit", "search", "--member", "1000777", "--as", "dpo.yoon", "--output", "json")
     assert [record["id"] for record in found.json["records"]] == [answer["decision_id"]]
     assert "1000777" not in found.out
 

@@ -201,12 +201,14 @@ _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(AnyRecord)
 
 
-def _says_what(record: CallRecord) -> bool:
-    """Tell whether a record names the task and the data subjects; a confirmation does by its decision."""
+def _lacks(record: CallRecord) -> bool:
+    """Tell whether one of the five is missing; a confirmation names the task and the data subjects by its decision."""
+    if not (record.employee and record.time and record.ip):
+        return True
     if isinstance(record, AccessRecord):
         about = record.members or record.subject_count or record.decision == "DENY" or record.probe or record.own
-        return bool(about and record.action and record.resource)
-    return bool(getattr(record, "decision_id", ""))
+        return not (about and record.action and record.resource)
+    return not getattr(record, "decision_id", "")
 
 
 def encode(record: Record) -> bytes:
@@ -214,7 +216,7 @@ def encode(record: Record) -> bytes:
 
     Raises `AuditUnavailable` when an access record lacks one of the five legal fields.
     """
-    if isinstance(record, CallRecord) and not (record.employee and record.time and record.ip and _says_what(record)):
+    if isinstance(record, CallRecord) and _lacks(record):
         raise AuditUnavailable("The access record lacks a legal field; nothing was answered.")
     return _encoder.encode(record)
 

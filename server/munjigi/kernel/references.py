@@ -20,7 +20,6 @@ KEY_BYTES: Final = 32
 _MAX_TEXT: Final = 64
 _BASE32: Final = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS: Final = tuple(high + low for high in _BASE32 for low in _BASE32)
-_SHIFTS: Final = tuple(range(120, -1, -10))
 
 
 def canonical_serial(serial: str, key_type: KeyType) -> str:
@@ -79,8 +78,13 @@ class MemberReferences:
 
 def _base32(content: bytes) -> str:
     """Encode 16 bytes as 26 digits, RFC 4648 section 6 in lower case without padding; base64.b32encode takes 6 µs more."""
-    bits = int.from_bytes(content) << 2
-    return "".join([_PAIRS[bits >> shift & 1023] for shift in _SHIFTS])
+    n = int.from_bytes(content) << 2
+    p, m = _PAIRS, 1023
+    # Written out: half the time of a loop, and every reference of every record passes here.
+    return (
+        f"{p[n >> 120]}{p[n >> 110 & m]}{p[n >> 100 & m]}{p[n >> 90 & m]}{p[n >> 80 & m]}{p[n >> 70 & m]}{p[n >> 60 & m]}"
+        f"{p[n >> 50 & m]}{p[n >> 40 & m]}{p[n >> 30 & m]}{p[n >> 20 & m]}{p[n >> 10 & m]}{p[n & m]}"
+    )
 
 
 class NameDigests:

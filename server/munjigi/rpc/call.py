@@ -46,7 +46,8 @@ class Method:
 
     Either way the answer leaves only after everything appended to the journal before it is durable.
     `open` methods (health) need no credentials. Of a `streaming` method each message of the call, both ways, is a
-    request and its answer; its handler is a plain function.
+    request and its answer; its handler is a plain function. The handler of an `itemwise` method runs the rules of its
+    request itself, so that a bad item harms no other.
     """
 
     service: str
@@ -55,6 +56,7 @@ class Method:
     handler: Handler
     open: bool = False
     streaming: bool = False
+    itemwise: bool = False
 
     @property
     def path(self) -> str:

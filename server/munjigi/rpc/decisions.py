@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, Literal
 
 from munjigi.audit.journal import Journal
@@ -13,7 +13,7 @@ from munjigi.kernel.references import MemberReferences
 from munjigi.rpc.call import Call, Method
 from munjigi.rpc.desk import Desk
 from munjigi.rpc.pending import PendingReads
-from munjigi.rpc.pipeline import validate
+from munjigi.rpc.pipeline import faults_of_items, validate
 from munjigi.rpc.ports import SnapshotSource
 from munjigi.rpc.rates import Rates
 from munjigi.rpc.slices import Answer, in_slices
@@ -21,6 +21,9 @@ from munjigi.rpc.status import code_of
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
 _SERVICE: Final = "munjigi.v1.DecisionService"
+
+Faults = Mapping[int, InvalidArgument]  # by the number of the item
+
 _OUTCOMES: Final[dict[int, Literal["read", "failed", "abandoned"]]] = {
     pb.READ_OUTCOME_READ: "read",
     pb.READ_OUTCOME_FAILED: "failed",
@@ -45,9 +48,9 @@ class DecisionService:
         """List the methods."""
         return [
             Method(_SERVICE, "Check", pb.CheckRequest, self.check),
-            Method(_SERVICE, "BatchCheck", pb.BatchCheckRequest, self.batch_check),
+            Method(_SERVICE, "BatchCheck", pb.BatchCheckRequest, self.batch_check, itemwise=True),
             Method(_SERVICE, "CheckStream", pb.CheckStreamRequest, self.check_of_stream, streaming=True),
-            Method(_SERVICE, "ConfirmRead", pb.ConfirmReadRequest, self.confirm_read),
+            Method(_SERVICE, "ConfirmRead", pb.ConfirmReadRequest, self.confirm_read, itemwise=True),
         ]
 
     def check(self, call: Call, request: pb.CheckRequest) -> pb.CheckResponse:
@@ -61,7 +64,7 @@ class DecisionService:
         try:
             validate(request.check)
             self.take(call, 1)
-            self._desk.check(call, request.check, answer.response)
+            self._desk.answer(call, request.check, answer.response)
         except (InvalidArgument, ResourceExhausted) as error:
             _explain(answer.error, error)
         return answer
@@ -72,30 +75,39 @@ class DecisionService:
 
     def batch_check(self, call: Call, request: pb.BatchCheckRequest) -> Answer[pb.BatchCheckResponse]:
         """Decide each item; what is wrong with one concerns that one alone."""
+        faults = faults_of_items(request)
         self.take(call, len(request.items))
         response = pb.BatchCheckResponse()
-        return in_slices(self._decide_each(call, request, response), response)
+        return in_slices(self._decide_each(call, request, response, faults), response)
 
-    def _decide_each(self, call: Call, request: pb.BatchCheckRequest, response: pb.BatchCheckResponse) -> Iterator[None]:
-        for item in request.items:
-            result = response.results.add()
+    def _decide_each(
+        self, call: Call, request: pb.BatchCheckRequest, response: pb.BatchCheckResponse, faults: Faults
+    ) -> Iterator[None]:
+        answer, add = self._desk.answer, response.results.add
+        for number, item in enumerate(request.items):
+            result = add()
             try:
-                validate(item)
-                self._desk.check(call, item, result.response)
+                if number in faults:
+                    raise faults[number]
+                answer(call, item, result.response)
             except InvalidArgument as error:
                 _explain(result.error, error)
             yield
 
     def confirm_read(self, call: Call, request: pb.ConfirmReadRequest) -> Answer[pb.ConfirmReadResponse]:
         """Record what became of allowed reads; a repetition answers with the first record."""
+        faults = faults_of_items(request)
         response = pb.ConfirmReadResponse()
-        return in_slices(self._confirm_each(call, request, response), response)
+        return in_slices(self._confirm_each(call, request, response, faults), response)
 
-    def _confirm_each(self, call: Call, request: pb.ConfirmReadRequest, response: pb.ConfirmReadResponse) -> Iterator[None]:
-        for item in request.items:
+    def _confirm_each(
+        self, call: Call, request: pb.ConfirmReadRequest, response: pb.ConfirmReadResponse, faults: Faults
+    ) -> Iterator[None]:
+        for number, item in enumerate(request.items):
             result = response.results.add()
             try:
-                validate(item)
+                if number in faults:
+                    raise faults[number]
                 index = self._confirm(call, item)
             except (InvalidArgument, NotFound, FailedPrecondition, PermissionDenied) as error:
                 _explain(result.error, error)

@@ -66,24 +66,25 @@ class Desk:
         self._room = room or Room()
         self._rulings = Rulings()
 
-    def check(self, call: Call, asked: pb.CheckRequest, into: pb.CheckResponse | None = None) -> pb.CheckResponse:
-        """Answer one question about member data, in the message `into` if one is given.
-
-        Raises `InvalidArgument` for malformed values (nothing is decided) and `AuditUnavailable` when the
-        record cannot be taken.
-        """
-        answer = pb.CheckResponse() if into is None else into
-        self._check(call, asked, answer)
+    def check(self, call: Call, asked: pb.CheckRequest) -> pb.CheckResponse:
+        """Answer one question about member data. Raises what `answer` raises."""
+        answer = pb.CheckResponse()
+        self.answer(call, asked, answer)
         return answer
 
     def probe(self, call: Call, asked: pb.CheckRequest) -> tuple[Snapshot, Request, str]:
         """Decide and record a question as a probe; return the snapshot that answered, the question and the decision id."""
         asked.intent = pb.INTENT_PROBE
         answer = pb.CheckResponse()
-        ruling = self._check(call, asked, answer)
+        ruling = self.answer(call, asked, answer)
         return ruling.snapshot, ruling.request._replace(case_id=asked.case_id), answer.decision_id
 
-    def _check(self, call: Call, asked: pb.CheckRequest, answer: pb.CheckResponse) -> Ruling:
+    def answer(self, call: Call, asked: pb.CheckRequest, answer: pb.CheckResponse) -> Ruling:
+        """Decide and record one question about member data, fill in `answer`, and return the ruling behind it.
+
+        Raises `InvalidArgument` for malformed values (nothing is decided) and `AuditUnavailable` when the
+        record cannot be taken.
+        """
         began = time.perf_counter_ns()
         self._room.require()
         caller, door, received, _, _ = call

@@ -7,8 +7,8 @@ sends: the front sends, after the journal has made durable everything that was a
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable
-from typing import Final
+from collections.abc import Awaitable, Sequence
+from typing import Any, Final
 
 import protovalidate
 from google.protobuf.message import DecodeError, Message
@@ -23,6 +23,9 @@ from munjigi.rpc.ports import CallMeter, SnapshotSource
 MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
 _VALIDATOR: Final = protovalidate.Validator()
 _MAX_NAMED: Final = 5
+_NO_FAULTS: Final[dict[int, InvalidArgument]] = {}
+
+_Named = tuple[protovalidate.Violation, Sequence[Any]]  # and the way to its field
 
 
 def validate(request: Message) -> None:
@@ -32,11 +35,38 @@ def validate(request: Message) -> None:
     """
     violations = _VALIDATOR.collect_violations(request)
     if violations:
-        named = []
-        for violation in violations[:_MAX_NAMED]:
-            path = ".".join(element.field_name for element in violation.proto.field.elements) if violation.proto.field else ""
-            named.append(f"`{path}` {violation.proto.message or violation.proto.rule_id}")
-        raise InvalidArgument("REQUEST_INVALID", "Correct the request: " + "; ".join(named) + ".")
+        raise _invalid([(each, _path(each)) for each in violations])
+
+
+def faults_of_items(request: Message) -> dict[int, InvalidArgument]:
+    """Run the rules of a request with `items`, all at once; return what is wrong, by the number of the item.
+
+    Raises `InvalidArgument` when something else than an item is wrong.
+    """
+    violations = _VALIDATOR.collect_violations(request)
+    if not violations:
+        return _NO_FAULTS
+    of_item: dict[int, list[_Named]] = {}
+    for each in violations:
+        path = _path(each)
+        if len(path) < 2 or path[0].field_name != "items" or path[0].subscript is None:
+            raise _invalid([(each, path)])
+        of_item.setdefault(path[0].subscript.value, []).append((each, path[1:]))
+    return {number: _invalid(found) for number, found in of_item.items()}
+
+
+def _path(violation: protovalidate.Violation) -> Sequence[Any]:
+    """Return the way to the field, outermost first."""
+    return violation.proto.field.elements if violation.proto.field is not None else ()
+
+
+def _invalid(found: list[_Named]) -> InvalidArgument:
+    """Name fields and rules, never values."""
+    named = [
+        f"`{'.'.join(element.field_name for element in path)}` {each.proto.message or each.proto.rule_id}"
+        for each, path in found[:_MAX_NAMED]
+    ]
+    return InvalidArgument("REQUEST_INVALID", "Correct the request: " + "; ".join(named) + ".")
 
 
 class Pipeline:
@@ -66,7 +96,8 @@ class Pipeline:
                 trace_id, span_id = trace_of(traceparent) if traceparent else ("", "")
                 call = Call(caller, method.name, now, trace_id, span_id)
             request = _parse(method.request_type, payload)
-            validate(request)
+            if not method.itemwise:
+                validate(request)
             answer = method.handler(call, request)
             if isinstance(answer, Message):
                 data = answer.SerializeToString()
