@@ -21,7 +21,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bench import casbin, decide, diff, following, load, reload, rounds, seal, search, shipping, stream
+from bench import casbin, client, decide, diff, following, load, reload, rounds, seal, search, shipping, stream
+from bench import journal as journal_
 from bench.machine import CORES, LOAD_CORE, SERVER_CORE, Spread, pin, resident_mib, spread, unpin
 from bench.rounds import Measured
 from bench.servers import ROOT, Empty, Worker
@@ -55,9 +56,12 @@ def main() -> int:
         else:
             measured, served = _served(folder, options, figures)
             rows += _call_rows(measured, journal) + served
+            _tell("the Python client")
+            figures["client"] = client.measure(folder / "client", "native", options.rounds, options.seconds)
+            rows += client.rows(figures["client"])
             figures["following"] = _json_of("bench.following", str(folder / "following"))
             rows += following.rows(figures["following"])
-        rows += _journal_rows(journal)
+        rows += journal_.rows(journal)
         figures["search"] = _json_of("bench.search", str(folder / "search"))
         rows += search.rows(figures["search"])
         figures["seal"] = _json_of("bench.seal", str(folder / "seal"))
@@ -203,21 +207,6 @@ def _call_rows(measured: dict[str, Measured], journal: dict[str, list[float]]) -
                 alone.p50.median <= limit,
                 f"{number(alone.p50.median)} / {number(alone.p99.median)}",
                 within(alone.cpu),
-            )
-        )
-    return rows
-
-
-def _journal_rows(journal: dict[str, list[float]]) -> list[Row]:
-    rows = []
-    for group, what in ((1, "journal, a record alone"), (64, "journal, a record in groups of 64")):
-        ours, raw = spread(journal[f"ours {group}"]), spread(journal[f"raw {group}"])
-        rows.append(
-            Row(
-                what,
-                within(ours, " µs"),
-                f"raw write + fdatasync of {journal['bytes'][0] * group:,.0f} bytes {within(raw, ' µs')}",
-                f"{ours.median / raw.median:.2f}x",
             )
         )
     return rows

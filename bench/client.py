@@ -19,10 +19,15 @@ from typing import Any, Final
 
 from bench.machine import CORES, LOAD_CORE, pin, spread
 from bench.servers import QUESTION, Worker
+from bench.table import Row, number, show, within
 from munjigi_client import AsyncClient, Client
 
 _TASKS: Final = 200
 _THREADS: Final = 32
+TASKS: Final = f"{_TASKS} tasks"
+THREADS: Final = f"{_THREADS} threads"
+COALESCING: Final = "coalescing"
+ONE_BY_ONE: Final = "one by one"
 _ASK: Final[dict[str, Any]] = {"fields": list(QUESTION.fields), "purpose": QUESTION.purpose, "case_id": QUESTION.case_id}
 Case = Callable[[str, dict[str, str], float], tuple[int, float]]
 
@@ -91,6 +96,55 @@ def _threads(count: int, *, coalesce: bool) -> Case:
     return run
 
 
+def measure(folder: Path, front: str, rounds: int, seconds: float) -> dict[str, dict[str, list[float]]]:
+    """Return answers a second and the median wait (ms) of each round, by case and way."""
+    cases = {
+        (name, way): make(count, coalesce=way == COALESCING)
+        for name, make, count in (
+            (TASKS, _tasks, _TASKS),
+            (THREADS, _threads, _THREADS),
+            ("1 task", _tasks, 1),
+            ("1 thread", _threads, 1),
+        )
+        for way in (ONE_BY_ONE, COALESCING)
+    }
+    found: dict[str, dict[str, list[float]]] = {}
+    with Worker(front, folder) as worker:
+        metadata = worker.credentials()
+        for _ in range(rounds):
+            for (name, way), run in cases.items():
+                before = worker.check(metadata).record.index
+                done, wait = run(f"127.0.0.1:{worker.port}", metadata, seconds)
+                recorded = worker.check(metadata).record.index - before - 2  # this check, and the one that connects
+                if not done <= recorded <= done + 2:  # the worker may write a record of its own
+                    raise RuntimeError(f"{name} {way}: {done} answers, {recorded} records")
+                of_case = found.setdefault(name, {})
+                of_case.setdefault(way, []).append(done / seconds)
+                of_case.setdefault(f"{way} ms", []).append(wait * 1000)
+    return found
+
+
+def rows(found: dict[str, dict[str, list[float]]]) -> list[Row]:
+    """Return the lines of the table."""
+    made = []
+    for name, each in found.items():
+        rate, alone = spread(each[COALESCING]), spread(each[ONE_BY_ONE])
+        wait, wait_alone = spread(each[f"{COALESCING} ms"]), spread(each[f"{ONE_BY_ONE} ms"])
+        crowd = name == TASKS
+        made.append(
+            Row(
+                f"Python client, {name}, coalescing",
+                within(rate, "/s"),
+                f"one by one {within(alone, '/s')}, p50 {number(wait_alone.median)} ms",
+                f"{rate.median / alone.median:.2f}x",
+                ">= 60,000/s" if crowd else "",
+                rate.median >= 60_000 if crowd else None,
+                f"{number(wait.median)} /",
+            )
+        )
+    return made
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m bench.client", description=__doc__)
@@ -99,37 +153,10 @@ def main() -> None:
     parser.add_argument("--front", default="native", choices=("native", "grpcio"))
     options = parser.parse_args()
     pin(LOAD_CORE)
-    cases = {
-        (name, coalesce): make(count, coalesce=coalesce)
-        for name, make, count in (
-            (f"{_TASKS} tasks", _tasks, _TASKS),
-            (f"{_THREADS} threads", _threads, _THREADS),
-            ("1 task", _tasks, 1),
-            ("1 thread", _threads, 1),
-        )
-        for coalesce in (False, True)
-    }
-    rates: dict[tuple[str, bool], list[float]] = {}
-    waits: dict[tuple[str, bool], list[float]] = {}
-    with tempfile.TemporaryDirectory() as folder, Worker(options.front, Path(folder) / "state") as worker:
-        metadata = worker.credentials()
-        for _ in range(options.rounds):
-            for case, run in cases.items():
-                before = worker.check(metadata).record.index
-                done, wait = run(f"127.0.0.1:{worker.port}", metadata, options.seconds)
-                recorded = worker.check(metadata).record.index - before - 2  # this check, and the one that connects
-                if not done <= recorded <= done + 2:  # the worker may write a record of its own
-                    raise RuntimeError(f"{case}: {done} answers, {recorded} records")
-                rates.setdefault(case, []).append(done / options.seconds)
-                waits.setdefault(case, []).append(wait * 1000)
-    print(f"{len(CORES)} cores, {options.front} front, {options.rounds} rounds of {options.seconds:g} s; median (min-max)")
-    for (name, coalesce), found in rates.items():
-        rate, wait_ms = spread(found), spread(waits[name, coalesce])
-        ratio = rate.median / spread(rates[name, False]).median
-        print(
-            f"{name:12} {'coalescing' if coalesce else 'one by one':10} {rate.median:8,.0f}/s ({rate.low:,.0f}-{rate.high:,.0f})"
-            f"  {ratio:5.2f}x  p50 {wait_ms.median:6.2f} ms ({wait_ms.low:.2f}-{wait_ms.high:.2f})"
-        )
+    with tempfile.TemporaryDirectory() as folder:
+        found = measure(Path(folder) / "state", options.front, options.rounds, options.seconds)
+    notes = [f"{len(CORES)} cores, {options.front} front, {options.rounds} rounds of {options.seconds:g} s; median (min-max)"]
+    show(rows(found), "The Python client's coalescing", notes)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Run as `python -m bench.journal FOLDER`; prints JSON: per-record microseconds of
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -12,7 +13,9 @@ import time
 from pathlib import Path
 from typing import Final, Literal
 
-from bench.machine import SERVER_CORE, pin
+from bench.machine import SERVER_CORE, pin, spread
+from bench.table import Row, within
+from munjigi.audit.committer import GroupCommitter
 from munjigi.audit.journal import Journal
 from munjigi.audit.records import AccessRecord, FieldRecord
 from munjigi.kernel.clock import SystemClock
@@ -56,13 +59,38 @@ def sample_record() -> AccessRecord:
     )
 
 
-def _ours(journal: Journal, group: int) -> float:
+def _in_turn(journal: Journal, group: int) -> float:
+    """Append and sync by turns: what one thread does where commits run on the event loop."""
+    record = sample_record()
     begin = time.perf_counter()
     for _ in range(_SYNCS):
         for _ in range(group):
-            journal.append(sample_record())
+            journal.append(record)
         journal.sync()
     return (time.perf_counter() - begin) / _SYNCS / group * 1e6
+
+
+def _overlapping(journal: Journal, group: int) -> float:
+    """Append while the committer's thread syncs what came before, a group ahead."""
+
+    async def run() -> float:
+        committer = GroupCommitter(journal, "thread", lambda error: sys.exit(str(error)))
+        record = sample_record()
+        ahead: asyncio.Future[None] | asyncio.Task[None] = asyncio.get_running_loop().create_future()
+        ahead.set_result(None)
+        begin = time.perf_counter()
+        for _ in range(_SYNCS):
+            for _ in range(group):
+                journal.append(record)
+            durable = asyncio.ensure_future(committer.durable())
+            await ahead
+            ahead = durable
+        await ahead
+        seconds = time.perf_counter() - begin
+        await committer.close()
+        return seconds / _SYNCS / group * 1e6
+
+    return asyncio.run(run())
 
 
 def _raw(path: Path, size: int, group: int) -> float:
@@ -91,10 +119,34 @@ def measure(folder: Path) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {"bytes": [size]}
     for _ in range(ROUNDS):
         for group in (1, GROUP):
-            found.setdefault(f"ours {group}", []).append(_ours(journal, group))
+            found.setdefault(f"ours {group}", []).append(_in_turn(journal, group))
             found.setdefault(f"raw {group}", []).append(_raw(folder / "raw", size, group))
+        found.setdefault("overlapping", []).append(_overlapping(journal, GROUP))
     journal.close()
     return found
+
+
+def rows(found: dict[str, list[float]]) -> list[Row]:
+    """Return the lines of the table."""
+    made = []
+    for key, group, what in (
+        ("ours 1", 1, "journal, a record alone"),
+        (f"ours {GROUP}", GROUP, f"journal, a record in groups of {GROUP}, append and sync by turns"),
+        ("overlapping", GROUP, "same, appended while the thread syncs, as on slow disks"),
+    ):
+        ours, raw = spread(found[key]), spread(found[f"raw {group}"])
+        target = key == "overlapping"
+        made.append(
+            Row(
+                what,
+                within(ours, " µs"),
+                f"raw write + fdatasync of {found['bytes'][0] * group:,.0f} bytes {within(raw, ' µs')}",
+                f"{raw.median / ours.median:.0%} of its throughput",
+                ">= 70 %" if target else "",
+                raw.median / ours.median >= 0.7 if target else None,
+            )
+        )
+    return made
 
 
 if __name__ == "__main__":
