@@ -283,11 +283,3 @@ def test_grants_are_listed_freely_for_oneself_and_by_decision_for_others(daemon:
             break
     assert names == sorted(names)
     assert {"cs.kim", "cs.lee", "sec.han", "dpo.yoon"} <= set(names)
-
-
-def test_an_oversized_request_is_refused(daemon: Daemon, stubs: Stubs) -> None:
-    with pytest.raises(grpc.RpcError) as refused:
-        stubs.decision.BatchCheck(
-            pb.BatchCheckRequest(items=[question(fields=["x" * 100] * 250)] * 300), metadata=daemon.credentials("cs.kim")
-        )
-    assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED

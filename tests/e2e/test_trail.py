@@ -168,3 +168,11 @@ def test_the_command_shows_and_names_a_member_nowhere(daemon: Daemon, stubs: Stu
     assert SERIAL not in shown
     assert run(["audit", "search", "--holder", "cs.kim", "-o", "ndjson", *common]) == 0
     assert '"permission.grant"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("field", [b"\x0a", b"\x22", b"\x32"])
+def test_a_search_for_what_is_not_utf8_is_refused(daemon: Daemon, stubs: Stubs, field: bytes) -> None:
+    call = stubs.channel.unary_unary("/munjigi.v1.AuditService/SearchRecords", _registered_method=False)
+    with pytest.raises(grpc.RpcError) as refused:
+        call(field + b"\x03cs\xff", metadata=daemon.credentials("dpo.yoon", "munjigi-cli"))
+    assert reason_of(refused.value) == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_MALFORMED")

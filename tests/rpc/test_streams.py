@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from munjigi.kernel.errors import AuditUnavailable, Unauthenticated, Unavailable
+from munjigi.kernel.errors import AuditUnavailable, Unauthenticated
 from munjigi.rpc.streams import IN_FLIGHT, Streams
 
 
@@ -66,7 +66,7 @@ def test_p1_no_answer_leaves_before_its_record_is_durable():
         await settle()
         assert (client.said, client.heard) == (10, [])
         disk.sync()
-        await call
+        assert await call is None
         assert client.heard == [b"a%d" % number for number in range(10)]
 
     play(scene)
@@ -96,8 +96,7 @@ def test_p1_a_failed_sync_ends_the_call_without_an_answer():
         call = asyncio.ensure_future(Streams(disk).serve(client.read, client.write, lambda payload: payload))
         await settle()
         disk.sync(AuditUnavailable("full"))
-        with pytest.raises(AuditUnavailable):
-            await call
+        assert (await call).reason == "AUDIT_UNAVAILABLE"
         assert client.heard == []
 
     play(scene)
@@ -114,8 +113,7 @@ def test_who_is_no_longer_admitted_gets_the_answers_before_that():
         call = asyncio.ensure_future(Streams(disk).serve(client.read, client.write, start))
         await settle()
         disk.sync()
-        with pytest.raises(Unauthenticated):
-            await call
+        assert (await call).reason == "TOKEN_EXPIRED"
         assert (client.said, client.heard) == (3, [b"0", b"1"])
 
     play(scene)
@@ -131,16 +129,13 @@ def test_a_drain_answers_what_was_read_and_refuses_the_rest():
         await settle()
         assert not call.done()
         disk.sync()
-        with pytest.raises(Unavailable) as ended:
-            await call
-        assert ended.value.reason == "DRAINING"
+        assert (await call).reason == "DRAINING"
         assert len(client.heard) == 5
         late = Client(5)
         call = asyncio.ensure_future(streams.serve(late.read, late.write, lambda payload: payload))
         await settle()
         disk.sync()
-        with pytest.raises(Unavailable):
-            await call
+        assert (await call).reason == "DRAINING"
         assert late.heard == []
 
     play(scene)

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from munjigi.audit.seal.check import SealCheck
+from munjigi.rpc.audit_records import Conditions
 from munjigi.rpc.audits import AuditService
 from munjigi_client._proto.munjigi.v1 import audit_pb2 as pb
 
@@ -23,10 +25,10 @@ class Slow:
     def durable(self) -> dict[str, int]:
         return {}
 
-    def verify(self, log_id: str) -> list[Any]:
+    def verify(self, log_id: str) -> tuple[SealCheck, list[Any]]:
         self.entered.set()
         assert self.go.wait(30)
-        return []
+        return SealCheck("", 0, {}), []
 
     def search(self, *_: Any) -> Any:
         self.entered.set()
@@ -38,8 +40,9 @@ class Slow:
 def test_p8_long_readings_leave_a_thread_for_what_follows_grants(name: str) -> None:
     async def run() -> None:
         slow = Slow()
-        desk: Any = SimpleNamespace(authorize=lambda *_: "")
-        service = AuditService(desk, SimpleNamespace(), slow, slow, SimpleNamespace())  # type: ignore[arg-type]
+        desk: Any = SimpleNamespace(authorize=lambda *_, **__: "")
+        nothing: Any = SimpleNamespace()
+        service = AuditService(desk, slow, slow, Conditions(nothing, nothing))  # type: ignore[arg-type]
         request = pb.VerifyJournalRequest() if name == "verify_journal" else pb.SearchRecordsRequest()
         call: Any = SimpleNamespace()
         readers = [asyncio.ensure_future(getattr(service, name)(call, request)) for _ in range(40)]

@@ -72,7 +72,7 @@ class NotNow(MunjigiClientError):
 
 
 class RateLimited(MunjigiClientError):
-    """Too much; try again after `retry_after` seconds."""
+    """Too much; try again after `retry_after` seconds, or ask for less where that is 0."""
 
     def __init__(self, reason: str, message: str, *, decision_id: str = "", retry_after: float = 0.0) -> None:
         super().__init__(reason, message, decision_id=decision_id)

@@ -21,7 +21,7 @@ from google_crc32c import value as crc32c
 from munjigi.audit import files, frames, mark, recovery, segment, slots
 from munjigi.audit.records import Record, TailCutRecord, encode
 from munjigi.kernel.clock import Clock
-from munjigi.kernel.errors import AuditUnavailable
+from munjigi.kernel.errors import AuditUnavailable, InvalidArgument
 
 SEGMENT_BYTES: Final = 64 << 20
 
@@ -115,8 +115,8 @@ class Journal:
     def append(self, record: Record) -> int:
         """Give a record its index and time, and keep it for the next commit. No I/O.
 
-        Raises `AuditUnavailable` when the journal has failed or is closed, and for a record that lacks a
-        legal field or is larger than a frame; then nothing was appended.
+        Raises `AuditUnavailable` when the journal has failed or is closed, and for a record that lacks a legal field;
+        `InvalidArgument` RECORD_TOO_LARGE for one that a frame can't hold, which no retry changes. Then nothing was appended.
         """
         if self._refusal:
             raise AuditUnavailable(self._refusal)
@@ -129,7 +129,9 @@ class Journal:
         record.time = now
         payload = encode(record)
         if len(payload) > frames.MAX_PAYLOAD:
-            raise AuditUnavailable("The record is larger than 1 MiB; ask for fewer members or fields at once.")
+            raise InvalidArgument(
+                "RECORD_TOO_LARGE", "The record of this would be larger than 1 MiB; ask for fewer members or fields at once."
+            )
         body = frames.RECORD_BYTE + payload
         parts = self._parts
         parts.append(frames.LENGTH_AND_CRC.pack(len(payload), crc32c(body)))

@@ -43,9 +43,9 @@ class FailedPrecondition(MunjigiError):
 
 
 class ResourceExhausted(MunjigiError):
-    """Too much; try again after `retry_after` seconds."""
+    """Too much; try again after `retry_after` seconds. 0: the same again would be too much at any time."""
 
-    def __init__(self, reason: str, message: str, retry_after: float) -> None:
+    def __init__(self, reason: str, message: str, retry_after: float = 0.0) -> None:
         super().__init__(reason, message)
         self.retry_after = retry_after
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import grpc
 from grpc import aio
@@ -20,14 +20,14 @@ from munjigi.rpc.call import Method
 from munjigi.rpc.credentials import credentials_of
 from munjigi.rpc.pipeline import MAX_REQUEST_BYTES, Pipeline
 from munjigi.rpc.ports import Durability
-from munjigi.rpc.status import DETAILS_KEY, render
+from munjigi.rpc.status import DETAILS_KEY, Outcome, Status, render
 from munjigi.rpc.streams import PATIENCE, Streams
 
 CertificateUris = Callable[[bytes], tuple[str, ...]]
 _OPTIONS: Final = (
     ("grpc.so_reuseport", 0),
-    # The pipeline refuses at MAX_REQUEST_BYTES with a reason; this bound only protects memory.
-    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES + 64 * 1024),
+    # The pipeline refuses above MAX_REQUEST_BYTES with a reason; this bound only protects memory, and says nothing of ours.
+    ("grpc.max_receive_message_length", 2 * MAX_REQUEST_BYTES),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
 )
@@ -91,7 +91,7 @@ class GrpcioFront:
         start, durability, listener = self._pipeline.start, self._durability, self._listener
 
         async def serve(payload: bytes, context: aio.ServicerContext[Any, Any]) -> bytes:
-            result: bytes | BaseException
+            result: Outcome
             try:
                 uris = self._peer_uris(context)
                 answer = start(
@@ -101,15 +101,13 @@ class GrpcioFront:
             except asyncio.CancelledError:
                 raise
             except BaseException as error:  # noqa: BLE001  # rendered as a status, INTERNAL if it is not ours
-                result = error
+                result = render(error)
+            del payload  # what is raised from here on keeps this frame for a while, and need not keep a message
             try:
                 await durability.durable(patience=PATIENCE)
             except AuditUnavailable as error:
-                result = error
-            if isinstance(result, bytes):
-                return result
-            status = render(result)
-            return await context.abort(_STATUS[status.code], status.message, ((DETAILS_KEY, status.details),))
+                result = render(error)
+            return result if isinstance(result, bytes) else await _abort(context, result)
 
         return serve
 
@@ -121,16 +119,19 @@ class GrpcioFront:
                 message = await context.read()
                 return None if message is aio.EOF else message
 
+            refused: Status | None
             try:
                 credentials = credentials_of(
                     context.invocation_metadata() or (), context.peer(), self._peer_uris(context), listener
                 )
-                await self._streams.serve(read, context.write, partial(pipeline.start_at_once, method, credentials))
+                start = partial(pipeline.start_at_once, method, credentials)
+                refused = await self._streams.serve(read, context.write, start)
             except asyncio.CancelledError:
                 raise
             except BaseException as error:  # noqa: BLE001  # see _serve
-                status = render(error)
-                await context.abort(_STATUS[status.code], status.message, ((DETAILS_KEY, status.details),))
+                refused = render(error)
+            if refused is not None:
+                await _abort(context, refused)
 
         return serve
 
@@ -139,6 +140,10 @@ class GrpcioFront:
             return None
         pem = tuple(context.auth_context().get("x509_pem_cert", ()))
         return self._certificate_uris(pem[0]) if pem else ()
+
+
+async def _abort(context: aio.ServicerContext[Any, Any], status: Status) -> NoReturn:
+    await context.abort(_STATUS[status.code], status.message, ((DETAILS_KEY, status.details),))
 
 
 def server_credentials(certificate: bytes, key: bytes, client_authority: bytes) -> grpc.ServerCredentials:

@@ -3,6 +3,9 @@
 A thread takes batches from Rust and hands each to the event loop. What the loop's turn handles is
 appended to the journal, made durable by one sync, and answered; what arrives meanwhile is the next batch.
 No TLS: the front listens on loopback, or on a Unix socket in a 0700 folder behind a proxy.
+
+An error becomes a status where it is caught: kept, it would keep the frames that it went through, and with them a
+stranger's message of any size.
 """
 
 from __future__ import annotations
@@ -16,13 +19,13 @@ from typing import Any, Final
 
 from pygrpc_native import EVENT_CALL, NativeGrpcFront
 
-from munjigi.kernel.errors import AuditUnavailable, ConfigurationError, Unavailable
+from munjigi.kernel.errors import ConfigurationError, Unavailable
 from munjigi.rpc.authentication import ListenerTrust
 from munjigi.rpc.call import Method
 from munjigi.rpc.credentials import credentials_of
 from munjigi.rpc.pipeline import Pipeline
 from munjigi.rpc.ports import Durability
-from munjigi.rpc.status import DETAILS_KEY, render
+from munjigi.rpc.status import DETAILS_KEY, Outcome, render
 
 _BATCH: Final = 256
 
@@ -99,11 +102,12 @@ class NativeFront:
             try:
                 while (events := front.recv_batch_details(_BATCH)) is not None:
                     loop.call_soon_threadsafe(self._handle, events)
+                    del events  # not kept until the next batch comes
             finally:
                 loop.call_soon_threadsafe(self.ended.set_result, None)
 
     def _handle(self, events: list[Any]) -> None:
-        ready: list[tuple[int, bytes | BaseException]] = []
+        ready: list[tuple[int, Outcome]] = []
         start, methods, listener = self._pipeline.start, self._methods, self._listener
         for kind, call_id, method_id, payload, _, details in events:
             if kind != EVENT_CALL:
@@ -111,13 +115,13 @@ class NativeFront:
                     task.cancel()
                 continue
             if self._draining:
-                self._send(call_id, Unavailable("DRAINING", "The gateway is stopping; ask another one or try again."))
+                self._send(call_id, render(Unavailable("DRAINING", "The gateway is stopping; ask another one or try again.")))
                 continue
             try:
                 metadata, peer, _remaining = details
                 answer = start(methods[method_id], payload, credentials_of(metadata, peer, None, listener))
             except BaseException as error:  # noqa: BLE001  # a panic of a Rust part is no Exception; neighbours go on
-                ready.append((call_id, error))
+                ready.append((call_id, render(error)))
                 continue
             if isinstance(answer, bytes):
                 ready.append((call_id, answer))
@@ -127,33 +131,31 @@ class NativeFront:
             self._unanswered += len(ready)
             self._durability.when_durable(partial(self._answer, ready))
 
-    def _answer(self, ready: list[tuple[int, bytes | BaseException]], failure: Exception | None) -> None:
+    def _answer(self, ready: list[tuple[int, Outcome]], failure: Exception | None) -> None:
         """Send answers whose records are durable, or the failure to make them so."""
         self._unanswered -= len(ready)
+        status = render(failure) if failure is not None else None
         for call_id, answer in ready:
-            self._send(call_id, failure or answer)
+            self._send(call_id, status or answer)
 
     async def _wait(self, call_id: int, answer: Awaitable[bytes]) -> None:
-        result: bytes | BaseException
+        result: Outcome
         try:
             try:
                 result = await answer
             except Exception as error:  # noqa: BLE001  # rendered as a status
-                result = error
+                result = render(error)
             await self._durability.durable()
-        except AuditUnavailable as error:
-            result = error
         except asyncio.CancelledError:
             return
-        except BaseException as error:  # noqa: BLE001  # see _handle
-            result = error
+        except BaseException as error:  # noqa: BLE001  # AuditUnavailable, or see _handle
+            result = render(error)
         finally:
             self._tasks.pop(call_id, None)
         self._send(call_id, result)
 
-    def _send(self, call_id: int, answer: bytes | BaseException) -> None:
+    def _send(self, call_id: int, answer: Outcome) -> None:
         if isinstance(answer, bytes):
             self._front.respond(call_id, answer)
             return
-        status = render(answer)
-        self._front.fail(call_id, status.code, status.message, trailing_metadata=[(DETAILS_KEY, status.details)])
+        self._front.fail(call_id, answer.code, answer.message, trailing_metadata=[(DETAILS_KEY, answer.details)])

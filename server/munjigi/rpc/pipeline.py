@@ -86,7 +86,7 @@ class Pipeline:
         began = time.perf_counter()
         try:
             if len(payload) > MAX_REQUEST_BYTES:
-                raise ResourceExhausted("REQUEST_TOO_LARGE", "A request may have at most 4 MiB; send it in parts.", 0.0)
+                raise ResourceExhausted("REQUEST_TOO_LARGE", "A request may have at most 4 MiB; send it in parts.")
             now = self._clock.now()
             call = ANONYMOUS
             if not method.open:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
@@ -40,6 +40,9 @@ class Status(NamedTuple):
     reason: str
 
 
+Outcome: TypeAlias = bytes | Status  # what a call ends with: its answer, or why there is none
+
+
 def code_of(error: errors.MunjigiError) -> StatusCode:
     """Return the status code of an error of our tree."""
     for kind, code in _CODES:
@@ -58,7 +61,7 @@ def render(error: BaseException) -> Status:
     if isinstance(error, errors.PermissionDenied) and error.decision_id:
         metadata["decision_id"] = error.decision_id
     _pack(status.details.add(), error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata))
-    if isinstance(error, errors.ResourceExhausted):
+    if isinstance(error, errors.ResourceExhausted) and error.retry_after > 0:
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(int(error.retry_after * 1e9))
         _pack(status.details.add(), error_details_pb2.RetryInfo(retry_delay=delay))

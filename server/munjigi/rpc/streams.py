@@ -14,6 +14,7 @@ from typing import Final
 
 from munjigi.kernel.errors import Unavailable
 from munjigi.rpc.ports import Durability
+from munjigi.rpc.status import Outcome, Status, render
 
 IN_FLIGHT: Final = 256
 # Seconds that a commit waits for company where calls trickle in one by one: twice the throughput of none on the grpcio
@@ -26,7 +27,7 @@ class Streams:
 
     def __init__(self, durability: Durability) -> None:
         self._durability = durability
-        self._readers: set[asyncio.Task[None]] = set()
+        self._readers: set[asyncio.Task[Status | None]] = set()
         self._draining = False
 
     def drain(self) -> None:
@@ -40,17 +41,17 @@ class Streams:
         read: Callable[[], Awaitable[bytes | None]],
         write: Callable[[bytes], Awaitable[None]],
         start: Callable[[bytes], bytes],
-    ) -> None:
+    ) -> Status | None:
         """Serve one call: until `read` returns None, `start` answers each message and `write` sends the answers.
 
-        Raises what `start` raises, after the answers to everything before it; `AuditUnavailable` when a record can't be
-        made durable; `Unavailable` DRAINING when the gateway stops.
+        Returns how the call was refused: what `start` raised, after the answers to everything before it;
+        AUDIT_UNAVAILABLE when a record can't be made durable; DRAINING when the gateway stops. None: the client has ended it.
         """
         room = asyncio.Semaphore(IN_FLIGHT)
-        ready: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue()
+        ready: asyncio.Queue[Outcome | None] = asyncio.Queue()
 
-        def settle(answer: bytes | BaseException | None, failure: Exception | None) -> None:
-            ready.put_nowait(failure or answer)
+        def settle(answer: Outcome | None, failure: Exception | None) -> None:
+            ready.put_nowait(answer if failure is None else render(failure))
 
         reader = asyncio.ensure_future(self._read(room, read, start, settle))
         writer = asyncio.ensure_future(_write(room, ready, write))
@@ -61,8 +62,8 @@ class Streams:
             await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
             if not writer.done():
                 # Waiters are called back in order, so this comes after every answer.
-                self._durability.when_durable(partial(settle, self._ending(reader)), patience=PATIENCE)
-            await writer
+                self._durability.when_durable(partial(settle, _ending(reader)), patience=PATIENCE)
+            return await writer
         finally:
             self._readers.discard(reader)
             for task in (reader, writer):
@@ -76,25 +77,30 @@ class Streams:
         read: Callable[[], Awaitable[bytes | None]],
         start: Callable[[bytes], bytes],
         settle: Callable[[bytes, Exception | None], None],
-    ) -> None:
+    ) -> Status | None:
         while True:
             await room.acquire()
             payload = await read()
             if payload is None:
-                return
-            self._durability.when_durable(partial(settle, start(payload)), patience=PATIENCE)
+                return None
+            try:
+                answer = start(payload)
+            except BaseException as error:  # noqa: BLE001  # a panic of a Rust part is no Exception
+                return render(error)  # not the error itself: it keeps the message
+            self._durability.when_durable(partial(settle, answer), patience=PATIENCE)
 
-    def _ending(self, reader: asyncio.Task[None]) -> BaseException | None:
-        if reader.cancelled():
-            return Unavailable("DRAINING", "The gateway is stopping; ask another one or try again.")
-        return reader.exception()
+
+def _ending(reader: asyncio.Task[Status | None]) -> Status | None:
+    if reader.cancelled():
+        return render(Unavailable("DRAINING", "The gateway is stopping; ask another one or try again."))
+    return reader.result()
 
 
 async def _write(
-    room: asyncio.Semaphore, ready: asyncio.Queue[bytes | BaseException | None], write: Callable[[bytes], Awaitable[None]]
-) -> None:
-    while (answer := await ready.get()) is not None:
-        if isinstance(answer, BaseException):
-            raise answer
+    room: asyncio.Semaphore, ready: asyncio.Queue[Outcome | None], write: Callable[[bytes], Awaitable[None]]
+) -> Status | None:
+    """Send answers until the call ends; return how it was refused, if it was."""
+    while isinstance(answer := await ready.get(), bytes):
         await write(answer)
         room.release()
+    return answer
