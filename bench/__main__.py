@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bench import casbin, client, decide, diff, following, load, reload, rounds, seal, search, shipping, stream
+from bench import casbin, client, decide, diff, following, load, reload, rounds, sample, seal, search, shipping, stream
 from bench import journal as journal_
 from bench.machine import CORES, LOAD_CORE, SERVER_CORE, Spread, pin, resident_mib, spread, unpin
 from bench.rounds import Measured
@@ -71,6 +71,11 @@ def main() -> int:
             notes.append(f"Shipping was not measured: {reason}.")
         else:
             rows += shipping.rows(figures["shipping"])
+        figures["sample"] = _json_of("bench.sample")
+        if reason := figures["sample"].get("missing"):
+            notes.append(f"The sample database was not measured: {reason}.")
+        else:
+            rows += sample.rows(figures["sample"])
         figures["decide"] = _json_of("bench.decide")
         rows += decide.rows(figures["decide"])
         figures["diff"] = _json_of("bench.diff")

@@ -134,7 +134,7 @@ def loaded() -> Iterator[Place]:
     runner, line = place.start()
     found = re.fullmatch(r"sample database loaded in ([\d.]+) s\n", line)
     assert found
-    assert float(found[1]) <= 10
+    assert float(found[1]) <= 60  # a busy machine's; 10 s on a quiet one is for `make bench`
     runner.terminate()
     assert runner.wait(30) == 0
     yield place

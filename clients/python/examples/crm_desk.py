@@ -3,7 +3,7 @@
     python crm_desk.py CS-2026-000123 1000001 --dsn postgresql://...
 
 MUNJIGI_TARGET, MUNJIGI_TOKEN (the employee's), MUNJIGI_TOOL_TOKEN and MUNJIGI_SAMPLE_DSN say where and who; with
-`--trial` the desk only observes: nothing is stopped and nothing is masked. Exit codes: 0 shown, 1 failure, 3 denied.
+`--trial` the desk only observes: nothing is stopped and nothing is masked. Exit codes: 0 shown, 1 failure, 2 usage, 3 denied.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--target", default=os.environ.get("MUNJIGI_TARGET", "127.0.0.1:7443"))
     parser.add_argument("--trial", action="store_true", help="only observe: stop and mask nothing")
     options = parser.parse_args(arguments)
+    if not options.dsn:
+        parser.error("name the sample database with --dsn or MUNJIGI_SAMPLE_DSN; docs/sample_sign_in.py prints it")
     client = Client(
         options.target,
         employee_token=os.environ.get("MUNJIGI_TOKEN", ""),
