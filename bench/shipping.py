@@ -23,7 +23,8 @@ from elasticsearch import Elasticsearch, helpers
 from bench.journal import sample_record
 from bench.machine import spread
 from bench.table import Row, number, within
-from munjigi.adapters.elasticsearch.cluster import Access, Cluster
+from munjigi.adapters.elasticsearch.access import Access
+from munjigi.adapters.elasticsearch.cluster import Cluster
 from munjigi.adapters.elasticsearch.documents import Documents, Naming
 from munjigi.adapters.elasticsearch.progress import Progress
 from munjigi.adapters.elasticsearch.sender import Sender

@@ -37,6 +37,9 @@ class MemoryAuditIndex:
     def cursor(self, log_id: str) -> int:
         return len(self._open().get(log_id, []))
 
+    def holds(self, log_id: str, below: int) -> bool:
+        return self.cursor(log_id) >= below
+
     def payload(self, log_id: str, index: int) -> bytes | None:
         log = self._open().get(log_id, [])
         return log[index][1] if 0 <= index < len(log) else None

@@ -10,7 +10,8 @@ from audit.support import START, TickingClock, access, open_journal
 from elastic.server import ElasticsearchServer
 
 from doubles.metrics import MemorySink
-from munjigi.adapters.elasticsearch.cluster import Access, Cluster
+from munjigi.adapters.elasticsearch.access import Access
+from munjigi.adapters.elasticsearch.cluster import Cluster
 from munjigi.adapters.elasticsearch.documents import Documents, Naming
 from munjigi.adapters.elasticsearch.template import install
 from munjigi.app.files import StateFolder

@@ -1,7 +1,8 @@
 """The audit index in SQLite: a projection of the logs, which can be removed and is made again.
 
 The follower's process writes, gateway workers read the same file (WAL). A record's key is the log's
-number times 2**40 plus its index, so that secondary indexes order a log's records by themselves.
+number times 2**40 plus its index, so that secondary indexes order a log's records by themselves. Numbers are in the order
+of the logs' ids, so that records of one moment come in the order that the port demands.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +25,8 @@ from munjigi.kernel.errors import Corruption, FailedPrecondition, Unavailable
 
 _SHIFT: Final = 40
 _LAST: Final = (1 << _SHIFT) - 1
-_VERSION: Final = 2
+_VERSION: Final = 3
+_IDS: Final = 4  # characters of a log's id that give its number: 36**4 are 21 bits, and 2 are left to tell equal ones apart
 _SCHEMA: Final = """
 CREATE TABLE log (number INTEGER PRIMARY KEY, log_id TEXT NOT NULL UNIQUE, cursor INTEGER NOT NULL) STRICT;
 CREATE TABLE record (
@@ -63,8 +66,7 @@ class SqliteAuditIndex:
         """Take records and move the cursor, both or neither; return how many were new."""
         with self._using() as connection, connection:
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute("INSERT INTO log (log_id, cursor) VALUES (?, 0) ON CONFLICT DO NOTHING", (log_id,))
-            number, cursor = connection.execute("SELECT number, cursor FROM log WHERE log_id = ?", (log_id,)).fetchone()
+            number, cursor = _log(connection, log_id)
             if first_index > cursor:
                 raise FailedPrecondition(
                     "AUDIT_INDEX_GAP", f"The index needs record {cursor} of the log next; follow the log from there."
@@ -86,6 +88,10 @@ class SqliteAuditIndex:
         with self._using() as connection:
             found = connection.execute("SELECT cursor FROM log WHERE log_id = ?", (log_id,)).fetchone()
             return int(found[0]) if found else 0
+
+    def holds(self, log_id: str, below: int) -> bool:
+        """Tell whether a search finds every record of a log below an index."""
+        return self.cursor(log_id) >= below
 
     def payload(self, log_id: str, index: int) -> bytes | None:
         """Return the canonical bytes of one record; None when it is not here."""
@@ -184,6 +190,17 @@ def _make(connection: sqlite3.Connection) -> None:
     names = [str(name) for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     drops = "".join(f'DROP TABLE "{name}";' for name in names if not name.startswith("sqlite_"))
     connection.executescript(f"BEGIN IMMEDIATE; {drops} {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+
+
+def _log(connection: sqlite3.Connection, log_id: str) -> tuple[int, int]:
+    """Return a log's number and cursor; a new log gets the first free number from its id's on."""
+    numbers = {known: (number, cursor) for number, known, cursor in connection.execute("SELECT number, log_id, cursor FROM log")}
+    if log_id in numbers:
+        return numbers[log_id]
+    taken = {number for number, _ in numbers.values()}
+    number = next(number for number in count(int(log_id[:_IDS].ljust(_IDS, "0"), 36) << 2) if number not in taken)
+    connection.execute("INSERT INTO log (number, log_id, cursor) VALUES (?, ?, 0)", (number, log_id))
+    return number, 0
 
 
 def _decode(log_id: str, index: int, payload: bytes) -> AnyRecord:

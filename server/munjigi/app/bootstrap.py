@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from munjigi.adapters.audit_index_sqlite import SqliteAuditIndex
 from munjigi.adapters.identity.jwks import FileKeys, UrlKeys, key_source
 from munjigi.adapters.identity.local_issuer import ensure_issuer
 from munjigi.adapters.identity.tokens import EMPLOYEE_TYPE, TOOL_TYPE, JwtVerifier
@@ -26,9 +25,11 @@ from munjigi.app.grant_watch import load_table
 from munjigi.app.history import KeptHistory
 from munjigi.app.policy_home import PolicyHome, load_first
 from munjigi.app.recent_reads import recall
+from munjigi.app.record_search import record_search
 from munjigi.app.trail import Trail
 from munjigi.audit.committer import GroupCommitter, Mode, choose_mode, measure_sync
 from munjigi.audit.journal import Journal
+from munjigi.audit.ports import RecordSearch
 from munjigi.audit.reader import JournalReader, list_logs
 from munjigi.audit.records import SignInRecord
 from munjigi.audit.seal.reader import sealed_logs, sealed_size
@@ -72,7 +73,7 @@ class Gateway:
     journal: Journal
     committer: GroupCommitter
     store: SqliteStateStore
-    index: SqliteAuditIndex
+    index: RecordSearch
     home: PolicyHome
     meter: Meter
     disk: Disk
@@ -136,7 +137,8 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     installation_key(folder.keys)  # the follower seals with it; made here, so that it is there once we serve
     failures = Failures()
     health = HealthService()
-    index = SqliteAuditIndex(folder.index, read_only=True)
+    trail = Trail(folder, journal, store, lambda: home.snapshot.grants.revision)
+    index = record_search(settings, folder, trail)
     history = KeptHistory(folder.policies, store, index)
 
     def note_policy(new: PolicyBundle) -> None:
@@ -174,7 +176,6 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     keys = _keys(settings, folder)
     employees, tools = _verifiers(settings, keys)
     pipeline = Pipeline(Authenticator(employees, tools, failures, note_failure), home, clock, meter)
-    trail = Trail(folder, journal, store, lambda: home.snapshot.grants.revision)
     past = Past(history, index, trail)
     conditions = Conditions(home, references)
     decisions = DecisionService(desk, home, journal, references, pending)

@@ -100,6 +100,16 @@ class Settings(BaseSettings):
         description="File (mode 0600) with `name:password` or an encoded API key; read anew when replaced. "
         "Default: the variable MUNJIGI_ELASTICSEARCH_AUTHORIZATION.",
     )
+    elasticsearch_reader: Path | None = Field(
+        None,
+        description="File (mode 0600) as above, of the account that searches and may only read. "
+        "Default: the variable MUNJIGI_ELASTICSEARCH_READER_AUTHORIZATION.",
+    )
+    audit_search: Literal["auto", "sqlite", "elasticsearch"] = Field(
+        "auto",
+        description="Where the trail is searched. `auto`: in Elasticsearch where records are shipped there and a reader is named, "
+        "or its accounts are switched off; else in a file of the state folder.",
+    )
     elasticsearch_prefix: str = Field(
         "munjigi-audit",
         pattern=r"^[a-z][a-z0-9-]{0,63}$",
@@ -225,6 +235,11 @@ def refuse_unsafe(settings: Settings) -> None:
             not all(_safe_url(url) for url in settings.elasticsearch_urls),
             "an address of elasticsearch_urls is neither https nor loopback",
             "give the cluster a certificate and name its authority in MUNJIGI_ELASTICSEARCH_AUTHORITY",
+        ),
+        (
+            settings.audit_search == "elasticsearch" and not settings.elasticsearch_urls,
+            "audit_search = elasticsearch needs a cluster",
+            "set MUNJIGI_ELASTICSEARCH_URLS",
         ),
         (
             not embedded and not settings.tls and not settings.forwarded_certificate,

@@ -18,6 +18,7 @@ from munjigi.adapters.prometheus import PrometheusSink
 from munjigi.adapters.seal_keys import installation_key
 from munjigi.app import logs
 from munjigi.app.child import EXIT_CONFIGURATION, receive_settings, send_ready, stop_on_request
+from munjigi.app.cluster import searched
 from munjigi.app.config import Settings
 from munjigi.app.files import StateFolder
 from munjigi.app.follower_http import HttpServer, application, listen
@@ -51,10 +52,11 @@ def _jobs(settings: Settings, folder: StateFolder, meter: Meter) -> list[Job]:
     witnesses = witnesses_of(settings.witnesses, settings.witness_authority)
     key = installation_key(folder.keys)
     jobs: list[Job] = [
-        Indexer(LogSources(folder), SqliteAuditIndex(folder.index), meter),
         Sealer(LogSources(folder), folder, key, witnesses, SystemClock(), meter),
         Packer(folder.journal, meter),
     ]
+    if not searched(settings):
+        jobs.append(Indexer(LogSources(folder), SqliteAuditIndex(folder.index), meter))
     if settings.elasticsearch_urls:
         from munjigi.app.shipper import shipper  # noqa: PLC0415 -- a heavy client, imported only where it is used
 

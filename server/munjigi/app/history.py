@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from munjigi.adapters.policy_files import load_bundle
-from munjigi.audit.ports import MAX_PAGE, AuditIndex, IndexedRecord, RecordQuery
+from munjigi.audit.ports import MAX_PAGE, IndexedRecord, RecordQuery, RecordSearch
 from munjigi.audit.records import PolicyRecord, ProcessRecord, decode
 from munjigi.decision.grant_table import GrantTable
 from munjigi.decision.snapshot import Snapshot
@@ -51,7 +51,7 @@ class _Recent(Generic[K, V]):
 class KeptHistory:
     """Implements `rpc.ports.History`. Every method but `note` blocks."""
 
-    def __init__(self, kept: Path, store: StateStore, index: AuditIndex) -> None:
+    def __init__(self, kept: Path, store: StateStore, index: RecordSearch) -> None:
         self._kept = kept
         self._store = store
         self._index = index

@@ -4,37 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Final
 
-from munjigi.adapters.elasticsearch.cluster import Access, Cluster
-from munjigi.adapters.elasticsearch.documents import Documents, Naming
+from munjigi.adapters.elasticsearch.cluster import Cluster
+from munjigi.adapters.elasticsearch.documents import Documents
 from munjigi.adapters.elasticsearch.progress import Progress
 from munjigi.adapters.elasticsearch.sender import Sender
 from munjigi.adapters.elasticsearch.shipping import LogShipping
+from munjigi.app.cluster import access_of, documents_of
 from munjigi.app.config import Settings
 from munjigi.app.files import StateFolder
 from munjigi.app.log_sources import LogSources
 from munjigi.monitoring import catalogue
 from munjigi.monitoring.meter import Meter
-
-_TIMEOUT: Final = 30.0  # seconds of one request
-
-
-def access_of(settings: Settings) -> Access:
-    """Return where the cluster is and who the daemon is to it."""
-    return Access(
-        settings.elasticsearch_urls, settings.elasticsearch_authority, settings.elasticsearch_credentials, timeout=_TIMEOUT
-    )
-
-
-def naming_of(settings: Settings) -> Naming:
-    """Return which index a record belongs to."""
-    return Naming(settings.elasticsearch_prefix, settings.elasticsearch_rollover)
-
-
-def documents_of(settings: Settings) -> Documents:
-    """Return what makes documents of records."""
-    return Documents(naming_of(settings))
 
 
 class Shipper:

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
+from typing import Final
 
 from munjigi.adapters.seal_keys import public_key
 from munjigi.app.files import StateFolder
 from munjigi.app.log_sources import LogSources
+from munjigi.audit import mark
 from munjigi.audit.journal import Journal
-from munjigi.audit.ports import IndexedRecord
+from munjigi.audit.ports import IndexedRecord, LogSource
 from munjigi.audit.reader import list_logs
 from munjigi.audit.records import decode
 from munjigi.audit.seal.check import SealCheck, check_seal, verify_sealed
+from munjigi.audit.seal.merkle import leaf_hash
+from munjigi.audit.seal.store import LOGS
+from munjigi.audit.seal.tree import StoredTree
 from munjigi.audit.verify import Verification
 from munjigi.grants.ports import PermissionRows
 from munjigi.grants.verification import verify_permissions
 from munjigi.kernel.errors import NotFound
+
+_PIECE: Final = 4096  # records read at once
+_PATIENCE: Final = 0.5  # seconds for a record to be seen by another connection
 
 
 class Trail:
@@ -44,6 +53,33 @@ class Trail:
         """Return the ids of all logs."""
         with self._reading:
             return [source.log_id for source in self._sources.look()]
+
+    def ends(self) -> dict[str, int]:
+        """Return the number of durable records of every log. Blocks."""
+        found = self.durable()
+        with self._reading:
+            for source in self._sources.look():
+                if source.log_id not in found:
+                    found[source.log_id] = self._end_of(source)
+        return found
+
+    def record(self, log_id: str, index: int) -> bytes | None:
+        """Return the canonical bytes of one durable record; None when there is none. Blocks."""
+        return self._read(log_id, index) if index < self.durable().get(log_id, 1 << 62) else None
+
+    def agrees(self, log_id: str, index: int, payload: bytes) -> bool:
+        """Tell whether a log has these bytes at that index. Blocks.
+
+        The seal's tree knows the hash of each record; what it does not know, or not so, is read off the log itself. The log of
+        permission records is looked at a few times a second only, so it gets a moment to show what is new.
+        """
+        with suppress(OSError, IndexError), closing(StoredTree(self._folder.seal / LOGS / log_id, read_only=True)) as tree:
+            if tree.leaf(index) == leaf_hash(payload):
+                return True
+        deadline = time.monotonic() + _PATIENCE
+        while (found := self._read(log_id, index)) is None and time.monotonic() < deadline:
+            time.sleep(_PATIENCE / 10)
+        return found == payload
 
     def after(self, positions: Mapping[str, int], limit: int) -> list[IndexedRecord]:
         """Return the durable records from each log's position on, ordered by time."""
@@ -77,6 +113,22 @@ class Trail:
         with closing(LogSources(self._folder)) as sources:
             seal = check_seal(self._folder.seal, sources.of, public_key(public) if public.exists() else None)
         return seal, [self._verify(each, seal) for each in logs]
+
+    def _read(self, log_id: str, index: int) -> bytes | None:
+        """Return the bytes of one record, durable or not; None when there is none."""
+        with self._reading:
+            source = next((each for each in self._sources.look() if each.log_id == log_id), None)
+            found = source.read(index, 1) if source is not None else []
+        return found[0][1] if found and found[0][0] == index else None
+
+    def _end_of(self, source: LogSource) -> int:
+        """Return where a log ends that nobody here writes."""
+        found = mark.read(self._root / source.log_id)
+        end = found.next_index if found is not None else 0
+        while records := source.read(end, _PIECE):
+            end = records[-1][0] + 1
+        source.settle()
+        return end
 
     def _verify(self, log_id: str, seal: SealCheck) -> Verification:
         if log_id == self._permission_log:

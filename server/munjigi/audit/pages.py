@@ -49,7 +49,7 @@ def place_of(query: RecordQuery, token: str) -> Place | None:
         data = urlsafe_b64decode(token + "=" * (-len(token) % 4))
         _, time, index, log_id = _TOKEN.unpack(data)
         place = Place(time, log_id.decode("ascii"), index)
-        if is_log_id(place.log_id) and index >= 0 and token_of(query, place) == token:
+        if is_log_id(place.log_id) and min(index, time) >= 0 and token_of(query, place) == token:
             return place
     except (ValueError, struct.error):
         pass

@@ -1,4 +1,4 @@
-"""What the follower reads from and writes to: a log's records by cursor, and the index that people search."""
+"""What the follower reads from and writes to, and what people search: logs by cursor, and projections of them."""
 
 from __future__ import annotations
 
@@ -107,11 +107,33 @@ class RecordPage(NamedTuple):
     next_page_token: str
 
 
-class AuditIndex(Protocol):
-    """A projection of logs, made for searching. Any of it can be lost and made again.
+class RecordSearch(Protocol):
+    """What finds records, wherever their projection lies.
 
-    Every method raises `FailedPrecondition` after `close`, and `Unavailable` when the index can't be reached.
+    All answer a question alike: the same records, byte by byte, in the same order (time, log id, index, each descending).
+    Every method raises `FailedPrecondition` after `close`, `Unavailable` when the projection can't be reached, and
+    `Corruption` when what it found is not what the log says.
     """
+
+    def holds(self, log_id: str, below: int) -> bool:
+        """Tell whether a search finds every record of a log below that index."""
+        ...
+
+    def search(self, query: RecordQuery, page_size: int, page_token: str = "") -> RecordPage:
+        """Return a page of 1 to `MAX_PAGE` records, newest first.
+
+        A page never repeats or skips a record that was there when the first page was read. Raises
+        `InvalidArgument` for a page size out of range, a token that is not of this query, or a malformed decision id.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the projection. A second call does nothing."""
+        ...
+
+
+class AuditIndex(RecordSearch, Protocol):
+    """A projection of logs that the follower writes, made for searching. Any of it can be lost and made again."""
 
     def ingest(self, log_id: str, first_index: int, records: Sequence[bytes]) -> int:
         """Take records [first_index, ...) and move the log's cursor, both or neither; return how many were new.
@@ -132,16 +154,4 @@ class AuditIndex(Protocol):
 
     def truncate(self, log_id: str, next_index: int) -> None:
         """Forget the records of a log from `next_index` on, and set its cursor there."""
-        ...
-
-    def search(self, query: RecordQuery, page_size: int, page_token: str = "") -> RecordPage:
-        """Return a page of 1 to `MAX_PAGE` records, newest first; within a log, the higher index first.
-
-        A page never repeats or skips a record that was there when the first page was read. Raises
-        `InvalidArgument` for a page size out of range, a token that is not of this query, or a malformed decision id.
-        """
-        ...
-
-    def close(self) -> None:
-        """Let go of the index. A second call does nothing."""
         ...

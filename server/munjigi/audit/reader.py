@@ -6,6 +6,7 @@ follower then compares its last record with the log (`follow.py`).
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
@@ -15,6 +16,7 @@ from munjigi.audit.packed import SegmentBytes
 from munjigi.kernel.errors import Corruption, Unavailable
 
 _PIECE: Final = 2 * frames.MAX_PAYLOAD  # bytes; always holds one whole frame
+_EVERY: Final = 256  # records between two places of a plain segment that a reader remembers
 
 
 def list_logs(root: Path) -> list[str]:
@@ -31,6 +33,9 @@ class JournalReader:
         self._source: SegmentBytes | None = None
         self._offset = 0
         self._index = -1  # of the record at `_offset`; -1: nowhere
+        self._places: list[
+            tuple[int, int]
+        ] = []  # of the segment that was read last: (index, offset), the first one its beginning
 
     @property
     def log_id(self) -> str:
@@ -79,7 +84,8 @@ class JournalReader:
     def _read(self, from_index: int, limit: int) -> list[tuple[int, bytes]]:
         now = self.epoch()
         if now != self._epoch or not 0 <= self._index <= from_index:
-            self._epoch = now
+            if now != self._epoch:
+                self._epoch, self._places = now, []
             if not self._seek(from_index):
                 return []
         assert self._source is not None
@@ -87,6 +93,7 @@ class JournalReader:
         while len(found) < limit:
             skip = from_index - self._index
             part = self._piece(self._source, limit - len(found) + max(skip, 0))
+            self._remember(part)
             for _, _, payload in part.frames:
                 if self._index >= from_index:
                     found.append((self._index, payload))
@@ -121,10 +128,18 @@ class JournalReader:
                 first = segment.first_index_of(name)
         if first < 0:
             return False
-        index, offset = self._enter(first).near(from_index)
+        near = self._enter(first).near(from_index)
+        known = self._places[bisect_right(self._places, (from_index, 1 << 62)) - 1]
+        index, offset = max(near, known)
         if offset > segment.HEADER_SIZE:
             self._index, self._offset = index, offset
         return True
+
+    def _remember(self, part: frames.Split) -> None:
+        """Note where some of these frames are, so that a look back into a plain segment need not begin at its beginning."""
+        for number in range(0, len(part.frames), _EVERY):
+            if self._index + number >= self._places[-1][0] + _EVERY:
+                self._places.append((self._index + number, self._offset + part.frames[number].offset))
 
     def _next_segment(self, source: SegmentBytes) -> bool:
         """Go on to the segment that begins where this one ends; False when there is none yet."""
@@ -153,4 +168,6 @@ class JournalReader:
                 "JOURNAL_CORRUPT", f"{self._folder} has a damaged header before record {first}; run `munjigi audit verify`."
             )
         self._offset, self._index = segment.HEADER_SIZE, first
+        if not self._places or self._places[0][0] != first:
+            self._places = [(first, segment.HEADER_SIZE)]
         return source

@@ -31,7 +31,7 @@ def audit_install_index(settings: Settings, replicas: int, keep_days: int) -> No
     Run it before the first start, and after an update whose release notes say so. The daemon's own account only creates documents.
     """
     from munjigi.adapters.elasticsearch.template import install
-    from munjigi.app.shipper import naming_of
+    from munjigi.app.cluster import naming_of
 
     naming = naming_of(settings)
     done = with_cluster(settings, lambda cluster: install(cluster, naming, replicas=replicas, keep_days=keep_days))

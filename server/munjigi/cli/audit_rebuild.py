@@ -25,7 +25,7 @@ def audit_rebuild(settings: Settings, yes: bool) -> int:
     Searches find less until it is done; decisions go on. Where several hosts ship into one cluster, run `munjigi audit
     reconcile` on the others afterwards.
     """
-    from munjigi.app.shipper import naming_of
+    from munjigi.app.cluster import naming_of
 
     if not yes:
         raise Failure(
@@ -43,9 +43,9 @@ async def _rebuild(settings: Settings, cluster: Cluster) -> tuple[int, int, int]
     from munjigi.adapters.elasticsearch.progress import Progress
     from munjigi.adapters.elasticsearch.rebuild import remove_indices, ship_again
     from munjigi.adapters.elasticsearch.sender import Sender
+    from munjigi.app.cluster import documents_of, naming_of
     from munjigi.app.files import StateFolder
     from munjigi.app.log_sources import LogSources
-    from munjigi.app.shipper import documents_of, naming_of
 
     folder = StateFolder(settings.state_dir)
     sources = LogSources(folder)

@@ -57,9 +57,9 @@ async def _compare(settings: Settings, cluster: Cluster) -> tuple[list[Compared]
     from munjigi.adapters.elasticsearch.progress import Progress
     from munjigi.adapters.elasticsearch.reconcile import Reconciler
     from munjigi.adapters.elasticsearch.sender import Sender
+    from munjigi.app.cluster import documents_of
     from munjigi.app.files import StateFolder
     from munjigi.app.log_sources import LogSources
-    from munjigi.app.shipper import documents_of
 
     folder = StateFolder(settings.state_dir)
     sources = LogSources(folder)

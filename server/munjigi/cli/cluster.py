@@ -61,7 +61,7 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def with_cluster(settings: Settings, work: Callable[[Cluster], Awaitable[T]]) -> T:
     """Do some work on the cluster that the settings name."""
     from munjigi.adapters.elasticsearch.cluster import Cluster
-    from munjigi.app.shipper import access_of
+    from munjigi.app.cluster import access_of
 
     async def run() -> T:
         async with Cluster(access_of(settings)) as cluster:

@@ -38,6 +38,7 @@ def parse_record_id(text: str) -> tuple[str, int]:
     Raises `InvalidArgument` when `text` is not a record id.
     """
     log_id, dash, index = text.rpartition("-")
-    if not dash or not is_log_id(log_id) or not index.isascii() or not index.isdigit() or len(index) > 19:
+    number = index.isascii() and index.isdigit() and len(index) <= 19 and (index == "0" or index[0] != "0")
+    if not dash or not is_log_id(log_id) or not number:
         raise InvalidArgument("DECISION_ID_INVALID", "A decision id looks like <log id>-<index>; copy it from the answer.")
     return log_id, int(index)

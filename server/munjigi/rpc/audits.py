@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from munjigi.audit.ports import AuditIndex, RecordQuery
+from munjigi.audit.ports import RecordQuery, RecordSearch
 from munjigi.rpc.audit_records import PAGE_BYTES, Conditions, add_record
 from munjigi.rpc.call import Call, Method
 from munjigi.rpc.desk import Desk
@@ -22,7 +22,7 @@ _PIECE: Final = 50
 class AuditService:
     """Read the trail; reading it is itself a decided and recorded access."""
 
-    def __init__(self, desk: Desk, trail: Trail, index: AuditIndex, conditions: Conditions) -> None:
+    def __init__(self, desk: Desk, trail: Trail, index: RecordSearch, conditions: Conditions) -> None:
         self._desk = desk
         self._trail = trail
         self._index = index

@@ -1,53 +1,64 @@
-"""Ask the trail and the kept history without holding up the event loop, after the index has caught up."""
+"""Ask the trail and the kept history without holding up the event loop; a search waits until the index has caught up."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Final
 
-from munjigi.audit.ports import AuditIndex
+from munjigi.audit.ports import RecordSearch
 from munjigi.audit.records import AccessRecord, decode
 from munjigi.decision.snapshot import Snapshot
 from munjigi.kernel.errors import InvalidArgument, Unavailable
 from munjigi.rpc.ports import History, Trail
 
 _WAIT_SECONDS: Final = 5.0
-_STEP_SECONDS: Final = 0.02
+_FIRST_STEP: Final = 0.02  # seconds; doubles up to the longest
+_LONGEST_STEP: Final = 0.2
 
 
-async def caught_up(index: AuditIndex, durable: dict[str, int], reading: asyncio.Semaphore) -> bool:
-    """Wait until the index has what was durable; False when it did not within five seconds."""
+async def caught_up(index: RecordSearch, durable: dict[str, int], reading: asyncio.Semaphore) -> bool:
+    """Wait until a search finds what was durable; False when it did not within five seconds.
+
+    Raises `Unavailable` when the index could not be asked until then.
+    """
     deadline = asyncio.get_running_loop().time() + _WAIT_SECONDS
+    step = _FIRST_STEP
+    missing = dict(durable)
     while True:
-        with contextlib.suppress(Unavailable):  # the follower has just begun; a search that finds no index says so
+        problem: Unavailable | None = None
+        try:
             async with reading:
-                cursors = await asyncio.to_thread(lambda: {log_id: index.cursor(log_id) for log_id in durable})
-            if all(cursors[log_id] >= count for log_id, count in durable.items()):
-                return True
+                missing = await asyncio.to_thread(_missing, index, missing)
+        except Unavailable as error:  # the follower has just begun, or the cluster is restarting
+            problem = error
+        if problem is None and not missing:
+            return True
         if asyncio.get_running_loop().time() > deadline:
+            if problem is not None:
+                raise problem
             return False
-        await asyncio.sleep(_STEP_SECONDS)
+        await asyncio.sleep(step)
+        step = min(2 * step, _LONGEST_STEP)
+
+
+def _missing(index: RecordSearch, durable: dict[str, int]) -> dict[str, int]:
+    """Return the logs of which a search does not find everything yet. Blocks."""
+    return {log_id: below for log_id, below in durable.items() if not index.holds(log_id, below)}
 
 
 class Past:
     """Recorded decisions, and the snapshots that made them."""
 
-    def __init__(self, history: History, index: AuditIndex, trail: Trail) -> None:
+    def __init__(self, history: History, index: RecordSearch, trail: Trail) -> None:
         self._history = history
         self._index = index
         self._trail = trail
         self._reading = asyncio.Semaphore(2)  # what follows grants and policy must find a thread free
 
     async def record(self, log_id: str, index: int) -> AccessRecord | None:
-        """Return the record of a decision; None when there is none.
-
-        Raises `Unavailable` when the index does not catch up with it.
-        """
-        if index < self._trail.durable().get(log_id, 0):
-            await self._wait({log_id: index + 1})
+        """Return the record of a decision, out of its log; None when there is none."""
         async with self._reading:
-            payload = await asyncio.to_thread(self._index.payload, log_id, index)
+            payload = await asyncio.to_thread(self._trail.record, log_id, index)
         record = decode(payload) if payload is not None else None
         return record if isinstance(record, AccessRecord) else None
 

@@ -55,11 +55,15 @@ class Trail(Protocol):
     """The logs of this installation: journals, and the log of permission records."""
 
     def durable(self) -> dict[str, int]:
-        """Return the number of durable records by log id."""
+        """Return the number of durable records of the logs that this process writes or follows, by log id."""
         ...
 
-    def logs(self) -> list[str]:
-        """Return the ids of all logs. Blocks."""
+    def ends(self) -> dict[str, int]:
+        """Return the number of durable records of every log. Blocks."""
+        ...
+
+    def record(self, log_id: str, index: int) -> bytes | None:
+        """Return the canonical bytes of one durable record; None when there is none. Blocks."""
         ...
 
     def after(self, positions: Mapping[str, int], limit: int) -> list[IndexedRecord]:

@@ -14,9 +14,9 @@ from typing import Final
 import msgspec
 
 from munjigi.audit.matching import matches
-from munjigi.audit.ports import AuditIndex, IndexedRecord, RecordQuery
+from munjigi.audit.ports import IndexedRecord, RecordQuery, RecordSearch
 from munjigi.audit.records import AccessRecord, AnyRecord, decode
-from munjigi.kernel.errors import InvalidArgument, ResourceExhausted
+from munjigi.kernel.errors import InvalidArgument, ResourceExhausted, Unavailable
 from munjigi.kernel.ids import is_log_id
 from munjigi.rpc.audit_records import PAGE_BYTES, Conditions, add_record
 from munjigi.rpc.call import Call, Method
@@ -39,7 +39,9 @@ _positions: Final = msgspec.msgpack.Decoder(dict[str, int])
 class TailService:
     """Hand out what was recorded after a position. `serving` tells whether calls may still wait."""
 
-    def __init__(self, desk: Desk, trail: Trail, index: AuditIndex, conditions: Conditions, serving: Callable[[], bool]) -> None:
+    def __init__(
+        self, desk: Desk, trail: Trail, index: RecordSearch, conditions: Conditions, serving: Callable[[], bool]
+    ) -> None:
         self._desk = desk
         self._trail = trail
         self._index = index
@@ -70,9 +72,17 @@ class TailService:
             self._waiting -= 1
 
     async def _begin(self, query: RecordQuery, request: pb.TailRecordsRequest) -> pb.TailRecordsResponse:
-        await caught_up(self._index, self._trail.durable(), self._reading)
         async with self._reading:
-            response, positions = await asyncio.to_thread(self._newest, query, request.last)
+            positions = await asyncio.to_thread(self._trail.ends)
+        response = pb.TailRecordsResponse()
+        if request.last:
+            if not await caught_up(self._index, positions, self._reading):
+                raise Unavailable(
+                    "AUDIT_INDEX_BEHIND",
+                    "The audit index has not caught up with the trail; try again in a moment, or begin without the last records.",
+                )
+            async with self._reading:
+                response = await asyncio.to_thread(self._newest, query, request.last, positions)
         if response.records or not request.wait_seconds:
             response.position = _text(positions)
             return response
@@ -97,23 +107,20 @@ class TailService:
             await asyncio.sleep(_STEP)
         return False
 
-    def _newest(self, query: RecordQuery, count: int) -> tuple[pb.TailRecordsResponse, Positions]:
-        """Return the newest records that the index has, oldest first, and where they end. Blocks."""
-        positions = {log_id: self._index.cursor(log_id) for log_id in self._trail.logs()}
+    def _newest(self, query: RecordQuery, count: int, ends: Positions) -> pb.TailRecordsResponse:
+        """Return the newest records before `ends`, oldest first. Blocks."""
         found: list[IndexedRecord] = []
         token = ""
-        for _ in range(_SEARCHED if count else 0):
+        for _ in range(_SEARCHED):
             page = self._index.search(query, count, token)
-            found += [
-                each for each in page.records if each.index < positions.get(each.log_id, 0) and _shown(decode(each.payload))
-            ]
+            found += [each for each in page.records if each.index < ends.get(each.log_id, 0) and _shown(decode(each.payload))]
             token = page.next_page_token
             if not token or len(found) >= count:
                 break
         response = pb.TailRecordsResponse()
         for each in reversed(found[:count]):
             add_record(response.records, each)
-        return response, positions
+        return response
 
     def _after(self, query: RecordQuery, positions: Positions) -> tuple[pb.TailRecordsResponse, bool]:
         """Return what matches after `positions`, which it moves on; and whether there is more. Blocks."""

@@ -19,6 +19,8 @@ import msgspec
 from munjigi.audit import files, frames
 from munjigi.kernel.errors import Unavailable
 
+# Records of one step of shipping: a stop never waits long, and no record is sent while one so far before it is not stored.
+AHEAD: Final = 32_000
 _FORMAT: Final = 1
 
 

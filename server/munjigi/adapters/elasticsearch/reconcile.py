@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Literal, NamedTuple
 
-from munjigi.adapters.elasticsearch.cluster import Cluster, json_bytes
+from munjigi.adapters.elasticsearch.access import json_bytes
+from munjigi.adapters.elasticsearch.cluster import Cluster
 from munjigi.adapters.elasticsearch.documents import Documents
 from munjigi.adapters.elasticsearch.progress import DeadLetter, Progress
 from munjigi.adapters.elasticsearch.sender import Sender

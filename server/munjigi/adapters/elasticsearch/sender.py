@@ -11,7 +11,8 @@ import random
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple, Protocol
 
-from munjigi.adapters.elasticsearch.cluster import Cluster, Reply, refusal
+from munjigi.adapters.elasticsearch.access import Reply, refusal
+from munjigi.adapters.elasticsearch.cluster import Cluster
 from munjigi.adapters.elasticsearch.documents import Line, chunks
 from munjigi.kernel.errors import FailedPrecondition, Unavailable
 from munjigi.monitoring import catalogue

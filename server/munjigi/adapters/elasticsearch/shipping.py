@@ -11,13 +11,12 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from munjigi.adapters.elasticsearch.documents import Documents, Line, chunks, time_of
-from munjigi.adapters.elasticsearch.progress import Cursor, DeadLetter, Progress, digest_of
+from munjigi.adapters.elasticsearch.progress import AHEAD, Cursor, DeadLetter, Progress, digest_of
 from munjigi.adapters.elasticsearch.sender import MOST_DOCUMENTS, Sender
 from munjigi.audit.ports import LogSource
 from munjigi.kernel.errors import Corruption
 
 IN_FLIGHT: Final = 4  # requests of one log
-STEP: Final = 32_000  # records of one step, so that a stop never waits long
 _READ: Final = 2 * MOST_DOCUMENTS  # records read at once
 
 
@@ -34,7 +33,7 @@ class _Run:
 
     def __init__(self, begin: int) -> None:
         self.following = begin
-        self.last = begin + STEP
+        self.last = begin + AHEAD
         self.open: deque[_Chunk] = deque()
         self.ready: deque[_Chunk] = deque()
         self.done: set[int] = set()  # `after.next_index` of finished chunks
@@ -62,7 +61,7 @@ class LogShipping:
         return self._cursor.next_index
 
     async def step(self) -> int:
-        """Ship at most `STEP` records; return how far the cursor moved.
+        """Ship at most `AHEAD` records; return how far the cursor moved.
 
         Raises `Unavailable` when the cluster does not take them, `Corruption` when the log is not what was shipped;
         whatever was moved stays.

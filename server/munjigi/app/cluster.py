@@ -1,0 +1,55 @@
+"""What the settings say of the Elasticsearch cluster: where it is, who asks, how indices are named, and who searches it."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from munjigi.adapters.elasticsearch.access import NAMES, Access, Part
+from munjigi.adapters.elasticsearch.documents import Documents, Naming
+from munjigi.app.config import Settings
+from munjigi.kernel.errors import ConfigurationError
+
+_TIMEOUTS: Final[dict[Part, float]] = {"shipper": 30.0, "reader": 5.0}  # seconds of one request: somebody waits for a search
+
+
+def access_of(settings: Settings, part: Part = "shipper") -> Access:
+    """Return where the cluster is and who the daemon is to it."""
+    return Access(
+        settings.elasticsearch_urls,
+        settings.elasticsearch_authority,
+        settings.elasticsearch_credentials if part == "shipper" else settings.elasticsearch_reader,
+        timeout=_TIMEOUTS[part],
+        part=part,
+    )
+
+
+def naming_of(settings: Settings) -> Naming:
+    """Return which index a record belongs to."""
+    return Naming(settings.elasticsearch_prefix, settings.elasticsearch_rollover)
+
+
+def documents_of(settings: Settings) -> Documents:
+    """Return what makes documents of records."""
+    return Documents(naming_of(settings))
+
+
+def searched(settings: Settings) -> bool:
+    """Tell whether the trail is searched in Elasticsearch.
+
+    Raises `ConfigurationError` when that is demanded, and only the shipper's account is known.
+    """
+    if settings.audit_search == "sqlite" or not settings.elasticsearch_urls:
+        return False
+    if _known(settings, "reader") or not _known(settings, "shipper"):
+        return True
+    if settings.audit_search == "auto":
+        return False
+    raise ConfigurationError(
+        "READER_MISSING",
+        f"audit_search = elasticsearch, but no account is named that may read there: set {NAMES['reader'].setting}.",
+    )
+
+
+def _known(settings: Settings, part: Part) -> bool:
+    return access_of(settings, part).credentials is not None or bool(os.environ.get(NAMES[part].variable, "").strip())
