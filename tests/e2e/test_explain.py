@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import time
 from pathlib import Path
 
@@ -14,7 +13,9 @@ from e2e_asking import CASE, question, reason_of
 from running import ROOT, Daemon, Stubs, serving
 
 from munjigi.adapters.state.sqlite import SqliteStateStore
-from munjigi.audit.records import decode
+from munjigi.audit import frames
+from munjigi.audit.reader import JournalReader
+from munjigi.audit.records import AccessRecord, decode
 from munjigi.grants.changes import grant_ended
 from munjigi.kernel.grant import Grant
 from munjigi.kernel.ids import parse_record_id
@@ -205,11 +206,18 @@ def test_the_past_is_decided_by_its_own_policy_and_grants_over_reload_revocation
 
 
 def forge(state_dir: Path, decision_id: str) -> None:
-    """Make the projection tell another rule than the one that decided."""
-    with sqlite3.connect(state_dir / "index.sqlite") as index:
-        for key, payload in index.execute("SELECT id, payload FROM record").fetchall():
-            record = decode(payload)
-            if key & ((1 << 40) - 1) == parse_record_id(decision_id)[1] and getattr(record, "rule", ""):
-                record.rule = "policy.csv:1"
-                index.execute("UPDATE record SET payload = ? WHERE id = ?", (msgspec.msgpack.encode(record), key))
-    index.close()
+    """Make the log itself tell another rule than the one that decided, with checksums that are right."""
+    log_id, number = parse_record_id(decision_id)
+    (path,) = (state_dir / "journal" / log_id).glob("*.seg")
+    with JournalReader(path.parent) as reader:
+        ((_, payload),) = reader.read(number, 1)
+    record = decode(payload)
+    assert isinstance(record, AccessRecord)
+    record.rule = record.rule[:-1] + str((int(record.rule[-1]) + 1) % 10)
+    before, after = frames.frame(frames.RECORD, payload), frames.frame(frames.RECORD, msgspec.msgpack.encode(record))
+    assert len(before) == len(after)
+    data = path.read_bytes()
+    assert data.count(before) == 1
+    with path.open("r+b") as file:
+        file.seek(data.index(before))
+        file.write(after)

@@ -2,10 +2,15 @@
 
 It comes from the Maven artifact `org.elasticsearch.distribution.integ-test-zip`: the real server with few modules (no
 `GET /`, data streams, ILM, painless, ingest, reindex or API keys), which nothing here may need.
+
+MUNJIGI_TEST_ELASTICSEARCH_VERSION chooses another version, and MUNJIGI_TEST_ELASTICSEARCH_SECURE=0 one without accounts and
+TLS. MUNJIGI_TEST_ELASTICSEARCH_URL names a running cluster instead: with https, MUNJIGI_TEST_ELASTICSEARCH_AUTHORITY is its
+authority, and it has the users and the password below with the roles of docs/elasticsearch.md.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -17,6 +22,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from base64 import b64encode
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +33,10 @@ from running import free_port
 from munjigi.adapters.identity.authority import init_tls
 
 VERSION = os.environ.get("MUNJIGI_TEST_ELASTICSEARCH_VERSION", "8.19.8")
+SECURE = os.environ.get("MUNJIGI_TEST_ELASTICSEARCH_SECURE", "1") != "0"
+GIVEN = os.environ.get("MUNJIGI_TEST_ELASTICSEARCH_URL", "")
 GROUP = "org.elasticsearch.distribution.integ-test-zip"
-START_SECONDS = 120.0
+START_SECONDS = 180.0
 PASSWORD = "only-for-tests"
 HASH = "$2a$10$hx4AMvUQmYRF5e7nvG5bZepZWUdsiKIHTesxa8G3rudRMlFMHLl0O"  # of it
 UNPRIVILEGED = 65534  # Elasticsearch refuses to run as root
@@ -48,8 +56,15 @@ def roles() -> str:
     return rest.partition("```")[0].replace("munjigi-audit-*", "munjigi-*")
 
 
+def elasticsearch(folder: Path) -> ElasticsearchServer:
+    """Return the cluster that the environment asks for, not started yet."""
+    return GivenServer(GIVEN) if GIVEN else ElasticsearchServer(folder, secure=SECURE)
+
+
 class ElasticsearchServer:
     """One node. `stop` with SIGKILL and `start` again keep its data."""
+
+    own = True
 
     def __init__(self, folder: Path, *, secure: bool = True) -> None:
         self.folder = folder
@@ -63,6 +78,10 @@ class ElasticsearchServer:
     @property
     def url(self) -> str:
         return f"{'https' if self.secure else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def authority(self) -> Path | None:
+        return self.tls.authority if self.secure else None
 
     def credentials(self, folder: Path, user: str, password: str = PASSWORD) -> Path:
         """Write a credentials file of a user."""
@@ -118,7 +137,7 @@ class ElasticsearchServer:
         if data is not None:
             headers["content-type"] = "application/x-ndjson" if isinstance(body, bytes) else "application/json"
         request = urllib.request.Request(self.url + target, data, headers, method=method)
-        context = ssl.create_default_context(cafile=self.tls.authority) if self.secure else None
+        context = ssl.create_default_context(cafile=self.authority) if self.secure else None
         with urllib.request.urlopen(request, timeout=30, context=context) as answer:
             return orjson.loads(answer.read() or b"null")
 
@@ -155,6 +174,32 @@ class ElasticsearchServer:
                 os.chown(path, UNPRIVILEGED, UNPRIVILEGED)
 
 
+class GivenServer(ElasticsearchServer):
+    """A cluster that runs already, and goes on running."""
+
+    own = False
+
+    def __init__(self, url: str) -> None:
+        self.secure = url.startswith("https:")
+        self._url = url.rstrip("/")
+
+    @property
+    def url(self) -> str:
+        return self._url
+
+    @property
+    def authority(self) -> Path | None:
+        path = os.environ.get("MUNJIGI_TEST_ELASTICSEARCH_AUTHORITY", "")
+        return Path(path) if path else None
+
+    def start(self) -> ElasticsearchServer:
+        self.call("GET", "/_cluster/health?wait_for_status=yellow&timeout=10s")
+        return self
+
+    def stop(self, number: int = signal.SIGKILL) -> None:
+        pass
+
+
 def _unpacked(folder: Path) -> Path:
     """Unpack the distribution, fetched where Maven is and it has not been before."""
     repository = Path.home() / ".m2/repository" / GROUP.replace(".", "/") / "elasticsearch" / VERSION
@@ -179,15 +224,33 @@ def _unpacked(folder: Path) -> Path:
 def _java_home() -> str:
     """Find a Java that this Elasticsearch runs on: 17 to 24 for 8.19, 21 or newer for 9."""
     least, most = (17, 24) if VERSION.startswith("8.") else (21, 99)
-    found = [Path(path) for path in (os.environ.get("ES_JAVA_HOME", ""), os.environ.get("JAVA_HOME", "")) if path]
-    for home in (*found, *sorted(Path("/usr/lib/jvm").glob("*"))):
-        release = home / "release"
-        if not release.is_file() or not (home / "bin" / "java").exists():
-            continue
-        number = release.read_text("utf-8").partition('JAVA_VERSION="')[2].partition(".")[0].partition('"')[0]
-        if number.isdigit() and least <= int(number) <= most:
-            return str(home)
+    for home in _java_homes():
+        with contextlib.suppress(OSError):
+            number = (home / "release").read_text("utf-8").partition('JAVA_VERSION="')[2].partition(".")[0].partition('"')[0]
+            if number.isdigit() and least <= int(number) <= most and os.access(home / "bin" / "java", os.X_OK):
+                return str(home)
     return missing(f"Elasticsearch {VERSION} needs a Java of version {least} to {most} (Debian: openjdk-17-jre-headless)")
+
+
+def _java_homes() -> Iterator[Path]:
+    """Go through the places where people put a Java, those that the environment names first."""
+    for name in ("ES_JAVA_HOME", "JAVA_HOME"):
+        if os.environ.get(name):
+            yield Path(os.environ[name])
+    for root, pattern in (
+        ("/usr/lib/jvm", "*"),
+        ("/usr/java", "*"),
+        ("/usr/local", "*j[dr][ke]*"),
+        ("/opt", "*"),
+        ("/opt/java", "*"),
+        ("/Library/Java/JavaVirtualMachines", "*/Contents/Home"),
+        (str(Path.home() / ".sdkman/candidates/java"), "*"),
+        (str(Path.home() / ".jdks"), "*"),
+    ):
+        yield from sorted(Path(root).glob(pattern))
+    program = shutil.which("java")
+    if program is not None:
+        yield Path(program).resolve().parents[1]
 
 
 def make_folder() -> Path:

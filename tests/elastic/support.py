@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,21 @@ class Shipped:
 def access_to(server: ElasticsearchServer, folder: Path, user: str = "shipper", **changes: Any) -> Access:
     values: dict[str, Any] = {
         "urls": (server.url,),
-        "authority": server.tls.authority,
-        "credentials": server.credentials(folder, user),
+        "authority": server.authority,
+        "credentials": server.credentials(folder, user) if server.secure else None,
         "timeout": 10.0,
     }
     return Access(**(values | changes))
+
+
+def settings_of(server: ElasticsearchServer, folder: Path, prefix: str, user: str = "shipper") -> dict[str, str]:
+    """Return the daemon's settings for shipping as a user."""
+    settings = {"MUNJIGI_ELASTICSEARCH_URLS": json.dumps([server.url]), "MUNJIGI_ELASTICSEARCH_PREFIX": prefix}
+    if server.authority is not None:
+        settings["MUNJIGI_ELASTICSEARCH_AUTHORITY"] = str(server.authority)
+    if server.secure:
+        settings["MUNJIGI_ELASTICSEARCH_CREDENTIALS"] = str(server.credentials(folder, user))
+    return settings
 
 
 def installed(server: ElasticsearchServer, folder: Path, prefix: str, **naming: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import threading
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 from e2e_asking import question
 from elastic.server import ElasticsearchServer
-from elastic.support import installed, stored
+from elastic.support import installed, settings_of, stored
 from running import Daemon, Stubs, serving
 
 from munjigi.adapters.elasticsearch.documents import Naming
@@ -55,20 +54,14 @@ def recorded(state: Path) -> list[str]:
 @pytest.fixture
 def shipping_daemon(cluster_server: ElasticsearchServer, prefix: str, tmp_path: Path) -> Iterator[Daemon]:
     installed(cluster_server, tmp_path, prefix)
-    settings = {
-        "MUNJIGI_ELASTICSEARCH_URLS": json.dumps([cluster_server.url]),
-        "MUNJIGI_ELASTICSEARCH_AUTHORITY": str(cluster_server.tls.authority),
-        "MUNJIGI_ELASTICSEARCH_CREDENTIALS": str(cluster_server.credentials(tmp_path, "shipper")),
-        "MUNJIGI_ELASTICSEARCH_PREFIX": prefix,
-    }
-    with serving(tmp_path / "state", **settings) as daemon:
+    with serving(tmp_path / "state", **settings_of(cluster_server, tmp_path, prefix)) as daemon:
         yield daemon
 
 
 def test_p7_killed_and_started_again_under_load_it_ends_with_each_record_once(
-    cluster_server: ElasticsearchServer, prefix: str, shipping_daemon: Daemon
+    owned: ElasticsearchServer, prefix: str, shipping_daemon: Daemon
 ):
-    daemon, stop, allowed = shipping_daemon, threading.Event(), []
+    cluster_server, daemon, stop, allowed = owned, shipping_daemon, threading.Event(), []
     credentials = daemon.credentials("cs.kim")
 
     def ask() -> None:
@@ -105,7 +98,7 @@ def test_p7_killed_and_started_again_under_load_it_ends_with_each_record_once(
         Naming(prefix).of_time(time.time_ns() - hours * 3_600_000_000_000) for hours in (0, 1)
     }
     settings = {name: value for name, value in daemon.environment.items() if name.startswith("MUNJIGI_") or name == "PATH"}
-    admin = cluster_server.credentials(daemon.state_dir.parent, "administrator")
-    command = [sys.executable, "-m", "munjigi.cli.main", "audit", "reconcile", "--credentials", str(admin)]
+    settings |= settings_of(cluster_server, daemon.state_dir.parent, prefix, "administrator")
+    command = [sys.executable, "-m", "munjigi.cli.main", "audit", "reconcile"]
     done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr

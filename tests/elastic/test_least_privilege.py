@@ -35,20 +35,20 @@ def status_of(server: ElasticsearchServer, method: str, target: str, body: objec
 
 
 @pytest.mark.parametrize("user", ["shipper", "searcher"])
-def test_p7_what_is_there_cannot_be_changed(cluster_server: ElasticsearchServer, prefix: str, tmp_path: Path, user: str):
-    installed(cluster_server, tmp_path, prefix)
-    Shipped(filled(tmp_path / "state", 3), access_to(cluster_server, tmp_path), prefix).run()
-    before = stored(cluster_server, prefix)
+def test_p7_what_is_there_cannot_be_changed(secured: ElasticsearchServer, prefix: str, tmp_path: Path, user: str):
+    installed(secured, tmp_path, prefix)
+    Shipped(filled(tmp_path / "state", 3), access_to(secured, tmp_path), prefix).run()
+    before = stored(secured, prefix)
     index, name = before[0]
     for method, target, body in FORBIDDEN:
         address = target.format(index=index, id=name, prefix=prefix)
-        assert status_of(cluster_server, method, address, body, user) == 403, (method, target)
-    assert (status_of(cluster_server, "GET", f"/{index}/_search", None, user) == 200) == (user == "searcher")
-    assert stored(cluster_server, prefix) == before
+        assert status_of(secured, method, address, body, user) == 403, (method, target)
+    assert (status_of(secured, "GET", f"/{index}/_search", None, user) == 200) == (user == "searcher")
+    assert stored(secured, prefix) == before
 
 
-def test_nobody_gets_in_without_credentials(cluster_server: ElasticsearchServer):
-    assert status_of(cluster_server, "GET", "/_cluster/health", None, "nobody") == 401
+def test_nobody_gets_in_without_credentials(secured: ElasticsearchServer):
+    assert status_of(secured, "GET", "/_cluster/health", None, "nobody") == 401
 
 
 def test_the_roles_of_the_security_api_are_those_of_the_file_that_the_server_here_has():
@@ -60,13 +60,13 @@ def test_the_roles_of_the_security_api_are_those_of_the_file_that_the_server_her
 
 
 @pytest.mark.parametrize("user", ["administrator", "shipper", "searcher"])
-def test_no_account_reaches_what_is_not_ours(cluster_server: ElasticsearchServer, prefix: str, user: str):
+def test_no_account_reaches_what_is_not_ours(secured: ElasticsearchServer, prefix: str, user: str):
     other = f"other-{prefix}"
-    cluster_server.call("PUT", f"/{other}/_doc/1?refresh=true", {"a": 1})
+    secured.call("PUT", f"/{other}/_doc/1?refresh=true", {"a": 1})
     for method, target, body in (
         ("GET", f"/{other}/_search", None),
         ("PUT", f"/{other}/_doc/2", {"a": 2}),
         ("DELETE", f"/{other}", None),
         ("PUT", "/_cluster/settings", {"persistent": {"cluster.max_shards_per_node": 1}}),
     ):
-        assert status_of(cluster_server, method, target, body, user) == 403, (method, target)
+        assert status_of(secured, method, target, body, user) == 403, (method, target)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 from audit.support import START
 from elastic.server import ElasticsearchServer
-from elastic.support import Shipped, access_to, filled, installed, stored
+from elastic.support import Shipped, access_to, filled, installed, settings_of, stored
 
 from munjigi.adapters.elasticsearch.progress import DeadLetter, Progress
 from munjigi.audit.reader import list_logs
@@ -64,10 +64,7 @@ def there(cluster_server: ElasticsearchServer, prefix: str, tmp_path: Path) -> I
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("MUNJIGI_")},
         "MUNJIGI_STATE_DIR": str(folder.root),
-        "MUNJIGI_ELASTICSEARCH_URLS": json.dumps([cluster_server.url]),
-        "MUNJIGI_ELASTICSEARCH_AUTHORITY": str(cluster_server.tls.authority),
-        "MUNJIGI_ELASTICSEARCH_CREDENTIALS": str(cluster_server.credentials(tmp_path, "administrator")),
-        "MUNJIGI_ELASTICSEARCH_PREFIX": prefix,
+        **settings_of(cluster_server, tmp_path, prefix, "administrator"),
     }
     return Installation(cluster_server, prefix, shipped, list_logs(folder.journal)[0], environment)
 

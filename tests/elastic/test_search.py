@@ -185,11 +185,11 @@ def test_a_closed_index_does_not_make_the_answer_shorter(there: ShippedSearch):
         assert "index_closed_exception" in refused.value.message
 
 
-def test_an_account_that_may_not_read_is_told_so(cluster_server: ElasticsearchServer, there: ShippedSearch, tmp_path: Path):
+def test_an_account_that_may_not_read_is_told_so(secured: ElasticsearchServer, there: ShippedSearch, tmp_path: Path):
     there.ingest(A, 0, coded(access(0)))
     folder = tmp_path / "other"
     folder.mkdir()
-    blind = ShippedSearch(cluster_server, folder, there.prefix, credentials=cluster_server.credentials(folder, "shipper"))
+    blind = ShippedSearch(secured, folder, there.prefix, credentials=secured.credentials(folder, "shipper"))
     blind.logs = there.logs
     for ask in (lambda: ids(blind), lambda: blind.search(RecordQuery(employee="cs.kim"), 1)):
         with pytest.raises(Unavailable) as refused:

@@ -48,7 +48,8 @@ def doctor(
     Looks only: nothing is changed, and no key is shown.
     """
     from munjigi.app.config import load_settings
-    from munjigi.cli.doctor_checks import Finding, examine
+    from munjigi.cli.doctor_checks import examine
+    from munjigi.cli.doctor_finding import Finding
     from munjigi.cli.output import console, print_machine, safe, table, verdict
     from munjigi.kernel.errors import ConfigurationError
 

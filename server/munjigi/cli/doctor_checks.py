@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
 from munjigi.adapters.identity.local_issuer import LocalIssuer, issuer_key_path
 from munjigi.adapters.secrets import read_secret
@@ -21,6 +21,8 @@ from munjigi.app.config import Settings, split_address
 from munjigi.app.files import StateFolder
 from munjigi.audit.reader import list_logs
 from munjigi.cli.audit_verify import missing_logs, permissions_of, seal_of, settled
+from munjigi.cli.doctor_cluster import search_account
+from munjigi.cli.doctor_finding import Finding
 from munjigi.cli.policy_files import examine as examine_policy
 from munjigi.kernel.errors import MunjigiError
 from munjigi.kernel.references import KEY_BYTES, MemberReferences
@@ -28,15 +30,6 @@ from munjigi.rpc.verification import NOT_SEALED
 
 _OLDEST_SENSIBLE: Final = 1_767_225_600  # 2026-01-01: before this release was made, so the clock must be wrong
 _WAIT: Final = 1.0  # seconds for a port to answer
-
-
-class Finding(NamedTuple):
-    """What one check found. `skip`: it does not apply here."""
-
-    check: str
-    result: Literal["ok", "warn", "fail", "skip"]
-    found: str
-    todo: str = ""
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -248,5 +241,6 @@ _CHECKS: Final[tuple[tuple[str, Callable[[Settings], Iterable[Finding]]], ...]] 
     ("journal", _journal),
     ("clock", _clock),
     ("disk", _disk),
+    ("search account", search_account),
     ("sample database", _sample),
 )
