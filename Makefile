@@ -1,9 +1,12 @@
 # `make` lists the targets. Everything runs in .venv, which `make setup` makes from uv.lock.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format proto proto-image bench bench-large torture oracle wheels clean
+.PHONY: help setup run test test-matrix lint format proto proto-image bench bench-large torture oracle wheels clean
 BIN := .venv/bin
 # Rooms whose coverage has a floor: the tests run them in their own process; monitoring and the servers run in children.
 FLOOR := server/munjigi/kernel/*,server/munjigi/audit/*,server/munjigi/policy/*,server/munjigi/decision/*,server/munjigi/grants/*
+
+# What ships to and searches a cluster without accounts; the others are about accounts, TLS and what stands between.
+UNSECURED := $(addprefix tests/elastic/test_,shipping.py search.py reconcile.py daemon.py daemon_search.py)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +22,10 @@ test: setup lint ## lint, quick tests on every other installed Python, then the 
 	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 	@[ -n "$(PYTEST_ARGS)" ] || $(BIN)/python -m coverage report --format=total --fail-under=94 --include="$(FLOOR)" >/dev/null || \
 		{ echo "Branch coverage of the domain rooms fell below 94 %: test what was added there."; exit 1; }
+
+test-matrix: setup ## the tests of other servers: Elasticsearch 9.2 (needs a Java 21 or newer), and 8.19 without accounts and TLS
+	@MUNJIGI_TEST_ELASTICSEARCH_VERSION=9.2.4 $(BIN)/python -m pytest tests/elastic $(PYTEST_ARGS)
+	@MUNJIGI_TEST_ELASTICSEARCH_SECURE=0 $(BIN)/python -m pytest $(UNSECURED) $(PYTEST_ARGS)
 
 lint: setup ## ruff, mypy --strict, the doors between rooms, buf, generated stubs
 	@.ci/lint

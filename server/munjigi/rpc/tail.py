@@ -94,17 +94,20 @@ class TailService:
             durable = self._trail.durable()
             async with self._reading:
                 response, more = await asyncio.to_thread(self._after, query, positions)
-            if response.records or not await self._news(durable, deadline, more=more):
+            # Another connection may not see yet what is durable: then there is news though nothing changes any more.
+            behind = any(positions.get(log_id, 0) < count for log_id, count in durable.items())
+            if response.records or not await self._news(durable, deadline, more=more, behind=behind):
                 response.position = _text(positions)
                 return response
 
-    async def _news(self, durable: dict[str, int], deadline: float, *, more: bool) -> bool:
+    async def _news(self, durable: dict[str, int], deadline: float, *, more: bool, behind: bool) -> bool:
         """Wait until more is durable than `durable`, if there is not `more` to look through anyway; False when time is up."""
         now = asyncio.get_running_loop().time
         while self._serving() and now() < deadline:
             if more or self._trail.durable() != durable:
                 return True
             await asyncio.sleep(_STEP)
+            more = behind
         return False
 
     def _newest(self, query: RecordQuery, count: int, ends: Positions) -> pb.TailRecordsResponse:
