@@ -162,6 +162,39 @@ def test_a_restored_old_part_of_the_state_folder_is_refused(tmp_path: Path, what
     assert (done.returncode, ("LOG_MISSING" if alone else "SHORTER_THAN_SEALED") in done.stdout) == (5, True)
 
 
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [("checkpoint", "SEAL_GONE"), ("damaged", "SEAL_ROLLBACK"), ("entries", "SEAL_ROLLBACK"), ("", "SEAL_GONE")],
+)
+def test_p10_a_seal_that_was_taken_away_does_not_let_an_old_copy_pass(tmp_path: Path, what: str, said: str) -> None:
+    state = tmp_path / "var"
+    with serving(state) as daemon:
+        _decide(daemon)
+        until(lambda: checkpoint(state))
+    seal = state / "seal"
+    if what == "damaged":
+        (seal / "checkpoint").write_bytes((seal / "checkpoint").read_bytes()[:-9])
+    elif what:
+        (seal / what).unlink()
+    else:
+        shutil.rmtree(seal)
+    daemon = Daemon(state)
+    daemon.launch()
+    try:
+        daemon.wait_for(said)
+        assert daemon.process is not None
+        assert daemon.process.wait(30) != 0
+    finally:
+        daemon.stop(signal.SIGKILL)
+    for path in (state / "keys").glob("seal.*"):  # the loss is accepted
+        path.unlink()
+    shutil.rmtree(seal, ignore_errors=True)
+    with serving(state) as daemon:
+        _decide(daemon)
+        until(lambda: checkpoint(state))
+    assert munjigi(state, "audit", "verify").returncode == 0
+
+
 def _verified(state: Path) -> list[dict[str, str]]:
     return list(json.loads(munjigi(state, "audit", "verify", "--output", "json").stdout)["journals"])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import shutil
 import subprocess
 import sys
 from contextlib import closing
@@ -22,7 +23,7 @@ from munjigi.audit.seal.pack import evidence
 from munjigi.audit.seal.reader import SealReader
 from munjigi.audit.seal.store import SealStore
 from munjigi.cli import munjigi_verify
-from munjigi.kernel.errors import FailedPrecondition, NotFound
+from munjigi.kernel.errors import Corruption, FailedPrecondition, NotFound
 
 PROGRAM = Path(munjigi_verify.__file__)
 
@@ -161,6 +162,9 @@ def test_what_is_not_sealed_and_what_does_not_exist_is_told_apart(untouched: Ins
     with closing(JournalReader(made.journal / log)) as source:
         assert source.read(39, 1)
     (made.seal / "checkpoint").unlink()
+    with pytest.raises(Corruption, match="checkpoint is missing"):
+        pack_of(made, (log, 1))
+    shutil.rmtree(made.seal)
     with pytest.raises(NotFound, match="Nothing is sealed yet"):
         pack_of(made, (log, 1))
 

@@ -252,6 +252,21 @@ def flip_checkpoint(made: Installation, rng: random.Random) -> Place:
     return Place("", -1)
 
 
+def remove_checkpoint(made: Installation, rng: random.Random) -> Place:
+    """The one file that says how far the logs had come; with the entries, or without."""
+    (made.seal / "checkpoint").unlink()
+    if rng.random() < 0.5:
+        (made.seal / "entries").unlink()
+    return Place("", -1)
+
+
+def roll_back_checkpoint(made: Installation, rng: random.Random) -> Place:
+    """Put an older checkpoint in the place of the last, and leave the rest."""
+    del rng
+    shutil.copy(made.early / "seal" / "checkpoint", made.seal / "checkpoint")
+    return Place("", -1)
+
+
 def sign_with_another_key(made: Installation, rng: random.Random) -> Place:
     """The thief has the disk, not the key: rewrites a log, its tree and the seal over both."""
     log = rng.choice(made.logs())
@@ -301,6 +316,8 @@ def _sign_anew(made: Installation, key: SigningKey) -> str:
     content = (made.seal / "entries").read_bytes()
     shutil.rmtree(made.seal / "tree")
     (made.seal / "entries").unlink()
+    trees, aside = made.seal / "logs", made.state / "aside"
+    trees.rename(aside)  # a seal without a checkpoint has none
     with closing(SealStore(made.seal, key)) as store:
         pieces = [content[at : at + entries.SIZE] for at in range(0, len(content), entries.SIZE)]
         store._entries.append(pieces[:-1])
@@ -308,6 +325,8 @@ def _sign_anew(made: Installation, key: SigningKey) -> str:
         found = entries.parse(pieces[-1])
         assert isinstance(found, entries.NewKey)
         note = store.checkpoint([], (key, found.time))
+    trees.rmdir()
+    aside.rename(trees)
     assert note is not None
     return str(note)
 
@@ -318,6 +337,8 @@ FILES = (flip_segment, flip_mark, cut_mid_frame, drop_segment, append_bytes, str
 FOLDERS = (splice, exchange_logs, exchange_folders, roll_back_log, roll_back_journals, roll_back_seal, roll_back_everything)
 SEALS = (
     flip_checkpoint,
+    remove_checkpoint,
+    roll_back_checkpoint,
     sign_with_another_key,
     flip_entries,
     cut_entries,

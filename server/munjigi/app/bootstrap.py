@@ -15,7 +15,6 @@ from munjigi.adapters.identity.jwks import FileKeys, UrlKeys, key_source
 from munjigi.adapters.identity.local_issuer import ensure_issuer
 from munjigi.adapters.identity.tokens import EMPLOYEE_TYPE, TOOL_TYPE, JwtVerifier
 from munjigi.adapters.prometheus import PrometheusSink
-from munjigi.adapters.seal_keys import installation_key
 from munjigi.adapters.secrets import member_key, names_key
 from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.app.config import Settings
@@ -26,6 +25,7 @@ from munjigi.app.history import KeptHistory
 from munjigi.app.policy_home import PolicyHome, load_first
 from munjigi.app.recent_reads import recall
 from munjigi.app.record_search import record_search
+from munjigi.app.seal_start import begin_seal
 from munjigi.app.trail import Trail
 from munjigi.audit.committer import GroupCommitter, Mode, choose_mode, measure_sync
 from munjigi.audit.journal import Journal
@@ -102,7 +102,7 @@ def wants_native(settings: Settings) -> bool:
 
 
 def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], None]) -> Gateway:
-    """Check the journal, open state, policy and keys, in this order, and put the services together.
+    """Check seal and journal, open state, policy and keys, in this order, and put the services together.
 
     Must run on the event loop. Raises `ConfigurationError` or `Corruption` when it must not serve.
     """
@@ -112,6 +112,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     meter = Meter(PrometheusSink())
     disk = Disk(folder, settings.watermarks, settings.disk_reserve_mebibytes << 20)
     disk.start()
+    begin_seal(folder)
     journal = Journal.open(
         folder.journal,
         0,
@@ -134,7 +135,6 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         member_key(settings.member_key or folder.keys / "member.key", create=settings.member_key is None)
     )
     digests = NameDigests(names_key(folder.keys / "names.key"))
-    installation_key(folder.keys)  # the follower seals with it; made here, so that it is there once we serve
     failures = Failures()
     health = HealthService()
     trail = Trail(folder, journal, store, lambda: home.snapshot.grants.revision)

@@ -92,8 +92,6 @@ class Sealer:
         """Have the last checkpoint co-signed. A witness that is away is asked again; one that refuses is an alarm."""
         self._asked_at = time.monotonic()
         note = store.note
-        if note is None:
-            return
         due = [witness for witness in self._witnesses if not witness.key.signed(note)]
         asked = (asyncio.to_thread(witness.cosign, note, store.consistency) for witness in due)
         refusal: MunjigiError | None = None

@@ -50,7 +50,7 @@ def check_seal(
     try:
         with SealReader(folder) as seal:
             _examine(seal, key, earlier)
-            return SealCheck("", seal.checkpoint.size, dict(_sealed(seal, log_of)))
+            return SealCheck("" if seal.checkpoint.size else "NOT_SEALED", seal.checkpoint.size, dict(_sealed(seal, log_of)))
     except NotFound:
         return SealCheck("NOT_SEALED", 0, {})
     except _Finding as found:

@@ -9,7 +9,7 @@ from munjigi.audit.seal import entries as entries_
 from munjigi.audit.seal.entries import Entries, Head, NewKey
 from munjigi.audit.seal.merkle import Growing, leaf_hash
 from munjigi.audit.seal.note import Checkpoint, Note, VerifierKey
-from munjigi.audit.seal.store import ENTRIES, LOGS, TREE, read_note, rollback, rotations
+from munjigi.audit.seal.store import ENTRIES, LOGS, TREE, read_note, refuse_older, rollback, rotations
 from munjigi.audit.seal.tree import StoredTree
 from munjigi.kernel.errors import Corruption, InvalidArgument, NotFound
 
@@ -17,15 +17,17 @@ _PIECE: Final = 4096  # entries
 
 
 def sealed_size(folder: Path, log_id: str) -> int:
-    """Return how many records of a log are under the last checkpoint; 0 where the seal says nothing, or nothing readable.
+    """Return how many records of a log are under the last checkpoint; 0 where nothing is sealed yet.
 
-    A damaged seal is its sealer's alarm, and no reason not to start. Raises `OSError`.
+    Raises `Corruption` when the seal was damaged or taken back, `OSError`.
     """
     try:
         with SealReader(folder) as seal:
+            if seal.entries.size < seal.checkpoint.size:
+                raise rollback(f"{seal.entries.size} of {seal.checkpoint.size} entries are left")
             found = seal.head_of(log_id)
             return found[1].size if found is not None else 0
-    except (NotFound, Corruption):
+    except NotFound:
         return 0
 
 
@@ -47,12 +49,20 @@ class SealReader:
         note = read_note(folder)
         if note is None:
             raise NotFound("NOT_SEALED", "Nothing is sealed yet; start munjigi and wait a second.")
-        self.note: Note = note
-        self.checkpoint = Checkpoint.parse(note.text)
         try:
             self.entries = Entries(folder / ENTRIES, read_only=True)
         except FileNotFoundError:
             raise rollback("its entries are missing") from None
+        try:
+            refuse_older(self.entries, Checkpoint.parse(note.text).size)
+        except Corruption:
+            later = read_note(folder)  # the sealer may have gone on between the two looks
+            if later is None or later == note:
+                self.entries.close()
+                raise
+            note = later
+        self.note: Note = note
+        self.checkpoint = Checkpoint.parse(note.text)
         self.tree = StoredTree(folder / TREE, read_only=True)
 
     def tree_of(self, log_id: str) -> StoredTree:
@@ -80,6 +90,8 @@ class SealReader:
         keys = [key]
         try:
             for number, note in rotations(self.folder):
+                if number >= self.checkpoint.size:
+                    break  # a crash came before the checkpoint over it
                 entry = entries_.parse(b"".join(self.entries.read(number)))
                 at = Checkpoint.parse(note.text)
                 if not isinstance(entry, NewKey) or at.size != number + 1 or at.root != self.tree.root(at.size):

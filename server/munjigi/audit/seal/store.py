@@ -6,7 +6,8 @@
     seal/logs/LOG_ID/           the tree of a log
     seal/rotations/N            the checkpoint that was signed by the old and the new key, when entry N changed keys
 
-Trees can be made again from logs and entries; entries and checkpoint can't.
+Trees can be made again from logs and entries; entries and checkpoint can't. The first thing of a seal that becomes durable is
+a checkpoint over nothing: without one, there is nothing else, and whatever else there is tells that it was removed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from munjigi.audit.files import FOLDER_MODE, write_file
+from munjigi.audit.files import make_folder, write_file
 from munjigi.audit.ports import LogSource
 from munjigi.audit.seal import entries as entries_
 from munjigi.audit.seal import merkle
@@ -37,19 +38,23 @@ class SealStore:
     """The sealer's files. One thread at a time, one process. Every method may raise `OSError`."""
 
     def __init__(self, folder: Path, key: SigningKey) -> None:
-        """Open the files and hold them against the last checkpoint.
+        """Open the files, made where there are none, and hold them against the last checkpoint.
 
-        Raises `Corruption` `SEAL_ROLLBACK` when entries are fewer or others than it says.
+        Raises `Corruption` `SEAL_ROLLBACK` when the checkpoint is gone, or entries are fewer or others than it says.
         """
         self._folder = folder
         self.key = key
         self.origin = key.verifier.name
         for each in (folder, folder / LOGS, folder / ROTATIONS):
-            each.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        self.note = read_note(folder)
-        if self.note is not None and not key.verifier.signed(self.note):
-            raise rollback("its checkpoint is not signed with the key in keys/; restore the key that belongs to it")
+            make_folder(each)
+        note = read_note(folder)
         self._entries = Entries(folder / ENTRIES)
+        if note is None:
+            text = str(Checkpoint(self.origin, 0, merkle.EMPTY))
+            self.keep(note := Note.parse(f"{text}\n{key.sign(text)}"))
+        elif not key.verifier.signed(note):
+            raise rollback("its checkpoint is not signed with the key in keys/; restore the key that belongs to it")
+        self.note: Note = note
         self._tree = StoredTree(folder / TREE)
         self._logs: dict[str, StoredTree] = {}
         self._epochs: dict[str, tuple[int, int]] = {}
@@ -135,15 +140,17 @@ class SealStore:
 
     def _settle(self) -> None:
         """Bring entries and tree to where the last checkpoint says they were."""
-        known = Checkpoint.parse(self.note.text) if self.note is not None else None
-        if known is None and self._entries.size:
-            raise rollback("the checkpoint over its entries is missing")
-        if known is not None and self._entries.size < known.size:
-            raise rollback(f"{self._entries.size} of {known.size} entries are left")
-        size = known.size if known is not None else 0
+        known = Checkpoint.parse(self.note.text)
+        size = known.size
+        if self._entries.size < size:
+            raise rollback(f"{self._entries.size} of {size} entries are left")
+        refuse_older(self._entries, size)
         self._entries.truncate(size)  # what was added and never signed
+        for number, _ in rotations(self._folder):
+            if number >= size:
+                (self._folder / ROTATIONS / str(number)).unlink()
         self._tree.truncate(min(size, self._tree.size))
-        if known is not None and (self._tree.size != size or self._tree.root(size) != known.root):
+        if self._tree.size != size or self._tree.root(size) != known.root:
             self._tree.truncate(0)
             for begin in range(0, size, _PIECE):
                 self._tree.append([leaf_hash(each) for each in self._entries.read(begin, min(_PIECE, size - begin))])
@@ -185,16 +192,32 @@ def rollback(what: str) -> Corruption:
     )
 
 
-def read_note(folder: Path) -> Note | None:
-    """Read the last checkpoint; None when nothing was ever sealed.
+def refuse_older(entries: Entries, size: int) -> None:
+    """Refuse a checkpoint over `size` entries where later ones than the next would add are there.
 
-    Raises `Corruption` when it is damaged, `OSError` when it can't be read.
+    A crash leaves what one checkpoint adds, which is a head of each log at most. Raises `Corruption`.
+    """
+    seen: set[str] = set()
+    for each in map(entries_.parse, entries.read(size, max(entries.size - size, 0))):
+        if isinstance(each, Head):
+            if each.log_id in seen:
+                raise rollback(f"its checkpoint covers {size} entries, and others were signed after them")
+            seen.add(each.log_id)
+
+
+def read_note(folder: Path) -> Note | None:
+    """Read the last checkpoint; None when there is no seal yet.
+
+    Raises `Corruption` when it is damaged, or missing where it was once, `OSError` when it can't be read.
     """
     try:
         note = Note.parse((folder / CHECKPOINT).read_bytes().decode())
         Checkpoint.parse(note.text)
         return note
     except FileNotFoundError:
+        entries = folder / ENTRIES
+        if (entries.exists() and entries.stat().st_size) or any((folder / LOGS).glob("*")):
+            raise rollback(f"{folder / CHECKPOINT} is missing") from None
         return None
     except (InvalidArgument, UnicodeDecodeError):
         raise rollback(f"{folder / CHECKPOINT} is damaged") from None
