@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from audit.support import filled, open_journal
+from audit.support import access, filled, open_journal
 
 from munjigi.audit import frames, mark, records, segment
 from munjigi.audit.reader import JournalReader
@@ -161,3 +161,39 @@ def test_death_in_the_middle_of_a_cut_still_leaves_its_record(tmp_path: Path) ->
         assert isinstance(first, records.TailCutRecord)
         assert (first.offset, first.length, first.digest) == (cut.offset, cut.length, cut.digest)
         assert verify_journal(folder).intact
+
+
+def batched(state: Path) -> tuple[Path, list[int]]:
+    """Make a killed journal of two commits of three records each; return its folder and where its frames begin."""
+    journal = open_journal(state)
+    folder = state / "journal" / journal.log_id
+    known = (folder / mark.NAME).read_bytes()
+    for _ in range(2):
+        for number in range(3):
+            journal.append(access(number))
+        journal.sync()
+    journal.close()
+    (folder / mark.NAME).write_bytes(known)
+    return folder, [each.offset for each in frames.split((folder / segment.name_of(0)).read_bytes()).frames][1:]
+
+
+@pytest.mark.parametrize("damaged", range(6))
+def test_what_is_left_of_the_last_commit_is_cut_and_an_earlier_one_is_not(tmp_path: Path, damaged: int) -> None:
+    """Sectors reach a disk in any order: of a commit that was never synced, the end may be there without the beginning."""
+    folder, begins = batched(tmp_path)
+    path = folder / segment.name_of(0)
+    whole = bytearray(path.read_bytes())
+    whole[begins[damaged] + 20 : begins[damaged] + 60] = bytes(40)
+    path.write_bytes(whole)
+    if damaged < 3:
+        with pytest.raises(Corruption, match="followed by a later commit"):
+            open_journal(tmp_path)
+        assert path.read_bytes() == whole
+        return
+    open_journal(tmp_path).close()
+    found = [records.decode(each) for each in payloads(folder)]
+    cut = found[-1]
+    assert isinstance(cut, records.TailCutRecord)
+    assert (len(found), cut.offset, cut.length) == (damaged + 1, begins[damaged], len(whole) - begins[damaged])
+    assert [each.read_bytes() for each in (tmp_path / "quarantine").iterdir()] == [whole[begins[damaged] :]]
+    assert verify_journal(folder).intact

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from munjigi.audit.files import sync_folder
 from munjigi.kernel.errors import ConfigurationError
 
 
@@ -88,6 +90,8 @@ class StateFolder:
         """
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with suppress(PermissionError):  # a parent that we may enter and not read: its owner's care
+                sync_folder(self.root.parent)  # a power failure must not take the whole folder back
             mode = stat.S_IMODE(self.root.stat().st_mode)
             if mode & 0o077:
                 raise ConfigurationError(
@@ -97,6 +101,7 @@ class StateFolder:
                 )
             for folder in (self.keys, self.journal, self.quarantine, self.shipping, self.policies, self.metrics, self.run):
                 folder.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(self.root)
             probe = self.run / "writable"
             probe.touch(mode=0o600)
             probe.unlink()

@@ -132,8 +132,8 @@ class Journal:
             raise InvalidArgument(
                 "RECORD_TOO_LARGE", "The record of this would be larger than 1 MiB; ask for fewer members or fields at once."
             )
-        body = frames.RECORD_BYTE + payload
         parts = self._parts
+        body = (frames.FURTHER_BYTE if parts else frames.RECORD_BYTE) + payload
         parts.append(frames.LENGTH_AND_CRC.pack(len(payload), crc32c(body)))
         parts.append(body)
         sha256 = hashlib.sha256

@@ -1,7 +1,8 @@
 """Open a log for appending: check where it ends, and apply the tail rules (docs/operations.md).
 
-A torn tail above the mark, with nothing whole after it, goes to quarantine. Everything else that
-is not as it was written is corruption and refuses to start; nothing is ever repaired in place.
+A torn tail above the mark, with no later commit after it, goes to quarantine. Everything else that
+is not as it was written is corruption and refuses to start; nothing is ever repaired in place. Of the last
+commit a power failure may leave any part, the end without the beginning too; a later one proves that it was synced.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ def _scan(fd: int, path: Path, whole: int, header: segment.Header, known: mark.M
     goal = known.size if known is not None else -1
     for base, part in segment.scan(packed.PlainBytes(fd), segment.HEADER_SIZE, whole):
         for offset, kind, payload in part.frames:
-            if kind != frames.RECORD:
+            if kind == frames.HEADER:
                 _refuse(path, base + offset, "a header stands where a record should")
             if base + offset == goal:
                 _compare(path, end, known)
@@ -189,9 +190,9 @@ def _compare(path: Path, end: _End, known: mark.Mark | None) -> None:
 def _cut(fd: int, path: Path, end: _End, whole: int, quarantine: Path, index: int) -> mark.Cut:
     """Copy a torn tail to quarantine; the caller shortens the segment once the mark says so."""
     tail = os.pread(fd, whole - end.size, end.size)
-    follower = frames.find_record(tail, 1)
+    follower = frames.find_record(tail, 1, first_of_commit=True)
     if follower >= 0:
-        _refuse(path, end.size, f"a damaged frame is followed by a whole one at offset {end.size + follower}")
+        _refuse(path, end.size, f"a damaged frame is followed by a later commit at offset {end.size + follower}")
     digest = hashlib.sha256(tail).hexdigest()
     files.make_folder(quarantine)
     files.write_file(quarantine / f"{path.parent.name}-{path.stem}-{end.size}-{digest[:16]}.tail", tail)

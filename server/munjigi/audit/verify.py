@@ -165,7 +165,7 @@ class _Walk:
                     return
                 if offset == goal:
                     self._compare(name, offset)
-                if kind != frames.RECORD:
+                if kind == frames.HEADER:
                     raise _Finding("FRAME_TYPE", name, offset)
                 try:
                     record = decode(payload)
