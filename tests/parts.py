@@ -51,3 +51,20 @@ def small_disk(folder: Path, options: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@contextmanager
+def ext4_disk(image: Path, folder: Path, mebibytes: int) -> Iterator[None]:
+    """Mount a file as an ext4 file system of its own that can be broken."""
+    need_root("mounting a file system")
+    with image.open("wb") as file:
+        file.truncate(mebibytes << 20)
+    for command in (["mkfs.ext4", "-q", str(image)], ["mount", "-o", "loop,errors=remount-ro", str(image), str(folder)]):
+        need_program(command[0])
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            missing(f"a file can't be mounted here: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
