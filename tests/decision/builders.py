@@ -11,6 +11,7 @@ from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Request
 from munjigi.kernel.grant import Fact, Grant, Person, Scope
 from munjigi.kernel.identity import EmployeeKey
+from munjigi.policy.conditions import translate
 from munjigi.policy.types import OWN_RESOURCES, Catalog, Condition, PolicyBundle, Purpose, Role, RolePath, Rule, Table, Tool
 
 ISSUER = "https://issuer.test"
@@ -36,7 +37,7 @@ PURPOSES = ("inquiry", "marketing", "oversight")
 
 
 class P(NamedTuple):
-    """A `p` line. `on` is its condition; None is `True`."""
+    """A `p` line. `on` is its condition; None is `True`. `cond` is one in the policy's own words."""
 
     sub: str
     obj: str
@@ -45,6 +46,7 @@ class P(NamedTuple):
     mask: str = "clear"
     allow: bool = True
     on: Condition | None = None
+    cond: str = "True"
 
 
 def purpose(name: str, **changes: Any) -> Purpose:
@@ -120,8 +122,8 @@ def make_bundle(
             line.obj,
             line.act,
             line.purpose,
-            "True" if line.on is None else "cond",
-            line.on,
+            line.cond if line.on is None else "cond",
+            line.on or translate(line.cond, allow=line.allow),
             line.allow,
             line.mask if line.allow else "",
             "policy.csv",

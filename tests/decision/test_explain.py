@@ -123,7 +123,21 @@ def test_what_the_question_lacks_is_in_the_command():
     assert found.decision.reason == "CASE_ID_REQUIRED"
     assert standings(found) == [(1, "NOT_REACHED")]
     assert found.command == "munjigi check crm.member --fields phone --action read --purpose inquiry --case CS-1 --member SERIAL"
+    assert not found.fields[0].nearest  # it is the case id that lacks, not a role
     assert explain(found_in, ask("phone", case_id="CS-1"), NOW).command == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [({"subjects": 0}, "SUBJECTS_REQUIRED"), ({"subjects": 101}, "TOO_MANY_SUBJECTS"), ({"case_id": "x"}, "CASE_ID_INVALID")],
+)
+def test_no_role_is_said_to_help_where_the_question_lacks_something(changes, reason):
+    lines = [P("r0", "crm.member.phone"), P("r1", "crm.member.phone"), P("r1", "crm.member.name")]
+    found = explain(snapshot(make_bundle(lines), grant("g1", "r0")), ask("phone", **changes), NOW)
+    assert found.decision.reason == reason
+    assert not found.fields[0].nearest
+    other = explain(snapshot(make_bundle(lines), grant("g1", "r0")), ask("name"), NOW)
+    assert [each.role for each in other.fields[0].nearest] == ["r1"]
 
 
 @given(

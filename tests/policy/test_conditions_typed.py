@@ -36,6 +36,9 @@ def holds(text: str, ctx: Context = KNOWN, *, allow: bool = True) -> bool:
     [
         ("r.ctx.hour >= 9 and r.ctx.hour < 18", True),
         ("r.ctx.hour < 9", False),
+        ("9 <= r.ctx.hour < 18", True),
+        ("9 < r.ctx.hour <= 18", False),
+        ("0 < r.ctx.subjects < r.ctx.hour < 10", True),
         ("18 > r.ctx.hour", True),
         ("r.ctx.hour in (9, 10)", True),
         ("r.ctx.weekday not in ('sat', 'sun')", True),
@@ -69,10 +72,12 @@ def test_meaning(text: str, expected: bool) -> None:
         ("r.ctx.hour < 9.5", "whole numbers"),
         ("r.ctx.weekday < 'sat'", "Only numbers have an order"),
         ("r.ctx.device < True", "Only numbers have an order"),
-        ("9 <= r.ctx.hour < 18", "two things at a time"),
+        ("9 <= r.ctx.hour < 'x'", "number is compared with a text"),
+        ("9 in (9,) in (True,)", "two things only"),
         ("1 == 1", "Two constants"),
         ("1 in (1, 2)", "Only an attribute"),
-        ("r.ctx" + ".x" * 400, "no attribute"),
+        ("r.ctx" + ".x" * 90, "no attribute"),
+        ("r.ctx" + ".x" * 400, "nests too deeply"),
     ],
 )
 def test_a_mistyped_condition_is_refused_and_says_why(text: str, says: str) -> None:
@@ -108,7 +113,8 @@ def written(value: object) -> str:
 def conditions(draw: st.DrawFn, depth: int = 2) -> str:
     if depth and draw(st.booleans()):
         one, other = draw(conditions(depth - 1)), draw(conditions(depth - 1))
-        return draw(st.sampled_from((f"({one} and {other})", f"({one} or {other})", f"not ({one})")))
+        forms = ("({} and {})", "({} or {})", "not ({})", "({} && {})", "({} || {})", "!({})", "({})&&({})", "!{}", "{} || {}")
+        return draw(st.sampled_from(forms)).format(one, other)
     name = draw(st.sampled_from(sorted(CONTEXT)))
     value = draw(value_of(name))
     kind = CONTEXT[name].kind
@@ -116,6 +122,8 @@ def conditions(draw: st.DrawFn, depth: int = 2) -> str:
         return f"r.ctx.{name}"
     if draw(st.booleans()):
         return f"r.ctx.{name} {draw(st.sampled_from(('in', 'not in')))} ({written(value)},)"
+    if kind == "number" and draw(st.booleans()):
+        return f"{draw(value_of(name))} {draw(st.sampled_from(('<', '<=')))} r.ctx.{name} {draw(st.sampled_from(('<', '!=')))} {value}"
     signs = ("==", "!=", "<", "<=", ">", ">=") if kind == "number" else ("==", "!=")
     return f"r.ctx.{name} {draw(st.sampled_from(signs))} {written(value)}"
 

@@ -129,4 +129,9 @@ def _show_field(screen: Console, field: decision_pb2.FieldExplanation) -> None:
     for miss in field.nearest:
         owners = f"ask {', '.join(miss.owners)}" if miss.owners else "it has no owner: ask the security team"
         lacks = f", lacks {', '.join(miss.lacking)}" if miss.lacking else ""
+        if miss.reason == "CONDITION_FALSE" or miss.reason.endswith("_UNDECIDED"):  # its owners can't help
+            screen.print(
+                safe(f"  role {miss.role}, which is held, would allow it, but for its rules' conditions ({miss.reason})")
+            )
+            continue
         screen.print(safe(f"  role {miss.role} for {miss.purpose} would allow it ({miss.reason}{lacks}); {owners}"))

@@ -35,5 +35,6 @@ def policy_status(connection: Connection, output: Output) -> None:
         )
     )
     if status.rejected:
-        screen.print(styled("\nThe policy home on disk was refused; the policy above still decides:", "bold red"))
+        screen.print()
+        screen.print(styled("The policy home on disk was refused; the policy above still decides:", "bold red"))
     print_problems(from_wire(status.problems))

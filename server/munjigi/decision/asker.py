@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from munjigi.decision.cells import Cell, Outcome
+from munjigi.decision.reasons import UNDECIDED
 from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Request
+from munjigi.policy.conditions import undecided
 from munjigi.policy.types import Context, Rule
 
 DEVICE_FACT: Final = "device"
@@ -56,6 +58,14 @@ class Asker:
             )
         except Exception:  # noqa: BLE001 - a condition that fails must not decide by luck
             return not rule.allow
+
+    def undecided(self, rule: Rule, target: str) -> str:
+        """Return the reason that names what a rule's condition lacks to be decided for a target; empty where it is decided."""
+        request = self.request
+        if rule.condition is None:
+            return ""
+        question = (request.employee.subject, target, request.action, request.purpose)
+        return UNDECIDED.get(undecided(rule.cond, *question, self.context()), "")
 
     def context(self) -> Context:
         """Return what conditions see as `r.ctx`."""

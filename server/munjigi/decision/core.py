@@ -15,7 +15,7 @@ from typing import Final
 
 from munjigi.decision import reasons
 from munjigi.decision.asker import Asker
-from munjigi.decision.cells import ALLOWS, Outcome, combine, covers
+from munjigi.decision.cells import ALLOWS, DENIES, Cell, Outcome, combine, covers
 from munjigi.decision.frames import MEMO_KEY, Frame, Ground, Memory, Sheet
 from munjigi.decision.reasons import GRANTED
 from munjigi.decision.refusal import explain_field, no_link_reason, refuse
@@ -127,7 +127,7 @@ def answer_fields(frame: Frame, ground: Ground, linked: Linked, waiting: Linked,
         fields=tuple(answer),
         rule=answer[first].rule,
         role_path=paths[first],
-        help=explain_field(snapshot.bundle, frame, ground, answer[denied[0]]) if denied else "",
+        help=_help(frame, ground, linked, asker, answer[denied[0]]) if denied else "",
         resource_known=True,
         purpose_known=True,
         action_known=True,
@@ -141,6 +141,7 @@ def _field(name: str, linked: Linked, waiting: Linked, asker: Asker) -> tuple[Fi
     """Answer one known field; also the path to the deciding rule."""
     classes: tuple[str, ...] = ()
     given: list[tuple[Grant, Outcome]] = []
+    cells: list[Cell] = []
     missed = ""
     for grant, sheet in linked + waiting:
         cell = sheet.cell(name)
@@ -151,11 +152,35 @@ def _field(name: str, linked: Linked, waiting: Linked, asker: Asker) -> tuple[Fi
         covered = covers(grant, cell, asker.request.action)
         if covered and asker.meets(sheet.requires):
             given.append((grant, outcome))
+            cells.append(cell)
         elif outcome.kind == ALLOWS:
             # A requirement is the employee's own to meet, so it is the nearer miss of the two.
             missed = reasons.REQUIREMENT_MISSING if covered else missed or reasons.GRANT_OUT_OF_SCOPE
     verdict = combine(given)
     if verdict is not None:
         path = (verdict.by.grant_id, *verdict.outcome.path)
-        return FieldDecision(*verdict.outcome.head, verdict.grants, classes), path
-    return FieldDecision(name, Effect.DENIED, "", missed or reasons.NO_RULE, "", (), classes), ()
+        _, effect, mask, reason, rule = verdict.outcome.head
+        if verdict.outcome.kind == DENIES:
+            reason = _undecided(cells, asker, verdict.outcome) or reason
+        return FieldDecision(name, effect, mask, reason, rule, verdict.grants, classes), path
+    return FieldDecision(name, Effect.DENIED, "", missed or _undecided(cells, asker) or reasons.NO_RULE, "", (), classes), ()
+
+
+def _undecided(cells: list[Cell], asker: Asker, denying: Outcome | None = None) -> str:
+    """Name what the rule behind a denying outcome, or the first rule that would have allowed, lacked to be decided."""
+    for cell in cells:
+        if cell.fixed is None:
+            for rule, outcome in cell.candidates:
+                reason = asker.undecided(rule, cell.target) if (outcome is denying if denying else rule.allow) else ""
+                if reason:
+                    return reason
+    return ""
+
+
+def _help(frame: Frame, ground: Ground, linked: Linked, asker: Asker, denied: FieldDecision) -> str:
+    held: tuple[str, ...] = ()
+    if not denied.rule and (denied.reason == reasons.NO_RULE or denied.reason in reasons.UNDECIDED.values()):
+        of_field = ((grant, sheet.cell(denied.name)) for grant, sheet in linked)
+        action = asker.request.action
+        held = tuple(sorted({grant.role for grant, cell in of_field if cell is not None and covers(grant, cell, action)}))
+    return explain_field(asker.snapshot.bundle, frame, ground, denied, held)

@@ -32,10 +32,17 @@ MOST_REVEALING: Final = "MOST_REVEALING_ALLOW"
 DEFAULT_DENY: Final = "DEFAULT_DENY"
 IN_FORCE: Final = "IN_FORCE"
 
-_BY_RULES: Final = frozenset(
-    (reasons.GRANTED, reasons.RULE_DENIES, reasons.NO_RULE, reasons.GRANT_OUT_OF_SCOPE, reasons.REQUIREMENT_MISSING)
-)
+_UNDECIDED: Final = frozenset(reasons.UNDECIDED.values())
+_BY_RULES: Final = _UNDECIDED | {
+    reasons.GRANTED,
+    reasons.RULE_DENIES,
+    reasons.NO_RULE,
+    reasons.GRANT_OUT_OF_SCOPE,
+    reasons.REQUIREMENT_MISSING,
+}
 _LACKING_IN_QUESTION: Final = frozenset((reasons.CASE_ID_REQUIRED, reasons.CASE_ID_INVALID, reasons.SUBJECTS_REQUIRED))
+# No role helps against these: a rule that denies, or what the question itself lacks.
+_NO_MISS: Final = _LACKING_IN_QUESTION | {reasons.TOO_MANY_SUBJECTS}
 
 
 class GrantStanding(NamedTuple):
@@ -131,9 +138,9 @@ def _field(
         return FieldExplanation(field, target, NOT_REACHED, f"Refused before any rule: {field.reason}.", (), ())
     rules = _rules(ground, asker, grants, field)
     nearest: tuple[NearMiss, ...] = ()
-    if field.effect is Effect.DENIED and field.reason != reasons.RULE_DENIES and not frame.reason:
+    if field.effect is Effect.DENIED and not field.rule and not frame.reason and field.reason not in _NO_MISS:
         roles = allowing_roles(bundle, ground, target)
-        nearest = tuple(_miss(bundle, ground, asker, grants, role, field.name) for role in roles)
+        nearest = tuple(_miss(bundle, ground, asker, grants, role, field) for role in roles)
     combination, summary = _combination(field, rules)
     return FieldExplanation(field, target, combination, summary, rules, nearest)
 
@@ -171,7 +178,7 @@ def _became(candidate: Candidate, cell: Cell, grant: Grant, standing: str, asker
     if standing != IN_FORCE:
         return standing
     if rule.condition is not None and not asker.holds(rule, cell.target):
-        return CONDITION_FALSE
+        return asker.undecided(rule, cell.target) or CONDITION_FALSE
     if rule.ref == field.rule:
         return DECIDES
     if field.effect is Effect.DENIED:
@@ -182,9 +189,10 @@ def _became(candidate: Candidate, cell: Cell, grant: Grant, standing: str, asker
 def _combination(field: FieldDecision, rules: tuple[RuleStanding, ...]) -> tuple[str, str]:
     if field.reason not in _BY_RULES:
         return NOT_REACHED, f"Refused before the rules were asked: {field.reason}."
-    if field.reason == reasons.RULE_DENIES:
+    if field.rule and field.effect is Effect.DENIED:
         over = sum(each.standing == OVERRULED for each in rules)
-        return DENY_OVERRIDES, f"Rule {field.rule} denies, and a deny wins over all; rules that allow: {over}."
+        because = f" ({field.reason})" if field.reason in _UNDECIDED else ""
+        return DENY_OVERRIDES, f"Rule {field.rule} denies{because}, and a deny wins over all; rules that allow: {over}."
     if field.effect is Effect.DENIED:
         return DEFAULT_DENY, f"No rule that counts allows this ({field.reason}), and what is not allowed is denied."
     counted = sum(each.standing in (DECIDES, AGREES, LESS_REVEALING) for each in rules)
@@ -194,7 +202,7 @@ def _combination(field: FieldDecision, rules: tuple[RuleStanding, ...]) -> tuple
 
 
 def _miss(
-    bundle: PolicyBundle, ground: Ground, asker: Asker, grants: tuple[GrantStanding, ...], role: str, name: str
+    bundle: PolicyBundle, ground: Ground, asker: Asker, grants: tuple[GrantStanding, ...], role: str, field: FieldDecision
 ) -> NearMiss:
     """Say what lies between the employee and a role that would allow the field: the best of the grants that bring it."""
     about = bundle.roles[role]
@@ -204,15 +212,17 @@ def _miss(
             continue
         reason = standing
         if standing == IN_FORCE:
-            cell = ground.sheet(grant.role).cell(name)
+            cell = ground.sheet(grant.role).cell(field.name)
             narrowed = cell is not None and not covers(grant, cell, asker.request.action)
-            reason = reasons.GRANT_OUT_OF_SCOPE if narrowed else CONDITION_FALSE
+            in_the_way = field.reason if field.reason in _UNDECIDED else CONDITION_FALSE
+            reason = reasons.GRANT_OUT_OF_SCOPE if narrowed else in_the_way
         best = min(best, (_NEARNESS.index(reason), reason, grant.grant_id))
     return NearMiss(role, ground.purpose, about.owners, about.requires, _lacking(bundle, asker, role), best[1], best[2])
 
 
 _NEARNESS: Final = (
     CONDITION_FALSE,
+    *reasons.UNDECIDED.values(),
     reasons.REQUIREMENT_MISSING,
     reasons.GRANT_OUT_OF_SCOPE,
     reasons.GRANT_NOT_STARTED,

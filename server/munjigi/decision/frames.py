@@ -131,7 +131,7 @@ class Memory:
         self._cells = 0
         self.frames: dict[tuple[str, str, str, str], Frame] = {}
         self.grounds: dict[tuple[str, str, str], Ground] = {}
-        self.help: dict[tuple[str, str, str, str, str], str] = {}
+        self.help: dict[tuple[str, str, str, str, str, tuple[str, ...]], str] = {}
 
     @classmethod
     def of(cls, bundle: PolicyBundle) -> Memory:

@@ -1,7 +1,7 @@
 """What an employee (or the tool's developer) can do about a denial, one sentence a line.
 
-Only names from the bundle are said, never a string of the request (promise P5). Nothing here depends on
-who asks, so a text is found once per reason, tool, target, action and purpose.
+Only names from the bundle are said, never a string of the request (promise P5). Of who asks only the roles held
+matter, so a text is found once per reason, tool, target, action, purpose and these.
 """
 
 from __future__ import annotations
@@ -27,10 +27,15 @@ _PLAIN: Final = {
     reasons.GRANT_NOT_STARTED: "Your grant for this purpose has not started yet.",
     reasons.GRANT_OTHER_PURPOSE: "Your grants are for other purposes.",
     reasons.GRANT_OUT_OF_SCOPE: "Your grant was narrowed and does not cover this.",
+    reasons.IP_UNDECIDED: "A rule depends on `r.ctx.ip`, and the employee's address is not known: the tool has to send it.",
+    reasons.HOUR_UNDECIDED: "A rule depends on `r.ctx.hour`, and this machine does not know the policy's time zone. Tell the operators.",
+    reasons.WEEKDAY_UNDECIDED: "A rule depends on `r.ctx.weekday`, and this machine does not know the policy's time zone. Tell the operators.",
+    reasons.HOLIDAY_UNDECIDED: "A rule depends on `r.ctx.holiday`, and calendar.toml does not cover this year. Tell the security team.",
     reasons.RULE_DENIES: "A rule forbids this, whatever else you hold. Ask the security team about the rule that is named.",
 }
 _NEEDS_ROLE: Final = frozenset(
     (
+        *reasons.UNDECIDED.values(),
         reasons.NO_GRANT,
         reasons.GRANT_EXPIRED,
         reasons.GRANT_OTHER_PURPOSE,
@@ -41,19 +46,22 @@ _NEEDS_ROLE: Final = frozenset(
 )
 
 
-def help_text(bundle: PolicyBundle, reason: str, frame: Frame, target: str) -> str:
-    """Return the help for `reason`. `target` is the denied column's, empty when there is none."""
+def help_text(bundle: PolicyBundle, reason: str, frame: Frame, target: str, held: tuple[str, ...] = ()) -> str:
+    """Return the help for `reason`. `target` is the denied column's, empty when there is none.
+
+    `held` are the roles in force of which none allowed it: whatever of theirs would allow it has a condition in the way.
+    """
     ground = frame.ground
     special = _SPECIAL.get(reason)
     if ground is None:
         return special(bundle, frame) if special else _PLAIN.get(reason, "")
     memory = Memory.of(bundle)
-    key = (reason, frame.tool.name if frame.tool else "", target, ground.action, ground.purpose)
+    key = (reason, frame.tool.name if frame.tool else "", target, ground.action, ground.purpose, held)
     text = memory.help.get(key)
     if text is None:
         lines = [special(bundle, frame) if special else _PLAIN.get(reason, "")]
         if reason in _NEEDS_ROLE and target:
-            lines.append(_roles(bundle, ground, target, missing=reason == reasons.REQUIREMENT_MISSING))
+            lines.append(_roles(bundle, ground, target, held, missing=reason == reasons.REQUIREMENT_MISSING))
         text = "\n".join(line for line in lines if line)
         if memory.may_keep(1):
             memory.help[key] = text
@@ -105,12 +113,34 @@ _SPECIAL: Final[dict[str, Callable[[PolicyBundle, Frame], str]]] = {
 }
 
 
-def _roles(bundle: PolicyBundle, ground: Ground, target: str, *, missing: bool) -> str:
-    """Name the roles that would allow this, and whom to ask."""
-    lines = [_role_line(bundle, role, ground.purpose, missing=missing) for role in allowing_roles(bundle, ground, target)]
+def _roles(bundle: PolicyBundle, ground: Ground, target: str, held: tuple[str, ...], *, missing: bool) -> str:
+    """Name the rules of roles held whose condition is in the way, then other roles that would allow this, and whom to ask."""
+    lines = [
+        f"Rule {rule.ref} would allow this to your role `{rule.sub}`, but its condition does not hold: {rule.cond}"
+        for rule in _in_the_way(ground, target, held)
+    ]
+    has = frozenset(way.role for role in held for way in bundle.closure.get(role, ()))
+    others = allowing_roles(bundle, ground, target, has)
+    lines += [_role_line(bundle, role, ground.purpose, missing=missing) for role in others]
     if lines:
         return "\n".join(lines)
     return f"No role allows this for purpose `{ground.purpose}`. If your work needs it, ask the security team for a rule."
+
+
+def _in_the_way(ground: Ground, target: str, held: tuple[str, ...]) -> list[Rule]:
+    """Return the first few rules of roles held that would allow the target if their condition held, in file order."""
+    rules: dict[str, Rule] = {}
+    name = _name_of(ground, target)
+    for role in held:
+        cell = ground.sheet(role).cell(name)
+        for rule, _ in cell.candidates if cell else ():
+            if rule.allow:
+                rules[rule.ref] = rule
+    return sorted(rules.values(), key=lambda each: (each.file, each.line))[:_MOST_ROLES]
+
+
+def _name_of(ground: Ground, target: str) -> str:
+    return next(name for name, its in ground.targets.items() if its == target)
 
 
 def _role_line(bundle: PolicyBundle, role: str, purpose: str, *, missing: bool) -> str:
@@ -122,15 +152,15 @@ def _role_line(bundle: PolicyBundle, role: str, purpose: str, *, missing: bool) 
     return f"You need role `{role}` for purpose `{purpose}`; {ask}"
 
 
-def allowing_roles(bundle: PolicyBundle, ground: Ground, target: str) -> list[str]:
+def allowing_roles(bundle: PolicyBundle, ground: Ground, target: str, without: frozenset[str] = frozenset()) -> list[str]:
     """Return the first few roles, in file order of their rules, that allow the target unless a condition is in the way."""
     rules: list[Rule] = []
     for bucket in matching(bundle, target, ground.action, ground.purpose):
         rules.extend(rule for each in bucket.values() for rule in each if rule.allow)
-    name = next(name for name, its in ground.targets.items() if its == target)
+    name = _name_of(ground, target)
     found: list[str] = []
     for rule in sorted(rules, key=lambda each: (each.file, each.line)):
-        if rule.sub in found or rule.sub not in bundle.roles:
+        if rule.sub in found or rule.sub in without or rule.sub not in bundle.roles:
             continue
         cell = ground.sheet(rule.sub).cell(name)
         if cell is not None and cell.outcome(lambda each, _: each.allow).kind == ALLOWS:

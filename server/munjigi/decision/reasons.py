@@ -24,3 +24,15 @@ TOO_MANY_SUBJECTS: Final = "TOO_MANY_SUBJECTS"
 REQUIREMENT_MISSING: Final = "REQUIREMENT_MISSING"
 RULE_DENIES: Final = "RULE_DENIES"
 NO_RULE: Final = "NO_RULE"
+# A rule's condition needs what nobody knows: an address that can be read, a calendar that covers the day.
+IP_UNDECIDED: Final = "IP_UNDECIDED"
+HOUR_UNDECIDED: Final = "HOUR_UNDECIDED"
+WEEKDAY_UNDECIDED: Final = "WEEKDAY_UNDECIDED"
+HOLIDAY_UNDECIDED: Final = "HOLIDAY_UNDECIDED"
+# Attribute of r.ctx -> reason.
+UNDECIDED: Final = {
+    "ip": IP_UNDECIDED,
+    "hour": HOUR_UNDECIDED,
+    "weekday": WEEKDAY_UNDECIDED,
+    "holiday": HOLIDAY_UNDECIDED,
+}

@@ -71,7 +71,10 @@ def refuse(snapshot: Snapshot, request: Request, frame: Frame, reason: str) -> D
     )
 
 
-def explain_field(bundle: PolicyBundle, frame: Frame, ground: Ground | None, denied: FieldDecision) -> str:
-    """Say what the employee can do about a denied field."""
-    target = ground.targets.get(denied.name, "") if ground else ""
-    return help_text(bundle, denied.reason, frame, target)
+def explain_field(
+    bundle: PolicyBundle, frame: Frame, ground: Ground | None, denied: FieldDecision, held: tuple[str, ...] = ()
+) -> str:
+    """Say what the employee can do about a denied field. `held` are the roles in force that did not allow it."""
+    # No role helps against a rule that denies.
+    target = ground.targets.get(denied.name, "") if ground and not denied.rule else ""
+    return help_text(bundle, denied.reason, frame, target, held)

@@ -31,6 +31,7 @@ _FROM_RULES: Final = frozenset(
         reasons.GRANT_OTHER_PURPOSE,
         reasons.GRANT_OUT_OF_SCOPE,
         reasons.REQUIREMENT_MISSING,
+        *reasons.UNDECIDED.values(),
     ),
 )
 

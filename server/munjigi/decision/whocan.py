@@ -9,7 +9,6 @@ members does, the answer is marked as conditional.
 from __future__ import annotations
 
 import heapq
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain
@@ -25,19 +24,18 @@ from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Decision, Request
 from munjigi.kernel.grant import Person
 from munjigi.kernel.identity import EmployeeKey
+from munjigi.policy.conditions import ConditionError, read
 from munjigi.policy.types import PolicyBundle, Rule
 
 # Accounts that are looked at for one page: what bounds its cost when nearly all candidates drop out.
 MOST_LOOKED_AT: Final = 5_000
 _MOST_KEPT: Final = 1_024  # columns with action and purpose whose roles a bundle keeps
 _MEMO_KEY: Final = "who can"
-_READ: Final = re.compile(r"\br\.(ctx\.\w+|\w+)")
 # What the account, the tool, the time and the question settle. Whatever else a condition reads leaves it open.
 _SETTLED: Final = frozenset(
     (
-        *("sub", "obj", "act", "purpose"),
-        *("ctx.principal_type", "ctx.department", "ctx.tool", "ctx.device", "ctx.pledge", "ctx.training", "ctx.intent"),
-        *("ctx.hour", "ctx.weekday", "ctx.holiday"),
+        *("r.sub", "r.obj", "r.act", "r.purpose", "r.ctx.principal_type", "r.ctx.department", "r.ctx.tool", "r.ctx.device"),
+        *("r.ctx.pledge", "r.ctx.training", "r.ctx.intent", "r.ctx.hour", "r.ctx.weekday", "r.ctx.holiday"),
     )
 )
 
@@ -116,6 +114,10 @@ class _Supposing(Asker):
         self.supposed = True
         return rule.allow is self.hopeful
 
+    def undecided(self, rule: Rule, target: str) -> str:
+        """Name what a condition lacks; one that is supposed lacks nothing."""
+        return super().undecided(rule, target) if settled(rule) else ""
+
 
 def settled(rule: Rule) -> bool:
     """Tell whether account, tool, time and question decide the rule's condition."""
@@ -124,8 +126,11 @@ def settled(rule: Rule) -> bool:
 
 @lru_cache(maxsize=4096)
 def _settled(cond: str) -> bool:
-    read = set(_READ.findall(cond))
-    return bool(read) and read <= _SETTLED
+    try:
+        reads = read(cond).reads
+    except ConditionError:
+        return False
+    return bool(reads) and reads <= _SETTLED
 
 
 def _answer(

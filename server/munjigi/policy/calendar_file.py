@@ -13,13 +13,15 @@ from datetime import date
 from typing import Final
 
 from munjigi.policy.calendar import DEFAULT_ZONE, Calendar, zone_of
+from munjigi.policy.conditions import read
 from munjigi.policy.csvfile import Row
 from munjigi.policy.findings import Findings
 from munjigi.policy.toml_file import TomlFile
 
 CALENDAR_FILE: Final = "calendar.toml"
 _MAX_HOLIDAYS: Final = 5_000
-_OF_ZONE: Final = ("r.ctx.hour", "r.ctx.weekday", "r.ctx.holiday")
+_HOLIDAY: Final = "r.ctx.holiday"
+_OF_ZONE: Final = frozenset(("r.ctx.hour", "r.ctx.weekday", _HOLIDAY))
 
 
 def read_calendar(file: TomlFile, findings: Findings) -> Calendar:
@@ -55,11 +57,12 @@ def check_times(file: str, rows: Iterable[tuple[str, Row, int]], calendar: Calen
     if calendar.holidays and not zone_missing:
         return
     for text, row, cell in rows:
-        if zone_missing and any(name in text for name in _OF_ZONE):
+        reads = read(text).reads
+        if zone_missing and reads & _OF_ZONE:
             message = f"This machine does not know the zone {calendar.zone}; install `tzdata`."
             findings.error(file, row.line, row.column(cell), "ZONE_UNKNOWN", message)
-        if "r.ctx.holiday" in text and not calendar.holidays:
-            message = f"`r.ctx.holiday` needs the table [holidays] of {CALENDAR_FILE}; add the holidays there."
+        if _HOLIDAY in reads and not calendar.holidays:
+            message = f"`{_HOLIDAY}` needs the table [holidays] of {CALENDAR_FILE}; add the holidays there."
             findings.error(file, row.line, row.column(cell), "CALENDAR_MISSING", message)
 
 

@@ -15,7 +15,8 @@ from munjigi.policy.catalog import CATALOG_FILE, CatalogFile, read_catalog
 from munjigi.policy.csvfile import read_rows
 from munjigi.policy.findings import Findings, decode
 from munjigi.policy.hierarchy import close_roles
-from munjigi.policy.lint import Subject, lint
+from munjigi.policy.lint import lint
+from munjigi.policy.lint_subject import Subject
 from munjigi.policy.model import MODEL_FILE, check_model
 from munjigi.policy.registers import PURPOSES_FILE, ROLES_FILE, TOOLS_FILE, read_purposes, read_roles, read_tools
 from munjigi.policy.rules import COND_CELL, POLICY_FILE, Known, Link, PolicyRows, read_policy
@@ -58,19 +59,15 @@ def compile_bundle(files: Mapping[str, bytes], source: str) -> tuple[PolicyBundl
     if MODEL_FILE in texts:
         check_model(MODEL_FILE, texts[MODEL_FILE], findings)
     parts = _read_parts(texts, findings)
-    for path, text in texts.items():
-        if TEST_FILE.match(path):
-            read_tables(path, text, findings)
+    cases = [case for path, text in texts.items() if TEST_FILE.match(path) for case in read_tables(path, text, findings)]
     closure = close_roles(POLICY_FILE, parts.roles or {}, parts.rows.hierarchy if parts.rows else (), findings)
     if parts.catalog is None or parts.roles is None or parts.purposes is None or parts.tools is None or parts.rows is None:
         return None, findings.all()
     catalog = parts.catalog.catalog
     classes = _classes(catalog, parts.rows.classified)
     objects = _objects(catalog, classes)
-    lint(
-        Subject(parts.catalog, parts.roles, parts.purposes, parts.tools, parts.rows, closure, classes, objects, parts.places),
-        findings,
-    )
+    about = (parts.catalog, parts.roles, parts.purposes, parts.tools, parts.rows, closure, classes, objects, parts.places)
+    lint(Subject(*about, tuple(cases)), findings)
     problems = findings.all()
     if findings.failed:
         return None, problems

@@ -7,47 +7,27 @@ shows only when the files are seen together. Each check is one small function; `
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from munjigi.policy.casbin_reader import reads_differently
-from munjigi.policy.catalog import CATALOG_FILE, CatalogFile
+from munjigi.policy.catalog import CATALOG_FILE
 from munjigi.policy.csvfile import Row
 from munjigi.policy.findings import Findings, quoted
+from munjigi.policy.lint_reach import never_matches
+from munjigi.policy.lint_roles import approves_itself, nobody_can_hold
+from munjigi.policy.lint_subject import Subject, at
 from munjigi.policy.registers import PURPOSES_FILE, ROLES_FILE
 from munjigi.policy.rules import POLICY_FILE, PlacedRule, PolicyRows
-from munjigi.policy.toml_file import Path, TomlFile
-from munjigi.policy.types import ANY, CLASS_PREFIX, CLEAR, OWN_RESOURCES, Purpose, Role, RolePath, Rule, Tool
+from munjigi.policy.types import ANY, CLASS_PREFIX, CLEAR, OWN_RESOURCES, Rule
 
 _OBJ, _MASK = 2, 7
 _WILDCARD: Final = ".*"
-
-
-class Subject(NamedTuple):
-    """A policy home as read, before it becomes a bundle."""
-
-    catalog: CatalogFile
-    roles: Mapping[str, Role]
-    purposes: Mapping[str, Purpose]
-    tools: Mapping[str, Tool]
-    rows: PolicyRows
-    closure: Mapping[str, tuple[RolePath, ...]]
-    classes: Mapping[str, tuple[str, ...]]
-    objects: Mapping[str, tuple[str, ...]]
-    places: Mapping[str, TomlFile]
-
-    def place(self, file: str, path: Path) -> tuple[int, int]:
-        """Return line and column of a key of a TOML file."""
-        return self.places[file].place(path)
 
 
 def lint(subject: Subject, findings: Findings) -> None:
     """Report everything that the checks find."""
     for check in CHECKS:
         check(subject, findings)
-
-
-def _at(row: Row, cell: int) -> tuple[int, int]:
-    return row.line, row.column(cell)
 
 
 def _empty(subject: Subject, findings: Findings) -> None:
@@ -60,7 +40,7 @@ def _duplicates(subject: Subject, findings: Findings) -> None:
     for row in _rows(subject.rows):
         line = first.setdefault(row.cells, row.line)
         if line != row.line:
-            findings.warning(POLICY_FILE, *_at(row, 0), "DUPLICATE_RULE", f"Line {line} says the same; remove one.")
+            findings.warning(POLICY_FILE, *at(row, 0), "DUPLICATE_RULE", f"Line {line} says the same; remove one.")
 
 
 def _rows(rows: PolicyRows) -> Iterator[Row]:
@@ -82,7 +62,7 @@ def _shadowed(subject: Subject, findings: Findings) -> None:
         line = _deny_over(placed.rule, subject, denies) if placed.rule.allow else 0
         if line:
             message = f"The deny rule of line {line} always wins over this one; remove one of them."
-            findings.warning(POLICY_FILE, *_at(placed.row, 0), "RULE_SHADOWED", message)
+            findings.warning(POLICY_FILE, *at(placed.row, 0), "RULE_SHADOWED", message)
 
 
 def _deny_over(rule: Rule, subject: Subject, denies: Mapping[tuple[str, str], Mapping[tuple[str, str], int]]) -> int:
@@ -103,25 +83,6 @@ def _covering(obj: str, objects: Mapping[str, tuple[str, ...]]) -> tuple[str, ..
     if obj in objects:
         return objects[obj]
     return (obj, f"{obj.partition('.')[0]}{_WILDCARD}")
-
-
-def _never_matches(subject: Subject, findings: Findings) -> None:
-    asked = {(action, purpose) for tool in subject.tools.values() for action in tool.actions for purpose in tool.purposes}
-    actions = {action for action, _ in asked}
-    purposes = {purpose for _, purpose in asked}
-    for placed in subject.rows.rules:
-        rule = placed.rule
-        if rule.cond == "False":
-            findings.warning(
-                POLICY_FILE, *_at(placed.row, 5), "RULE_NEVER_MATCHES", "This condition never holds; remove the rule."
-            )
-        elif (
-            (rule.act == ANY and rule.purpose not in purposes and rule.purpose != ANY)
-            or (rule.purpose == ANY and rule.act not in actions and rule.act != ANY)
-            or (ANY not in (rule.act, rule.purpose) and (rule.act, rule.purpose) not in asked)
-        ):
-            message = "No tool in tools.toml may ask for this action and purpose, so this rule can never match; add it to a tool or remove the rule."
-            findings.warning(POLICY_FILE, *_at(placed.row, 3), "RULE_NEVER_MATCHES", message)
 
 
 def _columns(subject: Subject) -> Callable[[str], tuple[str, ...]]:
@@ -152,7 +113,7 @@ def _wildcard_over_unique(subject: Subject, findings: Findings) -> None:
         for column in columns(obj):
             if any(name in subject.catalog.unique for name in subject.classes[column]):
                 message = f"This covers {quoted(column)}, a unique identifier, without naming it; list the columns or classes that are meant."
-                findings.error(POLICY_FILE, *_at(placed.row, _OBJ), "WILDCARD_OVER_UNIQUE", message)
+                findings.error(POLICY_FILE, *at(placed.row, _OBJ), "WILDCARD_OVER_UNIQUE", message)
                 break
 
 
@@ -170,7 +131,7 @@ def _masks_of_classes(subject: Subject, findings: Findings) -> None:
         for name in wanted:
             if mask not in masks.get(name, ()):
                 message = f"Class {quoted(name)} has no mask {quoted(mask)}; it has: {', '.join(masks.get(name, ()))}."
-                findings.error(POLICY_FILE, *_at(placed.row, _MASK), "MASK_NOT_OF_CLASS", message)
+                findings.error(POLICY_FILE, *at(placed.row, _MASK), "MASK_NOT_OF_CLASS", message)
 
 
 def _unclassified(subject: Subject, findings: Findings) -> None:
@@ -180,7 +141,7 @@ def _unclassified(subject: Subject, findings: Findings) -> None:
         for column in columns(obj):
             if not subject.classes[column]:
                 message = f"This allows {quoted(column)}, which has no class; classify it with a g2 line first."
-                findings.error(POLICY_FILE, *_at(placed.row, _OBJ), "ALLOW_UNCLASSIFIED", message)
+                findings.error(POLICY_FILE, *at(placed.row, _OBJ), "ALLOW_UNCLASSIFIED", message)
     for column, classes in subject.classes.items():
         if not classes:
             place = subject.place(CATALOG_FILE, ("tables", column.rpartition(".")[0], "columns"))
@@ -229,19 +190,21 @@ def _read_by_casbin(subject: Subject, findings: Findings) -> None:
             message = (
                 "Casbin's own file reader splits this line differently; rewrite it without quotes, commas or brackets in cells."
             )
-            findings.warning(POLICY_FILE, *_at(row, 0), "CASBIN_READS_DIFFERENTLY", message)
+            findings.warning(POLICY_FILE, *at(row, 0), "CASBIN_READS_DIFFERENTLY", message)
 
 
 CHECKS: Final[tuple[Callable[[Subject, Findings], None], ...]] = (
     _empty,
     _duplicates,
     _shadowed,
-    _never_matches,
+    never_matches,
     _wildcard_over_unique,
     _masks_of_classes,
     _unclassified,
     _classes_without_column,
     _roles_without_rule,
+    nobody_can_hold,
+    approves_itself,
     _purposes_without_tool,
     _read_by_casbin,
 )
