@@ -256,8 +256,12 @@ def test_a_bad_policy_changes_nothing_and_a_good_one_decides(munjigi: Munjigi, p
         assert refused.code == 1
         assert f"policy.csv:{line}:" in refused.out
         status = munjigi("policy", "status", "--as", "sec.han")
-        assert "refused" in status.out
+        assert "\nThe policy home on disk was refused; the policy above still decides:" in status.out
+        assert "u000a" not in status.out
         assert before in status.out
+        trail = munjigi("audit", "search", "--event-type", "policy.load", "--as", "dpo.yoon")
+        assert f"policy.csv:{line}:" in trail.out
+        assert "u000a" not in trail.out
         csv.write_text(good + "# one more line\n")
         assert munjigi("policy", "reload", "--as", "sec.han", "--output", "json").json["changed"] is True
         assert "Nothing changed" in munjigi("policy", "reload", "--as", "sec.han").out

@@ -80,7 +80,7 @@ def _answer(event_type: str, content: dict[str, object]) -> Text:
         return (
             styled("accepted", "green")
             if content.get("accepted")
-            else styled(f"refused\n{content.get('first_problem', '')}", "red")
+            else styled("refused", "red").append(f"\n{safe(str(content.get('first_problem', '')))}")
         )
     word = verdict(str(content.get("decision", "")))
     if reason := content.get("reason"):

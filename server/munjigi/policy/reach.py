@@ -41,12 +41,12 @@ def can_hold(expression: Expression, given: Mapping[str, Sequence[str | bool]], 
 
 
 def _holds(expression: Expression, case: Mapping[str, Any], *, allow: bool) -> bool:
-    question = [case.get(f"r.{name}", "") for name in REQUEST]
+    sub, obj, act, purpose = (case.get(f"r.{name}", "") for name in REQUEST)
     context = _CONTEXT._replace(
         **{name.removeprefix("r.ctx."): value for name, value in case.items() if name.startswith("r.ctx.")}
     )
     try:
-        return bool(expression.value(*question, context))
+        return bool(expression.value(sub, obj, act, purpose, context))
     except UndecidedError:
         return not allow
 
