@@ -68,3 +68,24 @@ def test_a_stopped_job_that_fails_does_not_hold_up_the_end():
         assert (job.done, work.failing, job.closed) == (2, True, True)
 
     asyncio.run(scenario())
+
+
+def test_a_hiccup_degrades_nothing_and_a_long_failure_does(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jobs, "_FIRST_DELAY", 0.001)
+
+    async def scenario(long: float) -> list[bool]:
+        monkeypatch.setattr(jobs, "_LONG", long)
+        stopping = asyncio.Event()
+        seen: list[bool] = []
+
+        class Watched(Steps):
+            async def step(self) -> bool:
+                seen.append(work.degraded)
+                return await super().step()
+
+        work = Worked(Watched(stopping, *[Unavailable("AWAY", "Start it.")] * 3, True, False), Meter(MemorySink()), stopping)
+        await work.run()
+        return seen
+
+    assert asyncio.run(scenario(60.0)) == [False] * 6
+    assert asyncio.run(scenario(0.0)) == [False, True, True, True, False, False]

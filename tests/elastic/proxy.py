@@ -9,14 +9,22 @@ import asyncio
 import contextlib
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPSConnection
+from typing import Any
 
 import orjson
 from elastic.server import ElasticsearchServer
 
 from munjigi.adapters.identity.authority import TlsFiles
+
+# What a cluster says of a whole request when something in it must be mended.
+STATES = {
+    "index_missing": (404, "index_not_found_exception"),
+    "cluster_broken": (500, "null_pointer_exception"),
+    "request_refused": (400, "illegal_argument_exception"),
+}
 
 
 class Proxy:
@@ -29,9 +37,16 @@ class Proxy:
         self._inward.load_cert_chain(tls.certificate, tls.key)
         self.script: list[str] = []
         self.seen: list[str] = []
-        self.largest = 0  # bytes of the largest bulk request that passed
+        self.sizes: list[int] = []  # bytes of each bulk request
         self.limit = 1 << 40  # bytes; above it `too_large` answers 413
+        self.lift_after = 1 << 40  # so many requests passed, and there is no limit any more
+        self.refused: dict[int, tuple[int, str]] = {}  # records that never reach the cluster: status and kind, by index
         self.port = 0
+
+    @property
+    def passed(self) -> list[int]:
+        """Bytes of each bulk request that passed."""
+        return [size for size, fault in zip(self.sizes, self.seen, strict=True) if fault == "pass"]
 
     @property
     def url(self) -> str:
@@ -57,23 +72,28 @@ class Proxy:
         if b"/_bulk" not in head.partition(b"\r\n")[0]:
             return await self._forward(head, body)
         fault = self.script.pop(0) if self.script else "pass"
-        if len(body) > self.limit:
+        if len(body) > self.limit and self.seen.count("pass") < self.lift_after:
             fault = "too_large"
         self.seen.append(fault)
+        self.sizes.append(len(body))
         if fault == "too_many":
             return _json(429, {"error": {"type": "es_rejected_execution_exception"}, "status": 429})
         if fault == "too_large":
             return _json(413, {})
+        if fault in STATES:
+            status, kind = STATES[fault]
+            return _json(status, {"error": {"type": kind}, "status": status})
         if fault == "html":
             return _response(502, b"<html><body><h1>Bad Gateway</h1></body></html>", "text/html")
         if fault == "html_ok":
             return _response(200, b"<html><body>Sign in to continue</body></html>", "text/html")
         if fault == "half":  # every second line is refused before it reaches the cluster
-            return await self._half(head, body)
+            return await self._mixed(head, body, lambda at, _: (429, "es_rejected_execution_exception") if at % 2 else None)
+        if self.refused and fault == "pass":
+            return await self._mixed(head, body, lambda _, index: self.refused.get(index))
         if fault == "reset_before":
             return None
         answer = await self._forward(head, body)
-        self.largest = max(self.largest, len(body))
         if fault == "reset_after":  # done, but nobody hears of it
             return None
         if fault == "slow":
@@ -81,14 +101,21 @@ class Proxy:
             return None
         return answer
 
-    async def _half(self, head: bytes, body: bytes) -> bytes:
+    async def _mixed(self, head: bytes, body: bytes, refusing: Callable[[int, int], tuple[int, str] | None]) -> bytes:
+        """Refuse lines before they reach the cluster; `refusing` is given the place in the request and the record's index."""
         lines = body.splitlines(keepends=True)
-        pairs = [lines[at : at + 2] for at in range(0, len(lines), 2)]
-        passed = await self._forward(head, b"".join(line for pair in pairs[::2] for line in pair))
-        items = orjson.loads(passed.partition(b"\r\n\r\n")[2])["items"]
-        refused = {"create": {"status": 429, "error": {"type": "es_rejected_execution_exception"}}}
-        mixed = [items[at // 2] if at % 2 == 0 else refused for at in range(len(pairs))]
-        return _json(200, {"errors": True, "items": mixed})
+        items: list[Any] = []
+        passing: list[bytes] = []
+        for at in range(0, len(lines), 2):
+            name = orjson.loads(lines[at])["create"]["_id"]
+            refused = refusing(at // 2, int(name.rpartition("-")[2]))
+            items.append({"create": {"status": refused[0], "error": {"type": refused[1]}}} if refused else None)
+            passing += [] if refused else lines[at : at + 2]
+        if passing:
+            passed = await self._forward(head, b"".join(passing))
+            stored = iter(orjson.loads(passed.partition(b"\r\n\r\n")[2])["items"])
+            items = [item or next(stored) for item in items]
+        return _json(200, {"errors": True, "items": items})
 
     async def _forward(self, head: bytes, body: bytes) -> bytes:
         return await asyncio.to_thread(self._forwarded, head, body)

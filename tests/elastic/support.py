@@ -18,6 +18,7 @@ from munjigi.adapters.elasticsearch.template import install
 from munjigi.app.files import StateFolder
 from munjigi.app.log_sources import LogSources
 from munjigi.app.shipper import Shipper
+from munjigi.kernel.errors import Unavailable
 from munjigi.monitoring.meter import Meter
 
 DAY = 86_400_000_000_000
@@ -46,22 +47,32 @@ class Shipped:
         self.naming = Naming(prefix, **naming)
         self.sink = MemorySink()
 
-    async def ship(self) -> None:
+    async def ship(self, *, failures: int = 0) -> None:
+        """Step until nothing is left. Bears so many failed steps."""
         meter = Meter(self.sink)
         async with Cluster(self.access) as cluster:
-            shipper = Shipper(LogSources(self.folder), cluster, Documents(self.naming), self.folder.shipping, meter)
+            sources, ends = LogSources(self.folder), LogSources(self.folder)
+            shipper = Shipper(sources, ends, cluster, Documents(self.naming), self.folder.shipping, meter)
             try:
-                while await shipper.step():
-                    pass
+                more = True
+                while more:
+                    try:
+                        more = await shipper.step()
+                    except Unavailable:
+                        failures -= 1
+                        if failures < 0:
+                            raise
             finally:
                 meter.flush()
                 shipper.close()
 
-    def run(self) -> None:
-        asyncio.run(self.ship())
+    def run(self, *, failures: int = 0) -> None:
+        asyncio.run(self.ship(failures=failures))
 
     def metric(self, name: str, *labels: str) -> float:
-        return self.sink.values.get((f"munjigi_ship_{name}", *labels), 0)
+        """Add a metric's values up over the labels that are not given."""
+        wanted = (f"munjigi_ship_{name}", *labels)
+        return sum(value for key, value in self.sink.values.items() if key[: len(wanted)] == wanted)
 
 
 def access_to(server: ElasticsearchServer, folder: Path, user: str = "shipper", **changes: Any) -> Access:

@@ -15,6 +15,7 @@ import pytest
 from e2e_asking import question
 from elastic.server import ElasticsearchServer
 from elastic.support import installed, settings_of, stored
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from running import Daemon, Stubs, serving
 
 from munjigi.adapters.elasticsearch.documents import Naming
@@ -22,7 +23,7 @@ from munjigi.app.files import StateFolder
 from munjigi.app.log_sources import LogSources
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 
 def eventually(holds: Callable[[], bool], what: str) -> None:
@@ -40,6 +41,13 @@ def metric(daemon: Daemon, name: str) -> float:
     except urllib.error.URLError:
         return 0
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+
+
+def healthy(daemon: Daemon, service: str) -> bool:
+    """Ask the standard health service, as an orchestrator does."""
+    with daemon.channel() as channel:
+        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service))
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 def recorded(state: Path) -> list[str]:
@@ -82,6 +90,9 @@ def test_p7_killed_and_started_again_under_load_it_ends_with_each_record_once(
         eventually(lambda: metric(daemon, "munjigi_follower_job_failing") > 0, "nobody noticed that the cluster is away")
         before = len(allowed)
         eventually(lambda: len(allowed) > before + 100, "decisions waited for the cluster")
+        eventually(lambda: not healthy(daemon, "follower"), "health does not say that shipping has been failing for long")
+        assert healthy(daemon, "munjigi")
+        eventually(lambda: metric(daemon, "munjigi_ship_backlog_records") > 0, "nobody counts what waits")
         assert 0 < metric(daemon, "munjigi_ship_pending_since_timestamp_seconds") <= time.time()
     finally:
         cluster_server.start()
@@ -90,7 +101,9 @@ def test_p7_killed_and_started_again_under_load_it_ends_with_each_record_once(
     eventually(
         lambda: metric(daemon, "munjigi_ship_next_index") >= len(recorded(daemon.state_dir)), "the backlog was not shipped"
     )
+    eventually(lambda: healthy(daemon, "follower"), "health still says degraded")
     assert metric(daemon, "munjigi_follower_job_failing") == 0
+    assert metric(daemon, "munjigi_ship_retries_total") > 0
     names = [name for _, name in stored(cluster_server, prefix)]
     assert sorted(names) == recorded(daemon.state_dir)
     assert set(allowed) <= set(names)

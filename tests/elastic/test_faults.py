@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import random
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from elastic.proxy import Proxy, proxied
+from audit.support import START
+from elastic.proxy import STATES, Proxy, proxied
 from elastic.server import ElasticsearchServer
 from elastic.support import Shipped, access_to, filled, installed, stored
+from running import free_port
 
 from munjigi.adapters.elasticsearch import sender
+from munjigi.adapters.elasticsearch.access import Access
+from munjigi.adapters.elasticsearch.progress import DeadLetter, Progress
 from munjigi.adapters.identity.authority import init_tls
+from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.app.files import StateFolder
 from munjigi.audit.reader import list_logs
+from munjigi.grants.sample import seed_sample
 from munjigi.kernel.errors import FailedPrecondition, Unavailable
 
 COUNT = 3_000
@@ -68,9 +75,10 @@ def test_p7_a_storm_of_everything(cluster_server: ElasticsearchServer, prefix: s
 def test_slow_answers_end_by_the_deadline(cluster_server: ElasticsearchServer, prefix: str, tmp_path: Path):
     with proxied(cluster_server) as proxy:
         shipped = through(proxy, cluster_server, tmp_path, prefix, timeout=0.5)
-        proxy.script = ["slow"]
+        proxy.script = ["slow"] * 3
         shipped.run()
-        assert proxy.seen[0] == "slow"
+        assert proxy.seen[:3] == ["slow"] * 3
+        assert max(proxy.sizes[3:]) < max(proxy.sizes[:3]) * 0.6, "a request that is too slow is not sent again as it is"
     each_once(cluster_server, prefix, shipped.folder)
 
 
@@ -80,9 +88,19 @@ def test_requests_shrink_until_they_pass(cluster_server: ElasticsearchServer, pr
         proxy.limit = 300_000
         shipped.run()
         assert "too_large" in proxy.seen
-        assert 100_000 < proxy.largest <= proxy.limit
+        assert 100_000 < max(proxy.passed) <= proxy.limit
         assert proxy.seen.count("too_large") < proxy.seen.count("pass")
     each_once(cluster_server, prefix, shipped.folder)
+
+
+def test_requests_grow_again_when_they_pass(cluster_server: ElasticsearchServer, prefix: str, tmp_path: Path):
+    with proxied(cluster_server) as proxy:
+        shipped = through(proxy, cluster_server, tmp_path, prefix, 6_000)
+        proxy.limit, proxy.lift_after = 60_000, 10
+        shipped.run()
+        assert max(proxy.passed) > 1.5 * proxy.limit
+        assert 1.2 * max(proxy.passed) > shipped.metric("request_bytes") > proxy.limit
+    each_once(cluster_server, prefix, shipped.folder, 6_000)
 
 
 def test_one_record_that_is_too_large_is_a_dead_letter(cluster_server: ElasticsearchServer, prefix: str, tmp_path: Path):
@@ -177,3 +195,92 @@ def test_a_write_block_holds_everything_back(cluster_server: ElasticsearchServer
     cluster_server.call("PUT", f"/{index}/_settings", {"index.blocks.write": False})
     shipped.run()
     each_once(cluster_server, prefix, shipped.folder, 40)
+
+
+@pytest.mark.parametrize("kind", ["document_parsing_exception", "illegal_argument_exception", "a_kind_of_some_later_version"])
+def test_a_400_of_one_document_is_a_dead_letter_and_holds_nobody_up(
+    cluster_server: ElasticsearchServer, prefix: str, tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
+):
+    with proxied(cluster_server) as proxy:
+        shipped = through(proxy, cluster_server, tmp_path, prefix, 1_500)
+        proxy.refused = {7: (400, kind)}
+        shipped.run()
+        assert len(proxy.seen) == 2, "nothing was sent again"
+    assert (shipped.metric("dead_letters", "journal"), shipped.metric("next_index", "journal")) == (1, 1_500)
+    assert shipped.metric("records_total", "dead") == 1
+    assert shipped.metric("retries_total") == 0
+    assert [record.__dict__["dead_letters"] for record in caplog.records] == [1], "it is told of, once"
+    log_id = list_logs(shipped.folder.journal)[0]
+    assert Progress(shipped.folder.shipping, log_id).dead_letters() == {7: DeadLetter(7, 400, kind)}
+    assert len(stored(cluster_server, prefix)) == 1_499
+
+
+def test_a_document_over_which_the_cluster_fails_is_a_dead_letter_when_its_neighbours_pass(
+    cluster_server: ElasticsearchServer, prefix: str, tmp_path: Path
+):
+    with proxied(cluster_server) as proxy:
+        shipped = through(proxy, cluster_server, tmp_path, prefix, 30)
+        proxy.refused = {7: (500, "null_pointer_exception")}
+        shipped.run()
+        assert len(proxy.seen) == sender.ATTEMPTS
+    assert (shipped.metric("dead_letters"), shipped.metric("next_index")) == (1, 30)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (404, "index_not_found_exception"),  # it may not be made by itself
+        (400, "index_closed_exception"),
+        (400, "validation_exception"),  # as many shards as the cluster may hold
+        (403, "cluster_block_exception"),
+        (500, "null_pointer_exception"),
+    ],
+)
+def test_p7_what_the_cluster_says_of_every_document_is_its_own_state_and_loses_none(
+    cluster_server: ElasticsearchServer, prefix: str, tmp_path: Path, status: int, kind: str
+):
+    with proxied(cluster_server) as proxy:
+        shipped = through(proxy, cluster_server, tmp_path, prefix, 30)
+        proxy.refused = dict.fromkeys(range(30), (status, kind))
+        with pytest.raises(Unavailable) as told:
+            shipped.run()
+        assert (told.value.reason, kind in told.value.message) == ("ELASTICSEARCH_REFUSED", True)
+        assert len(proxy.seen) == (1 if status != 500 else sender.ATTEMPTS), "waiting alone does not mend it"
+        assert (shipped.metric("dead_letters"), shipped.metric("next_index")) == (0, 0)
+        assert shipped.metric("backlog_records", "journal") == 30
+        proxy.refused = {}
+        shipped.run()
+    assert shipped.metric("backlog_records", "journal") == 0
+    each_once(cluster_server, prefix, shipped.folder, 30)
+
+
+@pytest.mark.parametrize("fault", list(STATES))
+def test_p7_a_request_refused_as_a_whole_is_the_state_of_the_cluster(
+    cluster_server: ElasticsearchServer, prefix: str, tmp_path: Path, fault: str
+):
+    with proxied(cluster_server) as proxy:
+        shipped = through(proxy, cluster_server, tmp_path, prefix, 30)
+        proxy.script = [fault] * 1000
+        with pytest.raises(Unavailable) as told:
+            shipped.run()
+        assert told.value.reason == "ELASTICSEARCH_REFUSED"
+        assert proxy.seen == [fault]
+        assert (shipped.metric("dead_letters"), shipped.metric("next_index")) == (0, 0)
+        proxy.script = []
+        shipped.run()
+    each_once(cluster_server, prefix, shipped.folder, 30)
+
+
+def test_the_backlog_of_each_family_is_counted_however_far_the_cluster_is_away(tmp_path: Path):
+    folder = filled(tmp_path / "state", 120_000)
+    with closing(SqliteStateStore(folder.state)) as store:
+        store.migrate()
+        seed_sample(store, START)
+        permissions = store.log_head().next_index
+    shipped = Shipped(folder, Access((f"http://127.0.0.1:{free_port()}",)), "munjigi-away")
+    with pytest.raises(Unavailable):
+        shipped.run(failures=1)
+    assert shipped.metric("backlog_records", "journal") == 120_000
+    assert shipped.metric("backlog_records", "permission") == permissions > 0
+    assert 0 < shipped.metric("pending_since_timestamp_seconds", "journal") <= time.time()
+    assert 0 < shipped.metric("pending_since_timestamp_seconds", "permission") <= time.time()

@@ -85,12 +85,12 @@ async def _run(settings: Settings) -> int:
 
 
 async def _beat(folder: StateFolder, meter: Meter, works: Sequence[Worked]) -> None:
-    """Hand metrics on and show a sign of life once a second: serving while no job fails."""
+    """Hand metrics on and show a sign of life once a second: serving while no job has been failing for long."""
     clock = SystemClock()
     heartbeat = Heartbeat(folder.run, "follower")
     with contextlib.suppress(asyncio.CancelledError):
         while True:
-            heartbeat.beat(clock.now(), not any(work.failing for work in works))
+            heartbeat.beat(clock.now(), not any(work.degraded for work in works))
             meter.set(catalogue.FOLLOWER_HEARTBEAT, value=clock.now() / 1e9)
             meter.flush()
             await asyncio.sleep(_BEAT_SECONDS)

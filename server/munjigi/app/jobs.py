@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from typing import Final, Protocol
 
 from munjigi.kernel.errors import MunjigiError, frames_of
@@ -15,6 +16,7 @@ _LOGGER: Final = logging.getLogger("munjigi.follower")
 _IDLE_SECONDS: Final = 0.05
 _FIRST_DELAY: Final = 0.5  # seconds after a failure; doubles up to the longest
 _LONGEST_DELAY: Final = 30.0
+_LONG: Final = 10.0  # seconds of failing that are more than a hiccup
 
 
 class Job(Protocol):
@@ -32,13 +34,22 @@ class Job(Protocol):
 
 
 class Worked:
-    """One job at work until it is asked to stop, and until nothing is left then. `failing`: its last step failed."""
+    """One job at work until it is asked to stop, and until nothing is left then.
+
+    `failing`: its last step failed. `degraded`: all steps have failed for longer than a hiccup takes.
+    """
 
     def __init__(self, job: Job, meter: Meter, stopping: asyncio.Event) -> None:
         self._job = job
         self._meter = meter
         self._stopping = stopping
         self.failing = False
+        self._failing_since = 0.0
+
+    @property
+    def degraded(self) -> bool:
+        """Tell whether the job has been failing for long."""
+        return self.failing and time.monotonic() - self._failing_since >= _LONG
 
     async def run(self) -> None:
         """Step until asked to stop; then once more, for what came before, and until a step finds nothing or fails."""
@@ -63,7 +74,8 @@ class Worked:
             self._job.close()
 
     def _failed(self, error: Exception, pause: float) -> None:
-        self.failing = True
+        if not self.failing:
+            self.failing, self._failing_since = True, time.monotonic()
         self._meter.add(catalogue.FOLLOWER_JOB_FAILURES, self._job.name)
         ours = isinstance(error, MunjigiError)
         said = (

@@ -29,26 +29,35 @@ def audit_reconcile(settings: Settings, shared: bool, output: Output) -> int:
     """
     from munjigi.adapters.elasticsearch.reconcile import each_once
     from munjigi.cli.output import console, print_machine, safe, styled, table
+    from munjigi.kernel.ids import record_id
 
     compared, others, nameless = with_cluster(settings, lambda cluster: _compare(settings, cluster))
     findings = each_once([*nameless, *(each for log in compared for each in log.findings)])
     equal = not findings and not any(log.dead for log in compared) and (shared or not others)
     named = [each._asdict() for each in findings]
-    logs = [{name: value for name, value in log._asdict().items() if name != "findings"} for log in compared]
-    answer: dict[str, Any] = {"equal": equal, "logs": logs, "other_logs": others, "findings": named}
-    if not print_machine(output, answer, [*logs, *named]):
+    logs = [{"log_id": log.log_id, "records": log.records, "missing": log.missing, "dead": len(log.dead)} for log in compared]
+    refused = [
+        {"record": record_id(log.log_id, each.index), "status": each.status, "kind": each.kind}
+        for log in compared
+        for each in log.dead
+    ]
+    answer: dict[str, Any] = {"equal": equal, "logs": logs, "other_logs": others, "refused": refused, "findings": named}
+    if not print_machine(output, answer, [*logs, *refused, *named]):
         screen = console()
         listing = table(
             "log", "records", "sent again", "refused", "findings", right=("records", "sent again", "refused", "findings")
         )
         for log in compared:
-            listing.add_row(log.log_id, str(log.records), str(log.missing), str(log.dead), str(len(log.findings)))
+            listing.add_row(log.log_id, str(log.records), str(log.missing), str(len(log.dead)), str(len(log.findings)))
         screen.print(listing)
         for name, count in others.items():
             screen.print(f"{name}: {count} documents of a log that is not on this host, not compared")
+        for letter in refused:
+            kind = safe(str(letter["kind"]))
+            screen.print(styled(f"refused: {letter['record']} with status {letter['status']} ({kind})", "bold red"))
         for each in findings:
             screen.print(styled(f"{each.kind}: {safe(each.document)} in {safe(each.target)}", "bold red"))
-        if not equal:
+        if findings or (others and not shared):
             screen.print("Find out who writes to these indices; `munjigi audit rebuild` makes them again from the logs.")
     return DONE if equal else UNVERIFIED
 

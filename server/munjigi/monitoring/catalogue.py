@@ -66,17 +66,30 @@ SHIP_RETRIES: Final = Metric(
     "munjigi_ship_retries_total", "counter", "Records sent to Elasticsearch again after a failure that can pass."
 )
 SHIP_NEXT: Final = Metric(
-    "munjigi_ship_next_index", "gauge", "Index after the last record that was shipped to Elasticsearch, added up over the logs."
+    "munjigi_ship_next_index",
+    "gauge",
+    "Index after the last record that was shipped to Elasticsearch, added up over the logs of a family (`journal`, `permission`).",
+    ("family",),
+)
+SHIP_BACKLOG: Final = Metric(
+    "munjigi_ship_backlog_records", "gauge", "Records that wait to be shipped to Elasticsearch, by family of logs.", ("family",)
 )
 SHIP_PENDING_SINCE: Final = Metric(
     "munjigi_ship_pending_since_timestamp_seconds",
     "gauge",
-    "Time of the oldest record that is not in Elasticsearch yet; 0 when all that was read is. `time()` less this is the lag.",
+    "Time of the oldest record that waits to be shipped, by family of logs; 0 when none does. `time()` less this is the lag.",
+    ("family",),
 )
 SHIP_DEAD_LETTERS: Final = Metric(
     "munjigi_ship_dead_letters",
     "gauge",
-    "Records that Elasticsearch refused for good; `munjigi audit reconcile` names and resends them.",
+    "Records that Elasticsearch refused for good, by family of logs; `munjigi audit reconcile` names and resends them.",
+    ("family",),
+)
+SHIP_REQUEST_BYTES: Final = Metric(
+    "munjigi_ship_request_bytes",
+    "gauge",
+    "Most that one bulk request may hold at present; halved when it was too large or too slow.",
 )
 FOLLOWER_HEARTBEAT: Final = Metric(
     "munjigi_follower_heartbeat_timestamp_seconds", "gauge", "When the follower last looked at the journals."

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
 import orjson
+from elastic_transport import ConnectionTimeout
 
 from munjigi.kernel.errors import ConfigurationError, Unavailable
 
@@ -84,7 +85,12 @@ def reply_of(status: int, content: object) -> Reply:
 
 
 def unreachable(error: Exception) -> Unavailable:
-    """Say that no answer came, so that nobody knows whether the request was done."""
+    """Say that no answer came, or none in time, so that nobody knows whether the request was done."""
+    if isinstance(error, ConnectionTimeout):
+        return Unavailable(
+            "ELASTICSEARCH_SLOW",
+            "Elasticsearch gave no answer in time; look at its load, its disks and what stands before it.",
+        )
     return Unavailable(
         "ELASTICSEARCH_UNREACHABLE",
         f"Elasticsearch gave no usable answer ({type(error).__name__}); look at its nodes, the network between, and "

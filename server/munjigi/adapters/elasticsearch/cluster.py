@@ -6,6 +6,7 @@ know nothing of single documents.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Self
 
 from elastic_transport import TransportError
@@ -21,6 +22,8 @@ class Cluster:
     def __init__(self, access: Access) -> None:
         self._access = access
         quiet()
+        # aiohttp warns of bodies above 1 MiB that hold the loop up; this loop has nobody waiting who would mind 5 MB.
+        warnings.filterwarnings("ignore", "Sending a large body", ResourceWarning)
         self._authorization = Authorization(access)
         trusted = tls_of(access)
         options: dict[str, Any] = {} if trusted is None else {"ssl_context": trusted}
@@ -29,8 +32,8 @@ class Cluster:
     async def request(self, method: str, target: str, body: object = None, *, lines: bool = False) -> Reply:
         """Send one request; `lines` says that `body` is newline-delimited JSON.
 
-        Raises `Unavailable` when no answer came, so that nobody knows whether it was done, and `ConfigurationError` when
-        the credentials' file can't be read.
+        Raises `Unavailable` when no answer came, so that nobody knows whether it was done (`ELASTICSEARCH_SLOW`: not in time), and
+        `ConfigurationError` when the credentials' file can't be read.
         """
         headers = self._authorization.headers(body=body is not None, lines=lines)
         try:

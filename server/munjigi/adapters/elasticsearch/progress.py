@@ -82,6 +82,14 @@ class Progress:
         except OSError as error:
             raise _unusable(self._letters) from error
 
+    def letters_version(self) -> tuple[int, int]:
+        """Return a value that changes when letters are noted or taken back, by whichever process."""
+        try:
+            status = self._letters.stat()
+        except OSError:
+            return 0, 0
+        return status.st_size, status.st_mtime_ns
+
     def add_letters(self, letters: Sequence[DeadLetter]) -> int:
         """Note refusals, or take them back, durably; what is noted already is passed over. Return how many stand.
 

@@ -41,7 +41,7 @@ class Compared(NamedTuple):
     log_id: str
     records: int
     missing: int
-    dead: int
+    dead: list[DeadLetter]
     findings: list[Finding]
 
 
@@ -57,6 +57,7 @@ class Reconciler:
         """Compare a whole log. Raises `Corruption` when it can't be read, `Unavailable` when the cluster doesn't answer."""
         at = missing = 0
         findings: list[Finding] = []
+        letters = progress.dead_letters()
         of_log = {"term": {_LOG: source.log_id}}
         async with self._view() as view:
             while records := source.read(at, RANGE):
@@ -65,11 +66,14 @@ class Reconciler:
                 there = await self._there(view, of_log, {"range": {_INDEX: {"gte": at, "lt": end}}})
                 lost, found = self._differences(source.log_id, records, there)
                 findings += found
+                absent = {index for index, _ in lost.values()}
+                if back := [DeadLetter(index, 0, "") for index in letters if at <= index < end and index not in absent]:
+                    progress.add_letters(back)
                 missing += await self._refill(source.log_id, lost, progress, findings)
                 at = end
             others = {"bool": {"must_not": {"range": {_INDEX: {"gte": 0, "lt": at}}}}}
             findings += self._beyond(source, at, await self._there(view, of_log, others))
-        return Compared(source.log_id, at, missing, len(progress.dead_letters()), findings)
+        return Compared(source.log_id, at, missing, list(progress.dead_letters().values()), findings)
 
     async def unknown(self, log_ids: Collection[str]) -> tuple[dict[str, int], list[Finding]]:
         """Return how many documents other logs have here, by log id, and the documents that name no log at all."""

@@ -1,36 +1,31 @@
 """Send lines until each is stored or known to be unstorable.
 
 Bulk `create` with a name of the record's own makes a repeated line harmless: 201 and 409 both mean that a document of that
-name is there. What can pass by waiting is sent again with full jitter; what never will is a dead letter, never dropped silently.
+name is there. What passes by waiting is sent again with full jitter; what never will is a dead letter, never dropped silently;
+what somebody must mend in the cluster ends the call at once (`verdicts.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from munjigi.adapters.elasticsearch.access import Reply, refusal
 from munjigi.adapters.elasticsearch.cluster import Cluster
 from munjigi.adapters.elasticsearch.documents import Line, chunks
+from munjigi.adapters.elasticsearch.request_size import MOST_DOCUMENTS, RequestSize
+from munjigi.adapters.elasticsearch.verdicts import PASSING, Refused, items, verdict
 from munjigi.kernel.errors import FailedPrecondition, Unavailable
 from munjigi.monitoring import catalogue
 from munjigi.monitoring.catalogue import Metric
 
-MOST_DOCUMENTS: Final = 1000  # in one request
-MOST_BYTES: Final = 1 << 20  # of one request: more would hold the event loop; halved whenever the cluster finds it too large
 ATTEMPTS: Final = 6
 _FIRST_PAUSE: Final = 0.1  # seconds; doubles with every attempt up to the longest; a random part of it is waited
 _LONGEST_PAUSE: Final = 5.0
 _BULK: Final = "/_bulk?filter_path=errors,items.*.status,items.*.error.type"
-
-# Kinds of a 400 that are about the document. Others (too many shards, a closed index) are about the cluster and pass.
-_UNSTORABLE: Final = frozenset(
-    {"document_parsing_exception", "mapper_parsing_exception", "strict_dynamic_mapping_exception", "illegal_argument_exception"}
-)
-
-Verdict = Literal["stored", "already", "dead", "again"]
 
 
 class Count(Protocol):
@@ -45,31 +40,13 @@ def _uncounted(metric: Metric, *labels: str, amount: float = 1) -> None:
     """Count nowhere: a command has no metrics."""
 
 
-class Dead(NamedTuple):
-    """A line that the cluster will never take as it is: its status and the kind of the error."""
-
-    line: Line
-    status: int
-    kind: str
-
-
 class _Outcome(NamedTuple):
-    """One request's outcome: the dead, what to send again, and what to say when that never succeeds."""
+    """What one attempt came to: the dead, what to send again, and the error that ends the call now or when that never succeeds."""
 
-    dead: list[Dead]
-    again: list[Line]
+    dead: list[Refused]
+    again: list[Refused]
     problem: Unavailable | None
-
-
-def verdict(status: int, kind: str) -> Verdict:
-    """Judge one document's status."""
-    if status in (200, 201):
-        return "stored"
-    if status == 409:
-        return "already"
-    if status == 400 and kind in _UNSTORABLE:
-        return "dead"
-    return "again"
+    held: bool
 
 
 class Sender:
@@ -78,85 +55,96 @@ class Sender:
     def __init__(self, cluster: Cluster, count: Count = _uncounted) -> None:
         self._cluster = cluster
         self._count = count
-        self._most_bytes = MOST_BYTES
+        self._size = RequestSize()
         self._checked: set[str] = set()
 
     @property
     def most_bytes(self) -> int:
-        """The size of a request that the cluster is known to take, or the most that we send."""
-        return self._most_bytes
+        """The size of the largest request that is sent at present."""
+        return self._size.limit
 
-    async def send(self, lines: Sequence[Line]) -> list[Dead]:
+    async def send(self, lines: Sequence[Line]) -> list[Refused]:
         """Return when every line is stored, apart from the dead ones that are returned.
 
-        Raises `Unavailable` when the cluster did not take them in several attempts; part of them may be stored.
-        `FailedPrecondition` when they went to an index that is not ours.
+        Raises `Unavailable` when the cluster did not take them in several attempts, or won't before it is mended; part of
+        them may be stored. `FailedPrecondition` when they went to an index that is not ours.
         """
         left = list(lines)
-        dead: list[Dead] = []
+        dead: list[Refused] = []
+        taking: set[str] = set()  # indices that stored something meanwhile
         for attempt in range(ATTEMPTS):
-            outcome = await self._send_once(left)
+            outcome = await self._send_once(left, taking)
             dead += outcome.dead
-            left = outcome.again
-            if not left:
+            if outcome.held:
+                raise outcome.problem or refusal(503, "")
+            again = outcome.again
+            if attempt + 1 == ATTEMPTS and all(each.status == 500 and each.line.target in taking for each in again):
+                dead += again  # over and over, while its neighbours passed: it is the document
+                again = []
+            if not again:
+                if dead:
+                    self._count(catalogue.SHIP_RECORDS, "dead", amount=len(dead))
                 await self._check({line.target for line in lines})
                 return dead
+            left = [each.line for each in again]
             if attempt + 1 < ATTEMPTS:
                 self._count(catalogue.SHIP_RETRIES, amount=len(left))
                 longest = min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE)
                 await asyncio.sleep(random.random() * longest)  # noqa: S311 -- spreads load, guards nothing
         raise outcome.problem or refusal(503, "")
 
-    async def _send_once(self, lines: Sequence[Line]) -> _Outcome:
+    async def _send_once(self, lines: Sequence[Line], taking: set[str]) -> _Outcome:
         """Send lines once, in as many requests as their size asks for."""
-        dead: list[Dead] = []
-        again: list[Line] = []
+        dead: list[Refused] = []
+        again: list[Refused] = []
         problem: Unavailable | None = None
-        waiting = list(chunks(lines, MOST_DOCUMENTS, self._most_bytes))
+        waiting = list(chunks(lines, MOST_DOCUMENTS, self._size.limit))
         while waiting:
             chunk = waiting.pop(0)
             body = b"".join(line.data for line in chunk)
             try:
                 reply = await self._cluster.request("POST", _BULK, body, lines=True)
             except Unavailable as error:
-                problem, again = error, again + chunk
+                if error.reason == "ELASTICSEARCH_SLOW":
+                    self._size.too_slow(len(body))
+                problem, again = error, again + _all(chunk)
                 continue
-            if reply.status == 413 and len(chunk) > 1:
-                self._most_bytes = max(1, min(self._most_bytes, len(body)) // 2)
-                waiting[:0] = chunks(chunk, MOST_DOCUMENTS, self._most_bytes)
-            elif reply.status == 413:
-                dead.append(Dead(chunk[0], 413, "request_too_large"))
-            elif reply.status in (401, 403):
-                raise refusal(reply.status, reply.error_type)
-            else:
-                outcome = self._judge(chunk, reply)
-                dead += outcome.dead
-                again += outcome.again
-                problem = outcome.problem or problem
-        return _Outcome(dead, again, problem)
+            if reply.status == 413:
+                self._size.too_large(len(body))
+                if len(chunk) > 1:
+                    waiting[:0] = chunks(chunk, MOST_DOCUMENTS, self._size.limit)
+                else:
+                    dead.append(Refused(chunk[0], 413, "request_too_large"))
+                continue
+            self._size.passed(len(body))
+            outcome = self._judge(chunk, reply, taking)
+            dead += outcome.dead
+            again += outcome.again
+            problem = outcome.problem or problem
+            if outcome.held:
+                return _Outcome(dead, again, problem, held=True)
+        return _Outcome(dead, again, problem, held=False)
 
-    def _judge(self, chunk: list[Line], reply: Reply) -> _Outcome:
+    def _judge(self, chunk: list[Line], reply: Reply, taking: set[str]) -> _Outcome:
         """Go through the verdicts of one request."""
-        found = _items(reply)
+        found = items(reply)
         if not reply.ok or len(found) != len(chunk):
-            return _Outcome([], chunk, refusal(reply.status, reply.error_type))
-        dead: list[Dead] = []
-        again: list[Line] = []
-        problem: Unavailable | None = None
-        counted = {"stored": 0, "already": 0, "dead": 0}
+            passing = reply.ok or reply.status in PASSING  # with 200 and another form, something before the cluster answered
+            return _Outcome([], _all(chunk), refusal(reply.status, reply.error_type), held=not passing)
+        refused: dict[str, list[Refused]] = {"dead": [], "again": [], "doubtful": [], "held": []}
+        counted: Counter[str] = Counter()
         for line, (status, kind) in zip(chunk, found, strict=True):
             what = verdict(status, kind)
-            if what == "again":
-                again.append(line)
-                problem = refusal(status, kind)
-                continue
-            counted[what] += 1
-            if what == "dead":
-                dead.append(Dead(line, status, kind))
+            if what in refused:
+                refused[what].append(Refused(line, status, kind))
+            else:
+                counted[what] += 1
+                taking.add(line.target)
         for result, amount in counted.items():
-            if amount:
-                self._count(catalogue.SHIP_RECORDS, result, amount=amount)
-        return _Outcome(dead, again, problem)
+            self._count(catalogue.SHIP_RECORDS, result, amount=amount)
+        problems = [refusal(each.status, each.kind) for each in (*refused["held"], *refused["again"], *refused["doubtful"])]
+        again = [*refused["again"], *refused["doubtful"], *refused["held"]]
+        return _Outcome(refused["dead"], again, problems[0] if problems else None, held=bool(refused["held"]))
 
     async def _check(self, targets: set[str]) -> None:
         """Make sure that an index that was written for the first time was made by our template.
@@ -176,15 +164,5 @@ class Sender:
             self._checked.add(target)
 
 
-def _items(reply: Reply) -> list[tuple[int, str]]:
-    """Read the status and the kind of error of each line; empty when the answer isn't of that form."""
-    found: list[tuple[int, str]] = []
-    items = reply.body.get("items")
-    for item in items if isinstance(items, list) else ():
-        result = item.get("create") if isinstance(item, dict) else None
-        if not isinstance(result, dict) or not isinstance(result.get("status"), int):
-            return []
-        error = result.get("error")
-        kind = error.get("type") if isinstance(error, dict) else None
-        found.append((result["status"], kind if isinstance(kind, str) else ""))
-    return found
+def _all(chunk: list[Line]) -> list[Refused]:
+    return [Refused(line, 0, "") for line in chunk]

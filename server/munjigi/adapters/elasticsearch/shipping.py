@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 
 from munjigi.adapters.elasticsearch.documents import Documents, Line, chunks, time_of
 from munjigi.adapters.elasticsearch.progress import AHEAD, Cursor, DeadLetter, Progress, digest_of
-from munjigi.adapters.elasticsearch.sender import MOST_DOCUMENTS, Sender
+from munjigi.adapters.elasticsearch.request_size import MOST_DOCUMENTS
+from munjigi.adapters.elasticsearch.sender import Sender
 from munjigi.audit.ports import LogSource
 from munjigi.kernel.errors import Corruption
 
@@ -52,6 +53,7 @@ class LogShipping:
         self._reading = asyncio.Lock()
         self._saving = asyncio.Lock()
         self._cursor = Cursor()
+        self._letters = (-1, -1)
         self.dead_letters = 0
         self.pending_since = 0
 
@@ -77,6 +79,9 @@ class LogShipping:
 
     def _look(self) -> None:
         """Whenever the log's end may have been cut, make sure that it still holds the last record that was shipped."""
+        letters = self._progress.letters_version()
+        if letters != self._letters:  # `munjigi audit reconcile` takes letters back
+            self.dead_letters, self._letters = len(self._progress.dead_letters()), letters
         epoch = self._source.epoch()
         if epoch == self._epoch:
             return
@@ -91,7 +96,6 @@ class LogShipping:
                     f"Log {self._source.log_id} no longer has the records that were shipped: it was rolled back or replaced. "
                     "Run `munjigi audit verify` and `munjigi audit reconcile`, and keep the folder as it is.",
                 )
-        self.dead_letters = len(self._progress.dead_letters())
         self._cursor, self._epoch = cursor, epoch
 
     async def _pump(self, run: _Run) -> None:
