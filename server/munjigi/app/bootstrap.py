@@ -288,12 +288,14 @@ def make_grpcio(gateway: Gateway, *, behind_native: bool) -> GrpcioFront:
         trust = ListenerTrust(tool_tokens=trust.tool_tokens)
     if not secure:
         front = GrpcioFront(methods, gateway.pipeline, gateway.committer, trust)
+        front.watch_health(gateway.health)
         if address:
             front.listen(address)
         return front
     from munjigi.adapters.identity.authority import certificate_uris  # noqa: PLC0415  # x509 costs start time and memory
 
     front = GrpcioFront(methods, gateway.pipeline, gateway.committer, trust, certificate_uris)
+    front.watch_health(gateway.health)
     assert settings.tls_certificate is not None
     assert settings.tls_key is not None
     assert settings.tls_client_authority is not None

@@ -146,6 +146,7 @@ def _announce(gateway: Gateway, address: str, front: str) -> None:
 def _drain(gateway: Gateway) -> None:
     gateway.health.set("", False)
     gateway.health.set("munjigi", False)
+    gateway.health.drain()
     gateway.meter.set(catalogue.WORKER_READY, value=0)
 
 

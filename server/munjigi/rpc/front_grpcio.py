@@ -1,4 +1,4 @@
-"""The grpcio front: grpc.aio, with TLS where configured, and the home of reflection and health streams.
+"""The grpcio front: grpc.aio, with TLS where configured, and the home of streams, reflection and the watching of health.
 
 It serves the same methods through the same pipeline. Behind the native front it runs once more, on a
 private Unix socket, for what that front does not serve.
@@ -13,12 +13,14 @@ from typing import Any, Final, NoReturn
 
 import grpc
 from grpc import aio
+from grpc_health.v1 import health_pb2
 
-from munjigi.kernel.errors import AuditUnavailable, ConfigurationError
+from munjigi.kernel.errors import AuditUnavailable, ConfigurationError, MunjigiError, ResourceExhausted
 from munjigi.rpc.authentication import ListenerTrust
 from munjigi.rpc.call import Method
 from munjigi.rpc.credentials import credentials_of
-from munjigi.rpc.pipeline import MAX_REQUEST_BYTES, Pipeline
+from munjigi.rpc.health import SERVICE, HealthService
+from munjigi.rpc.pipeline import MAX_REQUEST_BYTES, Pipeline, parse
 from munjigi.rpc.ports import Durability
 from munjigi.rpc.status import DETAILS_KEY, Outcome, Status, render
 from munjigi.rpc.streams import PATIENCE, Streams
@@ -31,6 +33,7 @@ _OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
 )
+_MAX_WATCH_BYTES: Final = 1024  # the transport keeps it as long as the call lasts, and anyone may watch
 _STATUS: Final = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -62,6 +65,24 @@ class GrpcioFront:
         for service, handlers in services.items():
             self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
         self.port = 0
+
+    def watch_health(self, health: HealthService) -> None:
+        """Serve the health service's `Watch`, beside the methods and, like its `Check`, without credentials."""
+
+        async def watch(payload: bytes, context: aio.ServicerContext[Any, Any]) -> None:
+            refused: Status
+            try:
+                if len(payload) > _MAX_WATCH_BYTES:
+                    raise ResourceExhausted("REQUEST_TOO_LARGE", f"A request to watch has at most {_MAX_WATCH_BYTES} bytes.")
+                async for answer in health.watch(parse(health_pb2.HealthCheckRequest, payload)):
+                    await context.write(answer.SerializeToString())
+                return
+            except MunjigiError as error:
+                refused = render(error)
+            await _abort(context, refused)
+
+        handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {"Watch": grpc.unary_stream_rpc_method_handler(watch)}
+        self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
 
     def listen(self, address: str, credentials: grpc.ServerCredentials | None = None) -> None:
         """Bind an address.

@@ -1,15 +1,22 @@
-"""The standard health service (grpc.health.v1): readiness by service name, open to everyone."""
+"""The standard health service (grpc.health.v1): readiness by service name, open to everyone.
+
+`Check` is a method like any other. `Watch` is a stream of answers to one request, which the grpcio server serves; it ends
+when the gateway drains, so that nobody who only watches holds up a stop.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Final
 
 from grpc_health.v1 import health_pb2
 
-from munjigi.kernel.errors import NotFound
+from munjigi.kernel.errors import NotFound, ResourceExhausted, Unavailable
 from munjigi.rpc.call import Call, Method
 
-_SERVICE: Final = "grpc.health.v1.Health"
+SERVICE: Final = "grpc.health.v1.Health"
+WATCHES: Final = 256  # at once: anyone may open one, and each holds memory
 
 
 class HealthService:
@@ -17,10 +24,20 @@ class HealthService:
 
     def __init__(self) -> None:
         self._serving: dict[str, bool] = {"": False, "munjigi": False, "follower": False, "disk": True}
+        self._changed = asyncio.Event()
+        self._watches = 0
+        self._draining = False
 
     def set(self, name: str, serving: bool) -> None:
-        """Set the state of one service."""
-        self._serving[name] = serving
+        """Set the state of one service. To be called on the event loop."""
+        if self._serving[name] is not serving:
+            self._serving[name] = serving
+            self._tell()
+
+    def drain(self) -> None:
+        """End every watch, after it has told the last state."""
+        self._draining = True
+        self._tell()
 
     def serving(self, name: str = "") -> bool:
         """Tell the state of one service."""
@@ -28,16 +45,42 @@ class HealthService:
 
     def methods(self) -> list[Method]:
         """List the methods."""
-        return [Method(_SERVICE, "Check", health_pb2.HealthCheckRequest, self.check, open=True)]
+        return [Method(SERVICE, "Check", health_pb2.HealthCheckRequest, self.check, open=True)]
 
     def check(self, call: Call, request: health_pb2.HealthCheckRequest) -> health_pb2.HealthCheckResponse:
         """Answer SERVING or NOT_SERVING."""
         del call
         if request.service not in self._serving:
             raise NotFound("SERVICE_UNKNOWN", "Ask for the empty name, `munjigi`, `follower` or `disk`.")
-        state = (
-            health_pb2.HealthCheckResponse.SERVING
-            if self._serving[request.service]
-            else health_pb2.HealthCheckResponse.NOT_SERVING
-        )
-        return health_pb2.HealthCheckResponse(status=state)
+        return health_pb2.HealthCheckResponse(status=self._state(request.service))
+
+    async def watch(self, request: health_pb2.HealthCheckRequest) -> AsyncIterator[health_pb2.HealthCheckResponse]:
+        """Yield the state now and after each change; of a service that does not exist, SERVICE_UNKNOWN, as the protocol has it.
+
+        What changes while an answer is being sent is told by its last state. Raises `ResourceExhausted` WATCHES_BUSY when too
+        many watch already, and `Unavailable` DRAINING when the gateway stops.
+        """
+        if self._watches >= WATCHES:
+            raise ResourceExhausted("WATCHES_BUSY", f"{WATCHES} calls watch the health already; ask by Check, or try later.", 5.0)
+        self._watches += 1
+        try:
+            told = -1
+            while True:
+                changed, draining, state = self._changed, self._draining, self._state(request.service)
+                if state != told:
+                    told = state
+                    yield health_pb2.HealthCheckResponse(status=state)
+                if draining:
+                    raise Unavailable("DRAINING", "The gateway is stopping; ask another one or try again.")
+                await changed.wait()
+        finally:
+            self._watches -= 1
+
+    def _state(self, name: str) -> int:
+        if name not in self._serving:
+            return health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+        return health_pb2.HealthCheckResponse.SERVING if self._serving[name] else health_pb2.HealthCheckResponse.NOT_SERVING
+
+    def _tell(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()

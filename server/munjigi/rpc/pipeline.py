@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import protovalidate
 from google.protobuf.message import DecodeError, Message
@@ -23,6 +23,7 @@ from munjigi.rpc.ports import CallMeter, SnapshotSource
 MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
 _VALIDATOR: Final = protovalidate.Validator()
 _MAX_NAMED: Final = 5
+M = TypeVar("M", bound=Message)
 _NO_FAULTS: Final[dict[int, InvalidArgument]] = {}
 
 _Named = tuple[protovalidate.Violation, Sequence[Any]]  # and the way to its field
@@ -95,7 +96,7 @@ class Pipeline:
                 caller = self._authenticator.admit(presented, peer, uris, trust, tools, now)
                 trace_id, span_id = trace_of(traceparent) if traceparent else ("", "")
                 call = Call(caller, method.name, now, trace_id, span_id)
-            request = _parse(method.request_type, payload)
+            request = parse(method.request_type, payload)
             if not method.itemwise:
                 validate(request)
             answer = method.handler(call, request)
@@ -130,7 +131,8 @@ class Pipeline:
             self._meter.call(method.name, reason, time.perf_counter() - began)
 
 
-def _parse(request_type: type[Message], payload: bytes) -> Message:
+def parse(request_type: type[M], payload: bytes) -> M:
+    """Read a request. Raises `InvalidArgument` REQUEST_MALFORMED."""
     try:
         return request_type.FromString(payload)
     except DecodeError:
