@@ -122,6 +122,7 @@ class Worker(Server):
                 "front": front,
                 "sample": False,
                 "log_level": "warning",
+                "denial_records_per_second": 0,  # a load of denials is to have its records, too
             }
         )
         super().__init__(

@@ -50,6 +50,7 @@ from munjigi.rpc.decisions import DecisionService
 from munjigi.rpc.desk import Desk
 from munjigi.rpc.explanations import ExplanationService
 from munjigi.rpc.failures import Failures
+from munjigi.rpc.floods import Floods
 from munjigi.rpc.front_grpcio import GrpcioFront, server_credentials
 from munjigi.rpc.grants import GrantService
 from munjigi.rpc.health import HealthService
@@ -80,6 +81,7 @@ class Gateway:
     room: Room
     health: HealthService
     failures: Failures
+    floods: Floods
     keys: FileKeys | UrlKeys
     methods: tuple[Method, ...]
     pipeline: Pipeline
@@ -136,6 +138,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     )
     digests = NameDigests(names_key(folder.keys / "names.key"))
     failures = Failures()
+    floods = Floods(settings.denial_records_per_second, journal.append)
     health = HealthService()
     trail = Trail(folder, journal, store, lambda: home.snapshot.grants.revision)
     index = record_search(settings, folder, trail)
@@ -172,7 +175,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         recall(reader, journal.next_index, pending, clock.now())
     room = Room(disk)
     room.full = disk.level is Level.FULL
-    desk = Desk(home, journal, references, digests, clock, pending, meter, room)
+    desk = Desk(home, journal, references, digests, clock, pending, meter, room, floods)
     keys = _keys(settings, folder)
     employees, tools = _verifiers(settings, keys)
     pipeline = Pipeline(Authenticator(employees, tools, failures, note_failure), home, clock, meter)
@@ -203,6 +206,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         room,
         health,
         failures,
+        floods,
         keys,
         methods,
         pipeline,

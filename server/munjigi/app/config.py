@@ -70,6 +70,12 @@ class Settings(BaseSettings):
     member_key: Path | None = Field(
         None, description="Key of member references (32 bytes, mode 0600). Default: keys/member.key of the state folder."
     )
+    denial_records_per_second: int = Field(
+        500,
+        ge=0,
+        le=1_000_000,
+        description="Denials of one tool for one reason that get a record each; those beyond are counted and share one. 0: all get one. 1/s.",
+    )
     commit_mode: Literal["auto", "loop", "thread"] = Field(
         "auto", description="Where the journal is synced: on the event loop, in a thread, or by the measured time of a sync."
     )

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +29,7 @@ from munjigi.app.disk import Level
 from munjigi.app.files import StateFolder
 from munjigi.app.grant_watch import watch_grants
 from munjigi.app.heartbeat import Heartbeat
-from munjigi.audit.records import ProcessRecord
+from munjigi.audit.records import DenialFloodRecord, ProcessRecord, SignInRecord
 from munjigi.kernel.errors import AuditUnavailable, ConfigurationError, Corruption, MunjigiError, Unavailable
 from munjigi.monitoring import catalogue
 from munjigi.rpc.front_grpcio import GrpcioFront
@@ -158,17 +159,14 @@ def _address(configured: str, port: int) -> str:
 
 
 async def _tick(gateway: Gateway) -> None:
-    """Once a second: write what failed sign-ins add up to, hand metrics on, show a heartbeat, watch the follower's."""
+    """Once a second: write what failed sign-ins and floods of denials add up to, hand metrics on, show a heartbeat, watch the follower's."""
     folder = StateFolder(gateway.settings.state_dir)
     own, follower = Heartbeat(folder.run, "worker"), Heartbeat(folder.run, "follower")
     key_problem = ""
     while True:
         await _look_at_disk(gateway)
-        due = gateway.failures.due(gateway.clock.now())
-        for record in due:
-            gateway.meter.add(catalogue.SIGN_IN_FAILURES, record.reason, amount=record.count)
-            gateway.journal.append(record)
-        if due:
+        now = gateway.clock.now()
+        if _record_sums(gateway, gateway.failures.due(now), gateway.floods.end(now)):
             await gateway.committer.durable()
         gateway.keys.poll(gateway.clock.now())
         if gateway.keys.problem != key_problem:
@@ -181,6 +179,17 @@ async def _tick(gateway: Gateway) -> None:
         own.beat(gateway.clock.now(), gateway.health.serving())
         gateway.health.set("follower", follower.alive(gateway.clock.now()))
         await asyncio.sleep(_TICK_SECONDS)
+
+
+def _record_sums(gateway: Gateway, failures: Sequence[SignInRecord], floods: Sequence[DenialFloodRecord]) -> bool:
+    """Write down and meter what was counted instead of being recorded one by one; tell whether there was anything."""
+    for failed in failures:
+        gateway.meter.add(catalogue.SIGN_IN_FAILURES, failed.reason, amount=failed.count)
+        gateway.journal.append(failed)
+    for flood in floods:
+        gateway.meter.add(catalogue.DENIALS_COUNTED, flood.tool, flood.reason, amount=flood.count)
+        gateway.journal.append(flood)
+    return bool(failures or floods)
 
 
 async def _look_at_disk(gateway: Gateway) -> None:
@@ -196,8 +205,8 @@ async def _look_at_disk(gateway: Gateway) -> None:
 
 async def _close(gateway: Gateway) -> None:
     """Record the stop, sync for the last time, and close everything."""
-    for record in gateway.failures.drain(gateway.clock.now()):
-        gateway.journal.append(record)
+    now = gateway.clock.now()
+    _record_sums(gateway, gateway.failures.drain(now), gateway.floods.end(now))
     gateway.journal.append(_process_record(gateway, "stop"))
     gateway.meter.flush(gateway.committer)
     await gateway.home.close()

@@ -92,6 +92,21 @@ class ConfirmRecord(CallRecord, kw_only=True, omit_defaults=True, tag="access.co
     members: tuple[str, ...] = ()
 
 
+class DenialFloodRecord(Record, kw_only=True, omit_defaults=True, tag="denial.flood"):
+    """Denials beyond the bound, of one tool for one reason, that have no record of their own.
+
+    One with `count` 0 begins a period and is durable before the first of them is answered; the next one of this tool and
+    reason says how many there were. Where that is missing, the gateway was killed within the second.
+    """
+
+    tool: str
+    reason: str
+    count: int = 0
+    period_ns: int = 0
+    first_at: int
+    last_at: int
+
+
 class SignInRecord(Record, kw_only=True, omit_defaults=True, tag="identity.failure"):
     """Refused credentials: `count` times from one address for one reason within `period_ns`."""
 
@@ -188,6 +203,7 @@ AnyRecord = (
     AccessRecord
     | ConfirmRecord
     | SignInRecord
+    | DenialFloodRecord
     | PolicyRecord
     | ProcessRecord
     | TailCutRecord

@@ -68,6 +68,8 @@ def _what(event_type: str, content: dict[str, object]) -> str:
     if event_type.startswith("permission."):
         verb = {"grant": "gave", "change": "changed", "revoke": "ended"}[event_type.partition(".")[2]]
         return f"{verb} {content.get('role')} for {content.get('purpose')} of {content.get('holder')} ({content.get('grant_id')})"
+    if event_type == "denial.flood":
+        return f"{content['count']} denials counted" if content.get("count") else "denials are counted from here on"
     if event_type == "identity.failure":
         return f"{content.get('count', 1)} refused sign-in(s) from {content.get('peer')}"
     return event_type

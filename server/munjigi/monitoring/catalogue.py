@@ -29,6 +29,12 @@ CALLS: Final = Metric("munjigi_calls_total", "counter", "Calls by method and res
 CALL_SECONDS: Final = Metric(
     "munjigi_call_seconds", "histogram", "Time from a call's arrival to its answer being made, before the sync.", ("method",)
 )
+DENIALS_COUNTED: Final = Metric(
+    "munjigi_denials_counted_total",
+    "counter",
+    "Denials of a flood, which share a record; `munjigi_decisions_total` has them, too.",
+    ("tool", "reason"),
+)
 SIGN_IN_FAILURES: Final = Metric("munjigi_sign_in_failures_total", "counter", "Refused credentials by reason.", ("reason",))
 KEY_SET_PROBLEM: Final = Metric(
     "munjigi_key_set_problem", "gauge", "1 while the key set of employees' tokens can't be renewed; the keys known so far hold."

@@ -25,6 +25,7 @@ from munjigi.kernel.references import MemberReferences, NameDigests
 from munjigi.policy.types import CLASS_PREFIX, OWN_DATABASE
 from munjigi.rpc.addresses import plain
 from munjigi.rpc.call import Call
+from munjigi.rpc.floods import Floods
 from munjigi.rpc.pending import VALIDITY, PendingReads
 from munjigi.rpc.ports import DecisionMeter, SnapshotSource
 from munjigi.rpc.recording import access_record, of_call
@@ -55,6 +56,7 @@ class Desk:
         pending: PendingReads,
         meter: DecisionMeter,
         room: Room | None = None,
+        floods: Floods | None = None,
     ) -> None:
         self._snapshots = snapshots
         self._journal = journal
@@ -64,6 +66,7 @@ class Desk:
         self._pending = pending
         self._meter = meter
         self._room = room or Room()
+        self._floods = floods or Floods(0, journal.append)
         self._rulings = Rulings()
 
     def check(self, call: Call, asked: pb.CheckRequest) -> pb.CheckResponse:
@@ -82,8 +85,8 @@ class Desk:
     def answer(self, call: Call, asked: pb.CheckRequest, answer: pb.CheckResponse) -> Ruling:
         """Decide and record one question about member data, fill in `answer`, and return the ruling behind it.
 
-        Raises `InvalidArgument` for malformed values (nothing is decided) and `AuditUnavailable` when the
-        record cannot be taken.
+        A denial of a flood is answered without decision id and record: it is counted (`rpc/floods.py`). Raises `InvalidArgument`
+        for malformed values (nothing is decided) and `AuditUnavailable` when the record cannot be taken.
         """
         began = time.perf_counter_ns()
         self._room.require()
@@ -107,6 +110,10 @@ class Desk:
             request = Request(employee, tool, resource, fields, action, purpose, case_id, subjects, ip, probe, partial)
             ruling = self._rule(snapshot, question, request, received, observe=observe)
         decision = ruling.decision
+        if not decision.allow and not observe and self._floods.counted(tool, decision.reason, received):
+            answer.CopyFrom(ruling.answer)
+            self._meter.decision(door, tool, decision)
+            return ruling
         valid_until = received + VALIDITY if decision.allow and not probe else 0
         index = self._journal.append(
             of_call(
@@ -168,7 +175,7 @@ class Desk:
 
         `members` are the references of the one member whom it concerns, if it does: conditions see one subject, and the
         record names it. `urgent`: it takes access away, and works on a full disk. Raises `PermissionDenied` when the verdict is DENY; the
-        denial is recorded.
+        denial is recorded, or counted when it is one of a flood.
         """
         self._room.require_urgent() if urgent else self._room.require()
         _refuse_personal("request_id", request_id)
@@ -196,10 +203,13 @@ class Desk:
         request_id: str,
         members: tuple[str, ...] = (),
     ) -> str:
-        described = access_record(request, decision, snapshot, self._digests, own=True)
-        index = self._journal.append(of_call(described, call, members=members, request_id=request_id))
-        self._meter.decision(call.door, call.caller.tool, decision)
-        decision_id = record_id(self._journal.log_id, index)
+        tool = call.caller.tool
+        decision_id = ""
+        if decision.allow or not self._floods.counted(tool, decision.reason, call.received):
+            described = access_record(request, decision, snapshot, self._digests, own=True)
+            index = self._journal.append(of_call(described, call, members=members, request_id=request_id))
+            decision_id = record_id(self._journal.log_id, index)
+        self._meter.decision(call.door, tool, decision)
         if not decision.allow:
             message = (
                 f"{call.door} needs `{request.action}` on `{request.resource}` ({decision.reason}). {decision.help}".rstrip()

@@ -71,6 +71,7 @@ EVENTS: Final = (
     Event(records.AccessRecord, "database", _judge_decision),
     Event(records.ConfirmRecord, "database", lambda record: (_CONFIRMED[record.outcome], ("access",))),
     Event(records.SignInRecord, "authentication", lambda _: ("failure", ("start", "denied")), (_REFUSED_PEER,)),
+    Event(records.DenialFloodRecord, "database", lambda _: ("failure", ("access", "denied"))),
     Event(records.PolicyRecord, "configuration", lambda record: ("success" if record.accepted else "failure", ("change",))),
     Event(records.ProcessRecord, "process", lambda record: ("success", ("start" if record.event == "start" else "end",))),
     Event(records.TailCutRecord, "file", lambda _: ("failure", ("deletion",))),
@@ -172,7 +173,10 @@ FIELDS: Final = {
         Field("decision_id", "munjigi.decision_id", "keyword", "the decision that this is about"),
         Field("outcome", "munjigi.outcome", "keyword", "`read`, `failed` or `abandoned`"),
         Field("row_count", "munjigi.row_count", "long", "rows that were read"),
-        # refused credentials
+        # a flood of denials
+        Field("first_at", "event.start", "date_nanos", "when the first of them was asked"),
+        Field("last_at", "event.end", "date_nanos", "when the last of them was asked"),
+        # refused credentials, and denials that were counted
         Field("count", "munjigi.count", "long", "how many are counted in this record"),
         Field("period_ns", "event.duration", "long", "nanoseconds in which they came"),
         # a load of the policy home

@@ -72,6 +72,17 @@ def _confirmation(record: records.ConfirmRecord) -> _Classified:
     return 6005, _READ, _INFORMATIONAL, {**_asker(record), "table": table, "type_id": 3, "count": max(record.row_count, 1)}
 
 
+def _denials(record: records.DenialFloodRecord) -> _Classified:
+    # Who asked for what is not in it: denials up to the bound, just before, have records of their own.
+    own: Part = {
+        "actor": {"app_name": record.tool},
+        "src_endpoint": {"name": "unknown"},
+        "table": {"name": "unknown"},
+        "type_id": 3,
+    }
+    return 6005, _OTHER, _HIGH, {**own, **({"count": record.count} if record.count else {})}
+
+
 def _asker(record: records.CallRecord) -> Part:
     actor = {"user": _user(record.issuer, record.employee), "app_name": record.tool}
     return {"actor": actor, "src_endpoint": _endpoint(record.ip)}
@@ -127,6 +138,7 @@ def _person(record: records.PersonRecord) -> _Classified:
 _CLASSES: Final[dict[type[Record], Callable[[Any], _Classified]]] = {
     records.AccessRecord: _decision,
     records.ConfirmRecord: _confirmation,
+    records.DenialFloodRecord: _denials,
     records.SignInRecord: _sign_in,
     records.PolicyRecord: _policy,
     records.ProcessRecord: _process,
