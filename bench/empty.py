@@ -15,7 +15,7 @@ from grpc.aio import EOF
 from pygrpc_native.aio import Server as NativeServer
 
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
-from munjigi_client._proto.munjigi.v1 import decision_pb2_grpc as services
+from munjigi_client._proto.munjigi.v1 import decision_service_pb2_grpc as services
 
 
 class _Empty(services.DecisionServiceServicer):

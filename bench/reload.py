@@ -28,7 +28,7 @@ from bench.table import Row, number
 from munjigi.adapters.identity.local_issuer import mint_employee, mint_tool
 from munjigi.app.policy_compiler import PolicyCompiler
 from munjigi.app.policy_handover import let_go
-from munjigi_client._proto.munjigi.v1 import decision_pb2_grpc, policy_pb2, policy_pb2_grpc
+from munjigi_client._proto.munjigi.v1 import decision_service_pb2_grpc, policy_pb2, policy_pb2_grpc
 
 ROLES: Final = 10_000
 RULES_A_ROLE: Final = 10
@@ -106,7 +106,7 @@ def under_load(folder: Path) -> dict[str, float]:
 
         def ask() -> None:
             with grpc.insecure_channel(address, options=(("grpc.use_local_subchannel_pool", 1),)) as channel:
-                stub = decision_pb2_grpc.DecisionServiceStub(channel)
+                stub = decision_service_pb2_grpc.DecisionServiceStub(channel)
                 while not stop.is_set():
                     began = time.monotonic()
                     answer = stub.Check(QUESTION, metadata=metadata)

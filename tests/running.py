@@ -18,7 +18,7 @@ from pathlib import Path
 import grpc
 
 from munjigi.adapters.identity.local_issuer import mint_employee, mint_tool
-from munjigi_client._proto.munjigi.v1 import audit_pb2_grpc, decision_pb2_grpc, grant_pb2_grpc, policy_pb2_grpc
+from munjigi_client._proto.munjigi.v1 import audit_pb2_grpc, decision_service_pb2_grpc, grant_pb2_grpc, policy_pb2_grpc
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0  # other work may keep a small machine busy
@@ -153,7 +153,7 @@ class Stubs:
 
     def __init__(self, channel: grpc.Channel) -> None:
         self.channel = channel
-        self.decision = decision_pb2_grpc.DecisionServiceStub(channel)
+        self.decision = decision_service_pb2_grpc.DecisionServiceStub(channel)
         self.audit = audit_pb2_grpc.AuditServiceStub(channel)
         self.policy = policy_pb2_grpc.PolicyServiceStub(channel)
         self.grant = grant_pb2_grpc.GrantServiceStub(channel)

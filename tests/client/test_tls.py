@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from doubles.wire import Wire
 from munjigi_client import TLS, Client, Unavailable
-from munjigi_client._proto.munjigi.v1 import decision_pb2_grpc as rpc
+from munjigi_client._proto.munjigi.v1 import decision_service_pb2_grpc as rpc
 
 ASK = {"purpose": "inquiry", "member_ids": ["1000001"]}
 NOW = dt.datetime.now(dt.UTC)

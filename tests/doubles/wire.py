@@ -14,7 +14,8 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
-from munjigi_client._proto.munjigi.v1 import decision_pb2_grpc as rpc
+from munjigi_client._proto.munjigi.v1 import decision_service_pb2_grpc as rpc
+from munjigi_client._proto.munjigi.v1 import reach_pb2
 
 MINUTE = 60_000_000_000
 
@@ -97,8 +98,10 @@ class Wire(rpc.DecisionServiceServicer):
 
     def WhatCan(self, request, context):  # noqa: N802 - the generated servicer's name
         at = int(request.page_token or 0)
-        permission = pb.Permission(object=f"crm.member.c{at}", action="read", purpose="inquiry", effect=pb.FIELD_EFFECT_CLEAR)
-        return pb.WhatCanResponse(
+        permission = reach_pb2.Permission(
+            object=f"crm.member.c{at}", action="read", purpose="inquiry", effect=pb.FIELD_EFFECT_CLEAR
+        )
+        return reach_pb2.WhatCanResponse(
             employee="cs.kim", tool="crm-desk", permissions=[permission], next_page_token=str(at + 1) if at < 2 else ""
         )
 

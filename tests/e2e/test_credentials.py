@@ -109,6 +109,9 @@ def test_health_and_reflection_are_served_to_everyone(daemon: Daemon, stubs: Stu
     (answer,) = reflect.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
     names = {service.name for service in answer.list_services_response.service}
     assert {"munjigi.v1.DecisionService", "munjigi.v1.AuditService", "grpc.health.v1.Health"} <= names
+    asked = [reflection_pb2.ServerReflectionRequest(file_containing_symbol=name) for name in sorted(names)]
+    for name, answer in zip(sorted(names), reflect.ServerReflectionInfo(iter(asked)), strict=True):
+        assert answer.file_descriptor_response.file_descriptor_proto, name
 
 
 def test_an_unknown_method_is_unimplemented(daemon: Daemon, stubs: Stubs) -> None:

@@ -10,7 +10,7 @@ from e2e_asking import CASE, SERIAL, question, reason_of
 from google.protobuf.json_format import MessageToDict
 from running import Daemon, Stubs
 
-from munjigi_client._proto.munjigi.v1 import audit_pb2, grant_pb2
+from munjigi_client._proto.munjigi.v1 import audit_pb2, grant_pb2, reach_pb2
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
 
@@ -256,12 +256,12 @@ def test_the_trace_is_kept(daemon: Daemon, stubs: Stubs) -> None:
 
 
 def test_what_can_tells_who_asks_and_what_check_then_allows(daemon: Daemon, stubs: Stubs) -> None:
-    answer = stubs.decision.WhatCan(pb.WhatCanRequest(), metadata=daemon.credentials("cs.kim"))
+    answer = stubs.decision.WhatCan(reach_pb2.WhatCanRequest(), metadata=daemon.credentials("cs.kim"))
     assert (answer.employee, answer.tool, answer.principal_type) == ("cs.kim", "crm-desk", "employee")
     phone = next(each for each in answer.permissions if each.object == "crm.member.phone" and each.action == "read")
     check = stubs.decision.Check(question(fields=["phone"]), metadata=daemon.credentials("cs.kim"))
     assert (phone.effect, phone.mask) == (check.fields[0].effect, check.fields[0].mask)
-    nothing = stubs.decision.WhatCan(pb.WhatCanRequest(), metadata=daemon.credentials("new.oh"))
+    nothing = stubs.decision.WhatCan(reach_pb2.WhatCanRequest(), metadata=daemon.credentials("new.oh"))
     assert not nothing.permissions
 
 

@@ -20,18 +20,18 @@ from munjigi.grants.changes import grant_ended
 from munjigi.kernel.grant import Grant
 from munjigi.kernel.ids import parse_record_id
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
-from munjigi_client._proto.munjigi.v1 import policy_pb2
+from munjigi_client._proto.munjigi.v1 import explain_pb2, policy_pb2, reach_pb2
 
 CLI = "munjigi-cli"
 
 
-def explained(daemon: Daemon, stubs: Stubs, decision_id: str, employee: str = "dpo.yoon") -> pb.ExplainResponse:
-    return stubs.decision.Explain(pb.ExplainRequest(decision_id=decision_id), metadata=daemon.credentials(employee, CLI))
+def explained(daemon: Daemon, stubs: Stubs, decision_id: str, employee: str = "dpo.yoon") -> explain_pb2.ExplainResponse:
+    return stubs.decision.Explain(explain_pb2.ExplainRequest(decision_id=decision_id), metadata=daemon.credentials(employee, CLI))
 
 
-def who(daemon: Daemon, stubs: Stubs, employee: str = "dpo.yoon", **changes: object) -> pb.WhoCanResponse:
+def who(daemon: Daemon, stubs: Stubs, employee: str = "dpo.yoon", **changes: object) -> reach_pb2.WhoCanResponse:
     asked = {"resource": "crm.member", "fields": ["phone"], "purpose": "inquiry", **changes}
-    return stubs.decision.WhoCan(pb.WhoCanRequest(**asked), metadata=daemon.credentials(employee, CLI))
+    return stubs.decision.WhoCan(reach_pb2.WhoCanRequest(**asked), metadata=daemon.credentials(employee, CLI))
 
 
 def test_a_past_decision_says_rule_role_path_resource_path_and_mask(daemon: Daemon, stubs: Stubs) -> None:
@@ -75,7 +75,7 @@ def test_a_default_deny_names_the_roles_that_would_and_their_owners(daemon: Daem
 
 
 def test_a_new_question_is_a_recorded_probe_of_oneself_and_guarded_about_others(daemon: Daemon, stubs: Stubs) -> None:
-    new = pb.ExplainRequest(new_question=pb.NewQuestion(question=question()))
+    new = explain_pb2.ExplainRequest(new_question=explain_pb2.NewQuestion(question=question()))
     mine = stubs.decision.Explain(new, metadata=daemon.credentials("cs.kim"))
     assert mine.decision == pb.DECISION_ALLOW
     assert explained(daemon, stubs, mine.decision_id, "cs.kim") == mine
@@ -136,8 +136,8 @@ def test_who_can_lists_people_with_their_paths_by_page(daemon: Daemon, stubs: St
 
 
 def test_what_another_can_is_for_those_who_may_read_grants(daemon: Daemon, stubs: Stubs) -> None:
-    own = stubs.decision.WhatCan(pb.WhatCanRequest(), metadata=daemon.credentials("cs.kim"))
-    asked = pb.WhatCanRequest(employee="cs.kim", tool="crm-desk")
+    own = stubs.decision.WhatCan(reach_pb2.WhatCanRequest(), metadata=daemon.credentials("cs.kim"))
+    asked = reach_pb2.WhatCanRequest(employee="cs.kim", tool="crm-desk")
     theirs = stubs.decision.WhatCan(asked, metadata=daemon.credentials("dpo.yoon", CLI))
     assert theirs == own
     with pytest.raises(grpc.RpcError) as refused:
@@ -151,7 +151,7 @@ def test_p3_a_time_that_is_not_covered_has_no_answer(daemon: Daemon, stubs: Stub
         who(daemon, stubs, at=at)
     assert reason_of(refused.value)[1] == reason
     with pytest.raises(grpc.RpcError) as refused:
-        stubs.decision.WhatCan(pb.WhatCanRequest(at=at), metadata=daemon.credentials("cs.kim"))
+        stubs.decision.WhatCan(reach_pb2.WhatCanRequest(at=at), metadata=daemon.credentials("cs.kim"))
     assert reason_of(refused.value)[1] == reason
 
 
@@ -195,9 +195,9 @@ def test_the_past_is_decided_by_its_own_policy_and_grants_over_reload_revocation
         assert past.holders == people.holders
         assert (past.policy_revision, past.grant_revision) == (people.policy_revision, people.grant_revision)
         assert not who(daemon, stubs, at=then, purpose="marketing").holders
-        was = stubs.decision.WhatCan(pb.WhatCanRequest(at=then), metadata=daemon.credentials("cs.kim"))
+        was = stubs.decision.WhatCan(reach_pb2.WhatCanRequest(at=then), metadata=daemon.credentials("cs.kim"))
         assert "crm.member.phone" in {each.object for each in was.permissions}
-        assert not stubs.decision.WhatCan(pb.WhatCanRequest(), metadata=daemon.credentials("cs.kim")).permissions
+        assert not stubs.decision.WhatCan(reach_pb2.WhatCanRequest(), metadata=daemon.credentials("cs.kim")).permissions
         forge(daemon.state_dir, answer.decision_id)
         with pytest.raises(grpc.RpcError) as refused:
             explained(daemon, stubs, answer.decision_id)

@@ -18,7 +18,7 @@ from elastic.support import installed, settings_of
 from running import Daemon, Stubs, free_port, serving
 
 from munjigi_client._proto.munjigi.v1 import audit_pb2 as audit
-from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+from munjigi_client._proto.munjigi.v1 import explain_pb2, reach_pb2
 
 PATIENCE = 60.0  # seconds
 
@@ -75,10 +75,12 @@ def test_p7_the_trail_is_searched_in_the_cluster_and_what_was_edited_there_is_re
         officer = daemon.credentials("dpo.yoon", "munjigi-cli")
         newest = stubs.audit.TailRecords(audit.TailRecordsRequest(last=2, employee="cs.kim"), metadata=officer, timeout=60)
         assert [each.id for each in newest.records] == asked[1:]
-        why = stubs.decision.Explain(pb.ExplainRequest(decision_id=asked[0]), metadata=officer, timeout=60)
+        why = stubs.decision.Explain(explain_pb2.ExplainRequest(decision_id=asked[0]), metadata=officer, timeout=60)
         assert (why.decision_id, why.employee) == (asked[0], "cs.kim")
         past = stubs.decision.WhoCan(
-            pb.WhoCanRequest(resource="crm.member", fields=["phone"], purpose="inquiry", at=then), metadata=officer, timeout=60
+            reach_pb2.WhoCanRequest(resource="crm.member", fields=["phone"], purpose="inquiry", at=then),
+            metadata=officer,
+            timeout=60,
         )
         assert [each.employee for each in past.holders] == ["cs.kim", "cs.lee"]
 
@@ -110,7 +112,7 @@ def test_a_cluster_that_is_away_is_said_to_be_and_decisions_go_on(
             stubs.audit.SearchRecords(audit.SearchRecordsRequest(), metadata=officer, timeout=60)
         assert reason_of(refused.value) == (grpc.StatusCode.UNAVAILABLE, "ELASTICSEARCH_UNREACHABLE")
         assert "look at its nodes" in refused.value.details()
-        why = stubs.decision.Explain(pb.ExplainRequest(decision_id=answer.decision_id), metadata=officer, timeout=60)
+        why = stubs.decision.Explain(explain_pb2.ExplainRequest(decision_id=answer.decision_id), metadata=officer, timeout=60)
         assert why.employee == "cs.kim"
         begun = stubs.audit.TailRecords(audit.TailRecordsRequest(), metadata=officer, timeout=60)
         more = stubs.decision.Check(question(), metadata=daemon.credentials("cs.kim"), timeout=60)

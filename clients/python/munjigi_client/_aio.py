@@ -24,6 +24,7 @@ from munjigi_client._errors import ConfigurationError, ConfirmationsLost, Denied
 from munjigi_client._guard import Binding, FromCall
 from munjigi_client._masks import Mask
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+from munjigi_client._proto.munjigi.v1 import reach_pb2
 from munjigi_client._streaming import Asked
 from munjigi_client._types import Decision, Observation, Question, Whoami
 
@@ -208,10 +209,10 @@ class AsyncClient(BaseClient):
 
     async def what_can(self, purpose: str = "", *, timeout: float | None = None) -> Whoami:
         """Tell who the employee is to Munjigi and everything they may do through this tool."""
-        pages: list[pb.WhatCanResponse] = []
+        pages: list[reach_pb2.WhatCanResponse] = []
         while not pages or pages[-1].next_page_token:
             page = pages[-1].next_page_token if pages else ""
-            request = pb.WhatCanRequest(purpose=purpose, page_size=1000, page_token=page)
+            request = reach_pb2.WhatCanRequest(purpose=purpose, page_size=1000, page_token=page)
             pages.append(await self.call(request, timeout=timeout))
         return whoami(pages)
 

@@ -13,6 +13,7 @@ from munjigi_client._coalescing import Credentials
 from munjigi_client._errors import ConfigurationError, MunjigiClientError
 from munjigi_client._masks import MASKS, Mask
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+from munjigi_client._proto.munjigi.v1 import reach_pb2
 from munjigi_client._streaming import PATH
 from munjigi_client._trial import TRIAL_TIMEOUT, Trial
 from munjigi_client._types import Decision, Observation, Outcome, Whoami, decision_from, permission_from
@@ -130,7 +131,7 @@ def headers(credentials: Credentials) -> list[tuple[str, str]]:
     return found
 
 
-def whoami(pages: Sequence[pb.WhatCanResponse]) -> Whoami:
+def whoami(pages: Sequence[reach_pb2.WhatCanResponse]) -> Whoami:
     """Join the pages of one WhatCan."""
     last = pages[-1]
     return Whoami(

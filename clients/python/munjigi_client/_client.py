@@ -22,6 +22,7 @@ from munjigi_client._errors import Denied, MunjigiClientError, from_rpc
 from munjigi_client._guard import Binding, FromCall
 from munjigi_client._masks import Mask
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+from munjigi_client._proto.munjigi.v1 import reach_pb2
 from munjigi_client._streaming import Asked
 from munjigi_client._types import Decision, Observation, Question, Whoami
 
@@ -212,10 +213,10 @@ class Client(BaseClient):
 
     def what_can(self, purpose: str = "", *, timeout: float | None = None) -> Whoami:
         """Tell who the employee is to Munjigi and everything they may do through this tool."""
-        pages: list[pb.WhatCanResponse] = []
+        pages: list[reach_pb2.WhatCanResponse] = []
         while not pages or pages[-1].next_page_token:
             page = pages[-1].next_page_token if pages else ""
-            pages.append(self.call(pb.WhatCanRequest(purpose=purpose, page_size=1000, page_token=page), timeout=timeout))
+            pages.append(self.call(reach_pb2.WhatCanRequest(purpose=purpose, page_size=1000, page_token=page), timeout=timeout))
         return whoami(pages)
 
     def call(self, request: Message, *, timeout: float | None = None) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from munjigi_client._masks import MASKS, Mask, null
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+from munjigi_client._proto.munjigi.v1 import reach_pb2
 
 Effect = Literal["clear", "masked", "denied"]
 Outcome = Literal["read", "failed", "abandoned"]
@@ -180,7 +181,7 @@ def _field(written: bytes) -> FieldDecision:
     return FieldDecision(each.name, effect, each.mask, each.reason, each.rule, tuple(each.grant_ids))
 
 
-def permission_from(each: pb.Permission) -> Permission:
+def permission_from(each: reach_pb2.Permission) -> Permission:
     """Turn the wire's permission into a `Permission`."""
     effect = _EFFECTS.get(each.effect, "denied")
     return Permission(

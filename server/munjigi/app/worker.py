@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Final
 
 import uvloop
-from grpc_reflection.v1alpha import reflection
 
 from munjigi import __version__
 from munjigi.app import logs
@@ -98,9 +97,7 @@ async def _serve(gateway: Gateway, stopping: asyncio.Event) -> None:
     settings = gateway.settings
     with tempfile.TemporaryDirectory(prefix="munjigi-") as private:
         grpcio = make_grpcio(gateway, behind_native=gateway.native)
-        reflection.enable_server_reflection(
-            [*{method.service for method in gateway.methods}, reflection.SERVICE_NAME], grpcio.server
-        )
+        grpcio.describe({method.service for method in gateway.methods})
         try:
             if gateway.native:
                 await _serve_native(gateway, grpcio, Path(private) / "fallback.sock", stopping)

@@ -12,7 +12,7 @@ from munjigi.cli.options import Connection, Output, connected
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from munjigi_client._proto.munjigi.v1 import decision_pb2
+    from munjigi_client._proto.munjigi.v1 import explain_pb2
 
 
 @click.command("explain")
@@ -47,8 +47,9 @@ def explain(
     from munjigi.cli.output import print_machine
     from munjigi.cli.session import Session
     from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+    from munjigi_client._proto.munjigi.v1 import explain_pb2
 
-    request = pb.ExplainRequest()
+    request = explain_pb2.ExplainRequest()
     if "." in about or ":" in about:
         if not purpose:
             raise click.UsageError("A question needs --purpose.")
@@ -68,12 +69,12 @@ def explain(
     else:
         request.decision_id = about
     with Session(connection) as session:
-        answer = session.ask(request, pb.ExplainResponse)
+        answer = session.ask(request, explain_pb2.ExplainResponse)
     if not print_machine(output, answer, answer.fields):
         show(answer)
 
 
-def show(answer: decision_pb2.ExplainResponse) -> None:
+def show(answer: explain_pb2.ExplainResponse) -> None:
     """Print an explanation for a person: verdict, grants, each field with its rules, then what to do."""
     from rich.text import Text
 
@@ -109,7 +110,7 @@ def show(answer: decision_pb2.ExplainResponse) -> None:
     )
 
 
-def _show_field(screen: Console, field: decision_pb2.FieldExplanation) -> None:
+def _show_field(screen: Console, field: explain_pb2.FieldExplanation) -> None:
     from rich.text import Text
 
     from munjigi.cli.output import safe, short_name, table, verdict

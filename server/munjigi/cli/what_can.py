@@ -19,11 +19,12 @@ def what_can(connection: Connection, output: Output, purpose: str, who: str, thr
     from munjigi.cli.output import console, facts, print_machine, safe, short_name, styled, table, verdict
     from munjigi.cli.session import Session
     from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+    from munjigi_client._proto.munjigi.v1 import reach_pb2
 
-    request = pb.WhatCanRequest(purpose=purpose, page_size=1000, employee=who, tool=through, at=at)
+    request = reach_pb2.WhatCanRequest(purpose=purpose, page_size=1000, employee=who, tool=through, at=at)
     when = f"at {show_moment(at)}" if at else "now"
     with Session(connection) as session:
-        found = session.whole(request, pb.WhatCanResponse, "permissions")
+        found = session.whole(request, reach_pb2.WhatCanResponse, "permissions")
     if print_machine(output, found, found.permissions):
         return
     screen = console()

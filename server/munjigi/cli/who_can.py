@@ -39,8 +39,9 @@ def who_can(
     from munjigi.cli.output import console, print_machine, safe, short_name, styled, table, verdict
     from munjigi.cli.session import Session
     from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+    from munjigi_client._proto.munjigi.v1 import reach_pb2
 
-    request = pb.WhoCanRequest(
+    request = reach_pb2.WhoCanRequest(
         resource=resource,
         fields=[name.strip() for name in fields.split(",") if name.strip()],
         action=action,
@@ -51,7 +52,7 @@ def who_can(
         page_size=min(limit, 1000),
     )
     with Session(connection) as session:
-        found = session.whole(request, pb.WhoCanResponse, "holders", limit)
+        found = session.whole(request, reach_pb2.WhoCanResponse, "holders", limit)
     if print_machine(output, found, found.holders):
         return
     screen = console()

@@ -14,10 +14,10 @@ def whoami(connection: Connection, output: Output) -> None:
     from munjigi.cli.grants_table import grants_table
     from munjigi.cli.output import as_dict, console, facts, print_machine
     from munjigi.cli.session import Session
-    from munjigi_client._proto.munjigi.v1 import decision_pb2, grant_pb2
+    from munjigi_client._proto.munjigi.v1 import grant_pb2, reach_pb2
 
     with Session(connection) as session:
-        who = session.ask(decision_pb2.WhatCanRequest(page_size=1), decision_pb2.WhatCanResponse)
+        who = session.ask(reach_pb2.WhatCanRequest(page_size=1), reach_pb2.WhatCanResponse)
         held = session.whole(grant_pb2.ListGrantsRequest(page_size=1000), grant_pb2.ListGrantsResponse, "grants")
     shape = as_dict(who)
     names = ("employee", "issuer", "tool", "principal_type", "department")

@@ -19,8 +19,9 @@ from munjigi.rpc.rates import Rates
 from munjigi.rpc.slices import Answer, in_slices
 from munjigi.rpc.status import code_of
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+from munjigi_client._proto.munjigi.v1 import decision_service_pb2
 
-_SERVICE: Final = "munjigi.v1.DecisionService"
+_SERVICE: Final = decision_service_pb2.DESCRIPTOR.services_by_name["DecisionService"].full_name
 
 Faults = Mapping[int, InvalidArgument]  # by the number of the item
 

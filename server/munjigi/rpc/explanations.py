@@ -18,6 +18,7 @@ from munjigi.rpc.call import Call, Method
 from munjigi.rpc.desk import Desk
 from munjigi.rpc.past import Past
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+from munjigi_client._proto.munjigi.v1 import explain_pb2
 
 _SERVICE: Final = "munjigi.v1.DecisionService"
 _LOGGER: Final = logging.getLogger("munjigi.rpc")
@@ -38,16 +39,16 @@ class ExplanationService:
 
     def methods(self) -> list[Method]:
         """List the methods."""
-        return [Method(_SERVICE, "Explain", pb.ExplainRequest, self.explain)]
+        return [Method(_SERVICE, "Explain", explain_pb2.ExplainRequest, self.explain)]
 
-    async def explain(self, call: Call, request: pb.ExplainRequest) -> pb.ExplainResponse:
+    async def explain(self, call: Call, request: explain_pb2.ExplainRequest) -> explain_pb2.ExplainResponse:
         """Explain a past decision or a new question."""
         self._take(call, 1)
         if request.WhichOneof("about") == "decision_id":
             return await self._past_decision(call, request.decision_id)
         return await self._new_question(call, request.new_question)
 
-    async def _new_question(self, call: Call, new: pb.NewQuestion) -> pb.ExplainResponse:
+    async def _new_question(self, call: Call, new: explain_pb2.NewQuestion) -> explain_pb2.ExplainResponse:
         caller = call.caller
         employee = EmployeeKey(new.issuer or caller.employee.issuer, new.employee or caller.employee.subject)
         tool = new.tool or caller.tool
@@ -60,7 +61,7 @@ class ExplanationService:
             snapshot, request = self._desk.question_of(call, new.question, employee, tool)
         return await self._answer(snapshot, request, call.received, decision_id)
 
-    async def _past_decision(self, call: Call, decision_id: str) -> pb.ExplainResponse:
+    async def _past_decision(self, call: Call, decision_id: str) -> explain_pb2.ExplainResponse:
         record = await self._past.record(*parse_record_id(decision_id))
         if record is not None and (record.issuer, record.employee) == call.caller.employee:
             self._desk.about_oneself(call, "munjigi.audit")
@@ -87,12 +88,12 @@ class ExplanationService:
             )
         return await self._message(explanation, decision_id)
 
-    async def _answer(self, snapshot: Snapshot, request: Request, at: int, decision_id: str) -> pb.ExplainResponse:
+    async def _answer(self, snapshot: Snapshot, request: Request, at: int, decision_id: str) -> explain_pb2.ExplainResponse:
         return await self._message(await asyncio.to_thread(explain, snapshot, request, at), decision_id)
 
     def _about_oneself(
         self, request: Request, at: int, decision_id: str, policy_revision: str, grant_revision: int
-    ) -> pb.ExplainResponse:
+    ) -> explain_pb2.ExplainResponse:
         """Explain an ALLOW that needs no rule: anyone may ask what concerns only themselves."""
         response = _head(request, at, decision_id)
         response.decision = pb.DECISION_ALLOW
@@ -101,7 +102,7 @@ class ExplanationService:
         response.grant_revision = grant_revision
         return response
 
-    async def _message(self, explanation: Explanation, decision_id: str) -> pb.ExplainResponse:
+    async def _message(self, explanation: Explanation, decision_id: str) -> explain_pb2.ExplainResponse:
         decision = explanation.decision
         response = _head(explanation.request, explanation.at, decision_id)
         response.decision = pb.DECISION_ALLOW if decision.allow else pb.DECISION_DENY
@@ -127,8 +128,8 @@ class ExplanationService:
         return response
 
 
-def _head(request: Request, at: int, decision_id: str) -> pb.ExplainResponse:
-    return pb.ExplainResponse(
+def _head(request: Request, at: int, decision_id: str) -> explain_pb2.ExplainResponse:
+    return explain_pb2.ExplainResponse(
         decision_id=decision_id,
         employee=request.employee.subject,
         issuer=request.employee.issuer,
@@ -141,7 +142,7 @@ def _head(request: Request, at: int, decision_id: str) -> pb.ExplainResponse:
     )
 
 
-def _add_field(into: pb.FieldExplanation, field: FieldExplanation) -> None:
+def _add_field(into: explain_pb2.FieldExplanation, field: FieldExplanation) -> None:
     name, effect, mask, reason, rule, grants, _ = field.field
     into.field.MergeFrom(
         pb.FieldDecision(name=name, effect=_EFFECTS[effect], mask=mask, reason=reason, rule=rule, grant_ids=grants)

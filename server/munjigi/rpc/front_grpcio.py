@@ -7,13 +7,14 @@ private Unix socket, for what that front does not serve.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, NoReturn
 
 import grpc
 from grpc import aio
 from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection
 
 from munjigi.kernel.errors import AuditUnavailable, ConfigurationError, MunjigiError, ResourceExhausted
 from munjigi.rpc.authentication import ListenerTrust
@@ -65,6 +66,10 @@ class GrpcioFront:
         for service, handlers in services.items():
             self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
         self.port = 0
+
+    def describe(self, services: Iterable[str]) -> None:
+        """Serve reflection, which tells of these services and of itself."""
+        reflection.enable_server_reflection([*services, reflection.SERVICE_NAME], self.server)
 
     def watch_health(self, health: HealthService) -> None:
         """Serve the health service's `Watch`, beside the methods and, like its `Check`, without credentials."""

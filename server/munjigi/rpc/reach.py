@@ -21,6 +21,7 @@ from munjigi.rpc.pages import DEFAULT_PAGE, page_of
 from munjigi.rpc.past import Past
 from munjigi.rpc.ports import SnapshotSource
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+from munjigi_client._proto.munjigi.v1 import reach_pb2
 
 _SERVICE: Final = "munjigi.v1.DecisionService"
 _EFFECTS: Final = {
@@ -42,11 +43,11 @@ class ReachService:
     def methods(self) -> list[Method]:
         """List the methods."""
         return [
-            Method(_SERVICE, "WhoCan", pb.WhoCanRequest, self.who_can),
-            Method(_SERVICE, "WhatCan", pb.WhatCanRequest, self.what_can),
+            Method(_SERVICE, "WhoCan", reach_pb2.WhoCanRequest, self.who_can),
+            Method(_SERVICE, "WhatCan", reach_pb2.WhatCanRequest, self.what_can),
         ]
 
-    async def who_can(self, call: Call, request: pb.WhoCanRequest) -> pb.WhoCanResponse:
+    async def who_can(self, call: Call, request: reach_pb2.WhoCanRequest) -> reach_pb2.WhoCanResponse:
         """List the employees who would get an ALLOW."""
         self._desk.authorize(call, "munjigi.grant", "read")
         after = _place(request)
@@ -56,7 +57,7 @@ class ReachService:
         question = Question(tool, request.resource, fields, action, request.purpose, request.allow_partial)
         async with self._looking:
             found = await asyncio.to_thread(who_can, snapshot, question, at, after, request.page_size or DEFAULT_PAGE)
-        return pb.WhoCanResponse(
+        return reach_pb2.WhoCanResponse(
             holders=[_holder(each) for each in found.holders],
             next_page_token=_token(request, found.last) if found.last is not None else "",
             reason=found.reason,
@@ -66,7 +67,7 @@ class ReachService:
             at=at,
         )
 
-    async def what_can(self, call: Call, request: pb.WhatCanRequest) -> pb.WhatCanResponse:
+    async def what_can(self, call: Call, request: reach_pb2.WhatCanRequest) -> reach_pb2.WhatCanResponse:
         """List what an employee may do: oneself freely, others as the core decides."""
         caller = call.caller
         employee = EmployeeKey(request.issuer or caller.employee.issuer, request.employee or caller.employee.subject)
@@ -79,14 +80,14 @@ class ReachService:
         person = snapshot.grants.person(employee)
         permissions = what_can(snapshot, employee, tool, at, request.purpose)
         page, token = page_of(permissions, request.page_size, request.page_token)
-        return pb.WhatCanResponse(
+        return reach_pb2.WhatCanResponse(
             employee=employee.subject,
             issuer=employee.issuer,
             tool=tool,
             principal_type=person.principal_type if person is not None else "",
             department=person.department if person is not None else "",
             permissions=[
-                pb.Permission(
+                reach_pb2.Permission(
                     object=each.object,
                     action=each.action,
                     purpose=each.purpose,
@@ -109,9 +110,9 @@ class ReachService:
         return await self._past.at(at, call.received), at
 
 
-def _holder(found: Holder) -> pb.Holder:
+def _holder(found: Holder) -> reach_pb2.Holder:
     person = found.person
-    message = pb.Holder(
+    message = reach_pb2.Holder(
         employee=found.employee.subject,
         issuer=found.employee.issuer,
         principal_type=person.principal_type if person is not None else "",
@@ -124,20 +125,20 @@ def _holder(found: Holder) -> pb.Holder:
     return message
 
 
-def _digest(request: pb.WhoCanRequest) -> str:
+def _digest(request: reach_pb2.WhoCanRequest) -> str:
     """Return what tells one question from another, whatever page of it is asked for."""
-    asked = pb.WhoCanRequest()
+    asked = reach_pb2.WhoCanRequest()
     asked.CopyFrom(request)
     asked.ClearField("page_token")
     asked.ClearField("page_size")
     return hashlib.sha256(asked.SerializeToString(deterministic=True)).hexdigest()[:16]
 
 
-def _token(request: pb.WhoCanRequest, last: EmployeeKey) -> str:
+def _token(request: reach_pb2.WhoCanRequest, last: EmployeeKey) -> str:
     return urlsafe_b64encode(msgspec.json.encode((_digest(request), *last))).decode()
 
 
-def _place(request: pb.WhoCanRequest) -> EmployeeKey | None:
+def _place(request: reach_pb2.WhoCanRequest) -> EmployeeKey | None:
     """Return whom the page before ended with; None for the first page. Raises `InvalidArgument`."""
     if not request.page_token:
         return None

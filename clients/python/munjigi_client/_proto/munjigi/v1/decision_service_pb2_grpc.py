@@ -4,6 +4,8 @@ import grpc
 import warnings
 
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as munjigi_dot_v1_dot_decision__pb2
+from munjigi_client._proto.munjigi.v1 import explain_pb2 as munjigi_dot_v1_dot_explain__pb2
+from munjigi_client._proto.munjigi.v1 import reach_pb2 as munjigi_dot_v1_dot_reach__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +20,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in munjigi/v1/decision_pb2_grpc.py depends on'
+        + ' but the generated code in munjigi/v1/decision_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -62,18 +64,18 @@ class DecisionServiceStub:
                 _registered_method=True)
         self.Explain = channel.unary_unary(
                 '/munjigi.v1.DecisionService/Explain',
-                request_serializer=munjigi_dot_v1_dot_decision__pb2.ExplainRequest.SerializeToString,
-                response_deserializer=munjigi_dot_v1_dot_decision__pb2.ExplainResponse.FromString,
+                request_serializer=munjigi_dot_v1_dot_explain__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_explain__pb2.ExplainResponse.FromString,
                 _registered_method=True)
         self.WhoCan = channel.unary_unary(
                 '/munjigi.v1.DecisionService/WhoCan',
-                request_serializer=munjigi_dot_v1_dot_decision__pb2.WhoCanRequest.SerializeToString,
-                response_deserializer=munjigi_dot_v1_dot_decision__pb2.WhoCanResponse.FromString,
+                request_serializer=munjigi_dot_v1_dot_reach__pb2.WhoCanRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_reach__pb2.WhoCanResponse.FromString,
                 _registered_method=True)
         self.WhatCan = channel.unary_unary(
                 '/munjigi.v1.DecisionService/WhatCan',
-                request_serializer=munjigi_dot_v1_dot_decision__pb2.WhatCanRequest.SerializeToString,
-                response_deserializer=munjigi_dot_v1_dot_decision__pb2.WhatCanResponse.FromString,
+                request_serializer=munjigi_dot_v1_dot_reach__pb2.WhatCanRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_reach__pb2.WhatCanResponse.FromString,
                 _registered_method=True)
 
 
@@ -165,18 +167,18 @@ def add_DecisionServiceServicer_to_server(servicer, server):
             ),
             'Explain': grpc.unary_unary_rpc_method_handler(
                     servicer.Explain,
-                    request_deserializer=munjigi_dot_v1_dot_decision__pb2.ExplainRequest.FromString,
-                    response_serializer=munjigi_dot_v1_dot_decision__pb2.ExplainResponse.SerializeToString,
+                    request_deserializer=munjigi_dot_v1_dot_explain__pb2.ExplainRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_explain__pb2.ExplainResponse.SerializeToString,
             ),
             'WhoCan': grpc.unary_unary_rpc_method_handler(
                     servicer.WhoCan,
-                    request_deserializer=munjigi_dot_v1_dot_decision__pb2.WhoCanRequest.FromString,
-                    response_serializer=munjigi_dot_v1_dot_decision__pb2.WhoCanResponse.SerializeToString,
+                    request_deserializer=munjigi_dot_v1_dot_reach__pb2.WhoCanRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_reach__pb2.WhoCanResponse.SerializeToString,
             ),
             'WhatCan': grpc.unary_unary_rpc_method_handler(
                     servicer.WhatCan,
-                    request_deserializer=munjigi_dot_v1_dot_decision__pb2.WhatCanRequest.FromString,
-                    response_serializer=munjigi_dot_v1_dot_decision__pb2.WhatCanResponse.SerializeToString,
+                    request_deserializer=munjigi_dot_v1_dot_reach__pb2.WhatCanRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_reach__pb2.WhatCanResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -318,8 +320,8 @@ class DecisionService:
             request,
             target,
             '/munjigi.v1.DecisionService/Explain',
-            munjigi_dot_v1_dot_decision__pb2.ExplainRequest.SerializeToString,
-            munjigi_dot_v1_dot_decision__pb2.ExplainResponse.FromString,
+            munjigi_dot_v1_dot_explain__pb2.ExplainRequest.SerializeToString,
+            munjigi_dot_v1_dot_explain__pb2.ExplainResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -345,8 +347,8 @@ class DecisionService:
             request,
             target,
             '/munjigi.v1.DecisionService/WhoCan',
-            munjigi_dot_v1_dot_decision__pb2.WhoCanRequest.SerializeToString,
-            munjigi_dot_v1_dot_decision__pb2.WhoCanResponse.FromString,
+            munjigi_dot_v1_dot_reach__pb2.WhoCanRequest.SerializeToString,
+            munjigi_dot_v1_dot_reach__pb2.WhoCanResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -372,8 +374,8 @@ class DecisionService:
             request,
             target,
             '/munjigi.v1.DecisionService/WhatCan',
-            munjigi_dot_v1_dot_decision__pb2.WhatCanRequest.SerializeToString,
-            munjigi_dot_v1_dot_decision__pb2.WhatCanResponse.FromString,
+            munjigi_dot_v1_dot_reach__pb2.WhatCanRequest.SerializeToString,
+            munjigi_dot_v1_dot_reach__pb2.WhatCanResponse.FromString,
             options,
             channel_credentials,
             insecure,
