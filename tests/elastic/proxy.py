@@ -41,6 +41,7 @@ class Proxy:
         self.limit = 1 << 40  # bytes; above it `too_large` answers 413
         self.lift_after = 1 << 40  # so many requests passed, and there is no limit any more
         self.refused: dict[int, tuple[int, str]] = {}  # records that never reach the cluster: status and kind, by index
+        self.between: Callable[[], None] = lambda: None  # what `done_and` does once the cluster has taken a request
         self.port = 0
 
     @property
@@ -64,8 +65,11 @@ class Proxy:
                 if answer is None:
                     writer.transport.abort()
                     return
-                writer.write(answer)
-                await writer.drain()
+                for piece in _pieces(answer):
+                    writer.write(piece)
+                    await writer.drain()
+                    if isinstance(answer, _Trickle):
+                        await asyncio.sleep(0.02)
         writer.close()
 
     async def _answer(self, head: bytes, body: bytes) -> bytes | None:
@@ -96,6 +100,11 @@ class Proxy:
         answer = await self._forward(head, body)
         if fault == "reset_after":  # done, but nobody hears of it
             return None
+        if fault == "done_and":
+            self.between()
+            return None
+        if fault == "trickle":
+            return _Trickle(answer)
         if fault == "slow":
             await asyncio.sleep(3)
             return None
@@ -129,6 +138,14 @@ class Proxy:
             upstream.request(method, target, body, kept)
             answer = upstream.getresponse()
             return _response(answer.status, answer.read(), answer.getheader("content-type") or "text/plain")
+
+
+class _Trickle(bytes):
+    """An answer that comes a byte at a time, so that no pause is ever long."""
+
+
+def _pieces(answer: bytes) -> Iterator[bytes]:
+    return (answer[at : at + 1] for at in range(len(answer))) if isinstance(answer, _Trickle) else iter((answer,))
 
 
 async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes] | None:

@@ -11,7 +11,7 @@ import pytest
 from audit.support import START
 from elastic.proxy import STATES, Proxy, proxied
 from elastic.server import ElasticsearchServer
-from elastic.support import Shipped, access_to, filled, installed, stored
+from elastic.support import DAY, Shipped, access_to, filled, installed, stored
 from running import free_port
 
 from munjigi.adapters.elasticsearch import sender
@@ -20,11 +20,13 @@ from munjigi.adapters.elasticsearch.progress import DeadLetter, Progress
 from munjigi.adapters.identity.authority import init_tls
 from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.app.files import StateFolder
-from munjigi.audit.reader import list_logs
+from munjigi.audit.reader import JournalReader, list_logs
+from munjigi.audit.records import decode
 from munjigi.grants.sample import seed_sample
 from munjigi.kernel.errors import FailedPrecondition, Unavailable
 
 COUNT = 3_000
+HOUR = DAY // 24
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +82,45 @@ def test_slow_answers_end_by_the_deadline(cluster_server: ElasticsearchServer, p
         assert proxy.seen[:3] == ["slow"] * 3
         assert max(proxy.sizes[3:]) < max(proxy.sizes[:3]) * 0.6, "a request that is too slow is not sent again as it is"
     each_once(cluster_server, prefix, shipped.folder)
+
+
+def test_an_answer_that_trickles_ends_by_the_deadline_too(cluster_server: ElasticsearchServer, prefix: str, tmp_path: Path):
+    with proxied(cluster_server) as proxy:
+        shipped = through(proxy, cluster_server, tmp_path, prefix, 600, timeout=5.0)
+        proxy.script = ["trickle"]
+        began = time.monotonic()
+        shipped.run()
+        assert proxy.seen[0] == "trickle"
+        assert time.monotonic() - began < 60  # 600 verdicts at a byte each 20 ms would take minutes
+    each_once(cluster_server, prefix, shipped.folder, 600)
+
+
+def test_p7_a_day_without_the_cluster_over_three_dates(cluster_server: ElasticsearchServer, prefix: str, tmp_path: Path):
+    """From an evening over a whole day into the next one: the backlog waits, and each record goes to its own date's index."""
+    evening = START // DAY * DAY + 22 * HOUR
+    with proxied(cluster_server) as proxy:
+        installed(cluster_server, tmp_path, prefix)
+        folder = filled(tmp_path / "state", 50, at=evening)
+        shipped = Shipped(folder, access_to(cluster_server, tmp_path, urls=(proxy.url,)), prefix)
+        shipped.run()
+        proxy.script = ["reset_before"] * 1_000_000
+        for hour in range(1, 28):
+            filled(tmp_path / "state", 100, at=evening + hour * HOUR)
+            if hour % 9 == 0:
+                with pytest.raises(Unavailable):
+                    shipped.run()
+                assert shipped.metric("next_index") == 50
+                assert shipped.metric("pending_since_timestamp_seconds") == pytest.approx((evening + HOUR) / 1e9, abs=1)
+        proxy.script = []
+        shipped.run()
+    assert shipped.metric("pending_since_timestamp_seconds") == shipped.metric("dead_letters") == 0
+    each_once(cluster_server, prefix, folder, 2_750)
+    found = dict(map(reversed, stored(cluster_server, prefix)))
+    assert len(set(found.values())) == 3
+    log_id = list_logs(folder.journal)[0]
+    with JournalReader(folder.journal / log_id) as log:
+        for index, payload in log.read(0, 3_000):
+            assert found[f"{log_id}-{index}"] == shipped.naming.of_time(decode(payload).time)
 
 
 def test_requests_shrink_until_they_pass(cluster_server: ElasticsearchServer, prefix: str, tmp_path: Path):
