@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from munjigi.app.disk import use_of
 from munjigi.cli.main import run
 
 FREE = ("--grpc-address", "127.0.0.1:1", "--http-address", "127.0.0.1:2")
@@ -79,6 +80,36 @@ def test_p10_unsafe_settings_are_the_finding(capsys):
     code, found = diagnose(capsys, "--grpc-address", "0.0.0.0:7443")
     assert code == 1
     assert "loopback" in found["settings"]["found"]
+
+
+@pytest.mark.parametrize(
+    ("marks", "result"),
+    [((97, 98, 99), "ok"), ((0.001, 98, 99), "warn"), ((0.001, 0.002, 99), "warn"), ((0.001, 0.002, 0.003), "fail")],
+)
+def test_the_disk_is_judged_by_the_watermarks_that_are_set(tmp_path: Path, capsys, monkeypatch, marks, result):
+    if use_of(tmp_path).used >= 0.97:
+        pytest.skip("this disk is nearly full")
+    for name, mark in zip(("WATCH", "DEGRADED", "FULL"), marks, strict=True):
+        monkeypatch.setenv(f"MUNJIGI_DISK_{name}_PERCENT", str(mark))
+    _, found = diagnose(capsys, "--state-dir", str(tmp_path / "var"))
+    assert found["disk"]["result"] == result
+    assert f"{100 * use_of(tmp_path).used:.0f} % used" in found["disk"]["found"]
+
+
+def test_a_cluster_that_is_away_and_credentials_that_others_read_are_the_finding(tmp_path: Path, capsys, monkeypatch):
+    credentials = tmp_path / "shipper"
+    credentials.write_text("shipper:secret-word\n")
+    credentials.chmod(0o600)
+    monkeypatch.setenv("MUNJIGI_ELASTICSEARCH_URLS", '["http://127.0.0.1:1"]')
+    monkeypatch.setenv("MUNJIGI_ELASTICSEARCH_CREDENTIALS", str(credentials))
+    code, found = diagnose(capsys, "--state-dir", str(tmp_path / "var"))
+    assert code == 1
+    assert found["shipping credentials"]["found"] == f"{credentials}, mode 0600"
+    assert (found["shipping"]["result"], found["shipping"]["found"]) == ("fail", "ELASTICSEARCH_UNREACHABLE")
+    credentials.chmod(0o644)
+    code, found = diagnose(capsys, "--state-dir", str(tmp_path / "var"))
+    assert (found["shipping"]["result"], found["shipping"]["found"]) == ("fail", "CREDENTIALS_OPEN_TO_OTHERS")
+    assert "secret-word" not in str(found)
 
 
 def test_a_broken_policy_home_is_the_finding(tmp_path: Path, capsys):

@@ -199,6 +199,14 @@ def _verified(state: Path) -> list[dict[str, str]]:
     return list(json.loads(munjigi(state, "audit", "verify", "--output", "json").stdout)["journals"])
 
 
+def _diagnosed(state: Path, settings: dict[str, str]) -> dict[str, str]:
+    """Return what the doctor says of the witness."""
+    environment = os.environ | settings | {"MUNJIGI_STATE_DIR": str(state)}
+    done = subprocess.run([BIN, "doctor", "--output", "json"], env=environment, capture_output=True, text=True, check=False)
+    (found,) = [each for each in json.loads(done.stdout)["findings"] if each["check"] == "witness"]
+    return dict(found)
+
+
 def test_a_witness_that_is_away_hinders_nobody_and_signs_when_it_is_back(tmp_path: Path) -> None:
     state, port = tmp_path / "var", free_port()
     with serving(state):
@@ -212,9 +220,14 @@ def test_a_witness_that_is_away_hinders_nobody_and_signs_when_it_is_back(tmp_pat
     with serving(state, **settings) as daemon:
         _decide(daemon)
         until(lambda: 'reason="WITNESS_AWAY"' in _metrics(daemon))
+        away = _diagnosed(state, settings)
+        assert away["result"] == "warn"
+        assert "does not answer; the last checkpoint has no signature of it" in away["found"]
         with witness(tmp_path / "witness", key, port):
             assert VerifierKey.parse(_answers(port)) == public
             until(lambda: (note := checkpoint(state)) and public.signed(note))
+            back = _diagnosed(state, settings)
+            assert (back["result"], "answers; co-signed the last checkpoint at 20" in back["found"]) == ("ok", True), back
             seen = next((tmp_path / "witness" / "seen").iterdir())
             assert Checkpoint.parse(seen.read_text()).origin == VerifierKey.parse(key).name
 

@@ -122,15 +122,17 @@ def test_a_cluster_that_is_away_is_said_to_be_and_decisions_go_on(
         ]
 
 
-def doctor(server: ElasticsearchServer, folder: Path, prefix: str, user: str, **more: str) -> dict[str, str]:
-    """Return what the doctor says of the account that searches."""
+def doctor(
+    server: ElasticsearchServer, folder: Path, prefix: str, user: str, *, check: str = "search account", **more: str
+) -> dict[str, str]:
+    """Return what the doctor says of the account that searches, or ships."""
     chosen = settings(server, folder, prefix) | more
     if server.secure and user:
         chosen["MUNJIGI_ELASTICSEARCH_READER"] = str(server.credentials(folder, user))
     daemon = Daemon(folder / "state", **chosen)
     _, out, err = command(daemon, "doctor", "-o", "json")
     assert "Internal error" not in err
-    (finding,) = [each for each in json.loads(out)["findings"] if each["check"] == "search account"]
+    (finding,) = [each for each in json.loads(out)["findings"] if each["check"] == check]
     return dict(finding)
 
 
@@ -154,3 +156,24 @@ def test_the_doctor_warns_of_a_cluster_without_accounts(cluster_server: Elastics
     if cluster_server.secure:
         pytest.skip("this Elasticsearch has accounts")
     assert "no accounts" in doctor(cluster_server, tmp_path, prefix, "")["found"]
+
+
+def test_the_doctor_sees_whether_the_template_is_there(secured: ElasticsearchServer, prefix: str, tmp_path: Path):
+    shipper = {"MUNJIGI_ELASTICSEARCH_CREDENTIALS": str(secured.credentials(tmp_path, "shipper"))}
+    administrator = {"MUNJIGI_ELASTICSEARCH_CREDENTIALS": str(secured.credentials(tmp_path, "administrator"))}
+
+    def shipping(**account: str) -> tuple[str, str]:
+        found = doctor(secured, tmp_path, prefix, "searcher", check="shipping", **account)
+        return found["result"], found["found"]
+
+    assert shipping(**shipper) == (
+        "ok",
+        "Elasticsearch answers; there is no index yet, and this account may not see the template",
+    )
+    assert shipping(**administrator) == ("fail", f"Elasticsearch answers, and has no template {prefix}")
+    daemon = Daemon(tmp_path / "state", **(settings(secured, tmp_path, prefix) | administrator))
+    code, _, err = command(daemon, "audit", "install-index")
+    assert code == 0, err
+    assert shipping(**administrator) == ("ok", f"Elasticsearch answers; its template {prefix} is there, 0 indices by it")
+    nobody = {"MUNJIGI_ELASTICSEARCH_CREDENTIALS": str(secured.credentials(tmp_path, "nobody"))}
+    assert shipping(**nobody) == ("fail", "ELASTICSEARCH_DENIED")

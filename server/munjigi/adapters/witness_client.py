@@ -38,6 +38,11 @@ class WitnessClient:
         self._context = ssl.create_default_context(cafile=authority) if parts.scheme == "https" else None
         self._size = 0  # of the checkpoint that the witness has
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Return host and port."""
+        return self._host, self._port or (80 if self._context is None else 443)
+
     def cosign(self, note: Note, consistency: Callable[[int], list[bytes]]) -> str:
         """Return the line with the witness's signature; `consistency` proves from a size to the note's.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import socket
 import stat
 import sys
@@ -18,11 +17,13 @@ from typing import Final
 from munjigi.adapters.identity.local_issuer import LocalIssuer, issuer_key_path
 from munjigi.adapters.secrets import read_secret
 from munjigi.app.config import Settings, split_address
+from munjigi.app.disk import Level, judge, use_of
 from munjigi.app.files import StateFolder
 from munjigi.audit.reader import list_logs
 from munjigi.cli.audit_verify import missing_logs, permissions_of, seal_of, settled
-from munjigi.cli.doctor_cluster import search_account
+from munjigi.cli.doctor_cluster import search_account, shipping
 from munjigi.cli.doctor_finding import Finding
+from munjigi.cli.doctor_witnesses import witnesses
 from munjigi.cli.policy_files import examine as examine_policy
 from munjigi.kernel.errors import MunjigiError
 from munjigi.kernel.references import KEY_BYTES, MemberReferences
@@ -203,14 +204,16 @@ def _disk(settings: Settings) -> Iterable[Finding]:
         place = place.parent if place != place.parent else Path("/")
         if place == Path():
             break
-    usage = shutil.disk_usage(place)
-    used = 100 * (usage.total - usage.free) / usage.total
-    found = f"{usage.free / 2**30:.1f} GiB free, {used:.0f} % used"
-    # Warn, and warn louder, while there is still time to act.
-    if used >= 95:
-        yield Finding("disk", "fail", found, "Free space or enlarge the disk: a record that can't be written is no answer.")
-    elif used >= 85:
-        yield Finding("disk", "warn", found, "Free space soon: a record that can't be written is no answer.")
+    use = use_of(place)
+    level = judge(use.used, settings.watermarks, Level.ROOMY)
+    found = f"{use.free / 2**30:.1f} GiB free, {100 * use.used:.0f} % used"
+    if level is Level.FULL:
+        todo = f"Free space or enlarge the disk: from {settings.disk_full_percent:g} % on no access is given."
+        yield Finding("disk", "fail", found, todo)
+    elif level > Level.ROOMY:
+        yield Finding(
+            "disk", "warn", found, f"Free space before {settings.disk_full_percent:g} %: no access is given from there on."
+        )
     else:
         yield Finding("disk", "ok", found)
 
@@ -241,6 +244,8 @@ _CHECKS: Final[tuple[tuple[str, Callable[[Settings], Iterable[Finding]]], ...]] 
     ("journal", _journal),
     ("clock", _clock),
     ("disk", _disk),
+    ("witness", witnesses),
+    ("shipping", shipping),
     ("search account", search_account),
     ("sample database", _sample),
 )

@@ -57,19 +57,24 @@ class VerifierKey(NamedTuple):
 
     def signed(self, note: Note) -> bool:
         """Tell whether the note has a good signature of this key."""
+        return self.signed_at(note) is not None
+
+    def signed_at(self, note: Note) -> int | None:
+        """Return when this key co-signed the note (UTC seconds), 0 for a signature that has no time, None without a good one."""
         public = Ed25519PublicKey.from_public_bytes(self.public)
         for name, content in note.signatures:
             if name != self.name or content[:_KEY_ID] != self.key_id:
                 continue
-            signature, message = content[_KEY_ID:], note.text.encode()
+            signature, message, seconds = content[_KEY_ID:], note.text.encode(), 0
             if self.kind == COSIGNATURE:
-                signature, message = signature[_TIME:], _cosigned(int.from_bytes(signature[:_TIME]), note.text)
+                seconds = int.from_bytes(signature[:_TIME])
+                signature, message = signature[_TIME:], _cosigned(seconds, note.text)
             try:
                 public.verify(signature, message)
             except InvalidSignature:
                 continue
-            return True
-        return False
+            return seconds
+        return None
 
 
 class SigningKey:
