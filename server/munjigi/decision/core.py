@@ -18,7 +18,7 @@ from munjigi.decision.asker import Asker
 from munjigi.decision.cells import ALLOWS, DENIES, Cell, Outcome, combine, covers
 from munjigi.decision.frames import MEMO_KEY, Frame, Ground, Memory, Sheet
 from munjigi.decision.reasons import GRANTED
-from munjigi.decision.refusal import explain_field, no_link_reason, refuse
+from munjigi.decision.refusal import explain_field, no_link_reason, refuse, unknown_field
 from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Decision, Effect, FieldDecision, Request
 from munjigi.kernel.grant import Grant
@@ -72,6 +72,8 @@ def decide(snapshot: Snapshot, request: Request, now: int) -> Decision:
         for name in fields or ground.columns:
             cell = cells.get(name) or sheet.cell(name)
             if cell is None:
+                if len(fields) == 1:
+                    return unknown_field(snapshot, name, frame)
                 break
             outcome = cell.fixed
             if outcome is None:
@@ -107,13 +109,14 @@ def answer_fields(frame: Frame, ground: Ground, linked: Linked, waiting: Linked,
     answer: list[FieldDecision] = []
     paths: list[tuple[str, ...]] = []
     unknown: set[str] = set()
+    alone = linked[0] if len(linked) == 1 and not waiting and linked[0][0].scope is None else None
     for name in request.fields or ground.columns:
         if name not in ground.targets:
             unknown.add(name)
             answer.append(FieldDecision(name, Effect.DENIED, "", reasons.FIELD_UNKNOWN, "", (), ()))
             paths.append(())
             continue
-        field, path = _field(name, linked, waiting, asker)
+        field, path = _of_one(name, *alone, asker) if alone else _field(name, linked, waiting, asker)
         answer.append(field)
         paths.append(path)
     denied = [number for number, field in enumerate(answer) if field.effect is Effect.DENIED]
@@ -135,6 +138,21 @@ def answer_fields(frame: Frame, ground: Ground, linked: Linked, waiting: Linked,
         policy_revision=snapshot.bundle.revision,
         grant_revision=snapshot.grants.revision,
     )
+
+
+def _of_one(name: str, grant: Grant, sheet: Sheet, asker: Asker) -> tuple[FieldDecision, tuple[str, ...]]:
+    """Answer one known field out of the only grant, which covers it: what `_field` answers, without combining."""
+    cell = sheet.cell(name)
+    assert cell is not None
+    outcome = cell.fixed or asker.outcome(cell)
+    kind, _, _, head, path = outcome
+    if kind == ALLOWS:
+        return _new(FieldDecision, (*head, (grant.grant_id,), cell.classes)), (grant.grant_id, *path)
+    reason = head[3]
+    if cell.fixed is None:
+        reason = _undecided([cell], asker, outcome if kind == DENIES else None) or reason
+    field = _new(FieldDecision, (name, Effect.DENIED, "", reason, head[4], (), cell.classes))
+    return field, (grant.grant_id, *path) if kind == DENIES else ()
 
 
 def _field(name: str, linked: Linked, waiting: Linked, asker: Asker) -> tuple[FieldDecision, tuple[str, ...]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from munjigi.decision import reasons
 from munjigi.decision.cells import Cell, candidates
@@ -93,11 +93,13 @@ class Frame:
         "action_known",
         "case_required",
         "ground",
+        "help",
         "matches_case",
         "max_subjects",
         "member_data",
         "purpose",
         "reason",
+        "refusals",
         "tool",
     )
 
@@ -109,6 +111,9 @@ class Frame:
         self.purpose = purpose
         self.tool = tool
         self.action_known = action_known
+        # What is said to everyone alike: help by reason, and whole refusals of known fields but for the grant revision.
+        self.help: dict[str, str] = {}
+        self.refusals: dict[tuple[str, tuple[str, ...]], tuple[Any, ...]] = {}
         # What `decide` looks at each time, at one step.
         self.case_required = purpose is None or purpose.case_required
         self.matches_case: Callable[[str], bool] = purpose.matches_case if purpose else _never
@@ -167,13 +172,14 @@ class Memory:
         return ground
 
     def frame(self, tool: str, resource: str, action: str, purpose: str) -> Frame:
-        """Return the frame of a question, whatever its strings are."""
-        key = (tool, resource, action, purpose)
+        """Return the frame of a question, whatever its strings are. All resources that are not known share one."""
+        known = resource in self._bundle.catalog.tables or _is_whole(self._bundle, resource)
+        key = (tool, resource if known else "", action, purpose)
         frame = self.frames.get(key)
         if frame is not None:
             return frame
         frame = self._new_frame(*key)
-        if frame.tool and frame.purpose and frame.ground and len(self.frames) < _MOST_FRAMES:
+        if frame.tool and frame.purpose and frame.action_known and len(self.frames) < _MOST_FRAMES:
             self.frames[key] = frame
         return frame
 

@@ -53,14 +53,17 @@ def help_text(bundle: PolicyBundle, reason: str, frame: Frame, target: str, held
     """
     ground = frame.ground
     special = _SPECIAL.get(reason)
-    if ground is None:
-        return special(bundle, frame) if special else _PLAIN.get(reason, "")
+    if ground is None or not target:
+        text = frame.help.get(reason)
+        if text is None:
+            text = frame.help[reason] = special(bundle, frame) if special else _PLAIN.get(reason, "")
+        return text
     memory = Memory.of(bundle)
     key = (reason, frame.tool.name if frame.tool else "", target, ground.action, ground.purpose, held)
     text = memory.help.get(key)
     if text is None:
         lines = [special(bundle, frame) if special else _PLAIN.get(reason, "")]
-        if reason in _NEEDS_ROLE and target:
+        if reason in _NEEDS_ROLE:
             lines.append(_roles(bundle, ground, target, held, missing=reason == reasons.REQUIREMENT_MISSING))
         text = "\n".join(line for line in lines if line)
         if memory.may_keep(1):
