@@ -11,7 +11,7 @@ import random
 import statistics
 import sys
 import time
-from typing import Any
+from typing import Any, Final
 
 from bench.table import Row
 from bench.table import number as digits
@@ -99,11 +99,19 @@ def questions(roles: int, count: int, columns: int) -> list[Request]:
     return asked
 
 
-def p50(snapshot: Snapshot, asked: list[Request]) -> tuple[float, float]:
+# What may be unknown about a question, and how it is made so; each time by another name.
+UNKNOWN: Final = {
+    "employee": lambda each, name: each._replace(employee=EmployeeKey("https://issuer", name)),
+    "resource": lambda each, name: each._replace(resource=f"db.{name}"),
+    "field": lambda each, name: each._replace(fields=(*each.fields[1:], name)),
+}
+
+
+def p50(snapshot: Snapshot, asked: list[Request], *, allowed: bool = True) -> tuple[float, float]:
     """Return p50 and p99 in microseconds, the timer's own cost taken off; all questions were asked before."""
     clock = time.perf_counter_ns
     empty = statistics.median([-(clock() - clock()) for _ in range(20_000)])
-    assert sum(decide(snapshot, each, NOW).allow for each in asked) == len(asked)
+    assert all(decide(snapshot, each, NOW).allow is allowed for each in asked)
     took = []
     for each in asked:
         start = clock()
@@ -153,7 +161,14 @@ def measure() -> dict[str, float]:
             found[f"decide_{columns}_columns_{rules}_rules_p50"] = round(middle, 2)
             found[f"decide_{columns}_columns_{rules}_rules_p99"] = round(late, 2)
         hot = questions(roles, 100_000, 1)[:500] * 100
-        found[f"decide_1_columns_{rules}_rules_500_employees_p50"] = round(p50(snapshot, hot)[0], 2)
+        middle, late = p50(snapshot, hot)
+        found[f"decide_1_columns_{rules}_rules_500_employees_p50"] = round(middle, 2)
+        found[f"decide_1_columns_{rules}_rules_500_employees_p99"] = round(late, 2)
+        for what, made in UNKNOWN.items():
+            asked = [made(each, f"x{number}") for number, each in enumerate(hot)]
+            middle, late = p50(snapshot, asked, allowed=False)
+            found[f"decide_1_columns_{rules}_rules_unknown_{what}_p50"] = round(middle, 2)
+            found[f"decide_1_columns_{rules}_rules_unknown_{what}_p99"] = round(late, 2)
     found["growth_100000_over_1000_rules"] = round(
         found["decide_1_columns_100000_rules_p50"] / found["decide_1_columns_1000_rules_p50"], 2
     )
@@ -169,6 +184,7 @@ def rows(found: dict[str, Any]) -> list[Row]:
     small, large, huge = (found[f"decide_1_columns_{rules}_rules_p50"] for rules in (1_000, 10_000, 100_000))
     growth = huge / small
     hot = found["decide_1_columns_10000_rules_500_employees_p50"]
+    late = found["decide_1_columns_10000_rules_500_employees_p99"]
     one_grant = found["one_grant_in_1000000_ms_p50"]
     return [
         Row(
@@ -177,6 +193,8 @@ def rows(found: dict[str, Any]) -> list[Row]:
             target="<= 2 µs",
             met=hot <= 2,
         ),
+        Row("same, p99", f"{digits(late)} µs", target="<= 10 µs", met=late <= 10),
+        *(_unknown(found, what, hot, late) for what in UNKNOWN),
         Row(
             "same, all 100,000 employees evenly: what it needs is in no cache",
             f"{digits(large)} µs",
@@ -197,11 +215,28 @@ def rows(found: dict[str, Any]) -> list[Row]:
         Row(
             "who-can over 100,000 users, 10,000 rules, first page of 100, p50",
             f"{digits(found['who_can_100000_users_ms_p50'])} ms",
-            f"first time for a policy {digits(found['who_can_100000_users_first_ms'])} ms",
             target="<= 5 ms",
             met=found["who_can_100000_users_ms_p50"] <= 5,
         ),
+        Row(
+            "same, the first page after a swap of the policy",
+            f"{digits(found['who_can_100000_users_first_ms'])} ms",
+            target="<= 5 ms",
+            met=found["who_can_100000_users_first_ms"] <= 5,
+        ),
     ]
+
+
+def _unknown(found: dict[str, Any], what: str, hot: float, late: float) -> Row:
+    middle, its_late = (found[f"decide_1_columns_10000_rules_unknown_{what}_{kind}"] for kind in ("p50", "p99"))
+    return Row(
+        f"same, of an unknown {what}, p50",
+        f"{digits(middle)} µs",
+        f"hit {digits(hot)} µs; p99 {digits(its_late)}, hit {digits(late)} µs",
+        f"{middle / hot:.2f}x",
+        "<= 1.1x",
+        middle <= 1.1 * hot,
+    )
 
 
 if __name__ == "__main__":

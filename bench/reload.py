@@ -2,7 +2,8 @@
 
 Run with `python -m bench.reload`. The longest stall is what handing over and freeing take of the loop's own thread in one
 go (CPU time, so that a busy machine does not count). Latencies are those of callers of a real worker, before the reload
-(the baseline) and from its start to a second after its end.
+(the baseline) and from its start to a second after its end. The two policies answer one of the callers' questions
+differently, and each answer is held against the policy that it names.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from bench.table import Row, number
 from munjigi.adapters.identity.local_issuer import mint_employee, mint_tool
 from munjigi.app.policy_compiler import PolicyCompiler
 from munjigi.app.policy_handover import let_go
-from munjigi_client._proto.munjigi.v1 import decision_service_pb2_grpc, policy_pb2, policy_pb2_grpc
+from munjigi_client._proto.munjigi.v1 import decision_pb2, decision_service_pb2_grpc, policy_pb2, policy_pb2_grpc
 
 ROLES: Final = 10_000
 RULES_A_ROLE: Final = 10
@@ -43,11 +44,24 @@ _ROLE: Final = (
 )
 
 
+# Allowed by the sample policy, denied by the grown one; no decision table asks it.
+_CHANGING: Final = decision_pb2.CheckRequest(
+    resource="crm.member_order",
+    fields=["ordered_at"],
+    action="read",
+    purpose="inquiry",
+    case_id="CS-2026-000123",
+    member_ids=["1000001"],
+)
+_DENYING: Final = "p, cs_agent, crm.member_order.ordered_at, read, inquiry, True, deny,\n"
+
+
 def grow(home: Path) -> None:
-    """Add 10,000 roles and 100,000 rules to a copy of the sample policy home."""
+    """Add 10,000 roles, 100,000 rules and one rule that denies to a copy of the sample policy home."""
     with (home / "roles.toml").open("a") as roles:
         roles.writelines(f"\n[roles.r{number}]\n{_ROLE}" for number in range(ROLES))
     with (home / "policy.csv").open("a") as rules:
+        rules.write(_DENYING)
         rules.writelines(
             f"p, r{number}, {column}, read, inquiry, True, allow, clear\n" for number in range(ROLES) for column in _COLUMNS
         )
@@ -91,10 +105,13 @@ async def stalls(home: Path, kept: Path) -> dict[str, float]:
 
 
 def under_load(folder: Path) -> dict[str, float]:
-    """Return p99 and the longest latency of callers in milliseconds, without and with a reload under way."""
+    """Return p99 and the longest latency of callers in milliseconds, without and with a reload under way.
+
+    Raises `RuntimeError` when the callers did not see both policies: then nothing was put to the test.
+    """
     seen: list[tuple[float, float]] = []
+    answers: list[tuple[str, bool, str]] = []  # the policy that it names, whether the changing question was asked, the reason
     stop = threading.Event()
-    wrong: list[str] = []
     with Worker("native", folder / "state") as worker:
         address = f"127.0.0.1:{worker.port}"
         metadata = tuple(worker.credentials().items())
@@ -107,17 +124,19 @@ def under_load(folder: Path) -> dict[str, float]:
         def ask() -> None:
             with grpc.insecure_channel(address, options=(("grpc.use_local_subchannel_pool", 1),)) as channel:
                 stub = decision_service_pb2_grpc.DecisionServiceStub(channel)
+                changing = False
                 while not stop.is_set():
+                    changing = not changing
                     began = time.monotonic()
-                    answer = stub.Check(QUESTION, metadata=metadata)
+                    answer = stub.Check(_CHANGING if changing else QUESTION, metadata=metadata)
                     seen.append((began, time.monotonic() - began))
-                    if answer.reason != "GRANTED":
-                        wrong.append(answer.reason)
+                    answers.append((answer.policy_revision, changing, answer.reason))
 
         callers = [threading.Thread(target=ask) for _ in range(CALLERS)]
         with grpc.insecure_channel(address) as channel:
             policy = policy_pb2_grpc.PolicyServiceStub(channel)
-            policy.ReloadPolicy(policy_pb2.ReloadPolicyRequest(), metadata=operator)  # starts the compiler
+            # Starts the compiler, too.
+            old = policy.ReloadPolicy(policy_pb2.ReloadPolicyRequest(), metadata=operator).policy_revision
             for caller in callers:
                 caller.start()
             time.sleep(3)
@@ -126,12 +145,13 @@ def under_load(folder: Path) -> dict[str, float]:
             changed = time.monotonic()
             answer = policy.ReloadPolicy(policy_pb2.ReloadPolicyRequest(), metadata=operator, timeout=120)
             took = time.monotonic() - changed
-            if len(answer.problems) and not answer.policy_revision:
+            if not answer.changed:
                 raise RuntimeError("the large policy was refused")
             time.sleep(1)
         stop.set()
         for caller in callers:
             caller.join()
+    wrong = wrong_answers(answers, old, answer.policy_revision)
     before = sorted(latency for at, latency in seen if at + latency < began)
     during = sorted(latency for at, latency in seen if at + latency >= changed)
     return {
@@ -141,8 +161,16 @@ def under_load(folder: Path) -> dict[str, float]:
         "longest_before_ms": before[-1] * 1000,
         "longest_during_ms": during[-1] * 1000,
         "calls": len(seen),
-        "wrong": len(wrong),
+        "wrong": wrong,
     }
+
+
+def wrong_answers(answers: list[tuple[str, bool, str]], old: str, new: str) -> int:
+    """Count the answers that the policy they name does not give."""
+    expected = {(old, False): "GRANTED", (old, True): "GRANTED", (new, False): "GRANTED", (new, True): "RULE_DENIES"}
+    if {(revision, changing) for revision, changing, _ in answers} < expected.keys():
+        raise RuntimeError("the callers did not see both policies; nothing was put to the test")
+    return sum(expected.get((revision, changing)) != reason for revision, changing, reason in answers)
 
 
 def measure() -> dict[str, float]:
@@ -173,6 +201,11 @@ def rows(found: dict[str, Any]) -> list[Row]:
             f"{worse:+.1f} ms",
             "<= +10 ms, 0 wrong",
             worse <= 10 and not found["wrong"],
+        ),
+        Row(
+            "same, the longest that a caller waited",
+            f"{number(found['longest_during_ms'])} ms",
+            f"before {number(found['longest_before_ms'])} ms",
         ),
     ]
 

@@ -11,6 +11,7 @@ from running import ROOT
 
 from munjigi.adapters import casbin_process
 from munjigi.app import two_engines
+from munjigi.cli import policy_test
 from munjigi.cli.main import run
 
 
@@ -28,6 +29,7 @@ def test_the_shipped_tables_reach_every_rule_on_three_engines(capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["engines"]["pycasbin_installed"] is True
     assert told["engines"]["questions"] == told["engines"]["pycasbin"] > 60
+    assert told["engines"]["pycasbin_not_run"] == 0
     assert (told["engines"]["disagreements"], told["tests_failed"], told["rules_missed"]) == (0, 0, [])
 
 
@@ -45,6 +47,16 @@ def test_without_pycasbin_it_says_so(home: Path, capsys, monkeypatch):
     two_engines.forget()
     assert run(["policy", "test", str(home)]) == 0
     assert "munjigi[oracle]" in capsys.readouterr().out
+    two_engines.forget()
+
+
+def test_a_long_comparison_says_how_far_it_is(home: Path, capsys, monkeypatch):
+    monkeypatch.setattr(policy_test, "_TELL_SECONDS", 0.0)
+    two_engines.forget()
+    assert run(["policy", "test", str(home)]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) > 60
+    assert lines[-1].startswith("pycasbin has answered ")
     two_engines.forget()
 
 

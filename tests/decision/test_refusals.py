@@ -66,7 +66,12 @@ def test_nothing_is_kept_under_a_name_that_a_caller_made_up():
     memory = Memory.of(warm.bundle)
 
     def size():
-        return len(memory.frames), len(memory.grounds), len(memory.help), sum(len(each.refusals) for each in memory.frames.values())
+        return (
+            len(memory.frames),
+            len(memory.grounds),
+            len(memory.help),
+            sum(len(each.refusals) for each in memory.frames.values()),
+        )
 
     before = size()
     for number in range(500):

@@ -72,7 +72,7 @@ def test_p3_a_core_that_differs_is_told_by_pycasbin():
 def test_p3_a_disagreement_refuses_the_bundle(monkeypatch):
     monkeypatch.setattr(two_engines, "transcribed", lambda _, questions: (["denied"] * len(questions), frozenset()))
     two_engines.forget()
-    bundle, problems, run = build(SAMPLE, "test")
+    bundle, problems, run, _, _ = build(SAMPLE, "test")
     two_engines.forget()
     assert bundle is None
     assert run > 60
@@ -120,3 +120,21 @@ def test_the_transcription_fits_on_a_page():
     written = [line for line in Path(str(page.__file__)).read_text("utf-8").splitlines() if line.strip()]
     assert len(written) <= 50
     assert Transcription(compiled()).p
+
+
+def test_a_large_policy_is_left_out_at_a_load_and_asked_in_full_otherwise():
+    section = '\n[roles.r{}]\ntitle = "x"\nowners = ["cs.lee"]\nstages = ["owner"]\nlongest_days = 3\nreview = "yearly"\nrequires = []\nbudget = 0\n'
+    columns = ("name", "phone", "email", "status", "joined_at")
+    bundle = compiled(
+        roles__toml=SAMPLE["roles.toml"].decode() + "".join(section.format(number) for number in range(1_001)),
+        policy__csv=SAMPLE["policy.csv"].decode()
+        + "".join(
+            f"p, r{number}, crm.member.{name}, read, inquiry, True, allow, clear\n" for number in range(1_001) for name in columns
+        ),
+    )
+    questions = asked(bundle)[:2]
+    assert ask_casbin(bundle, questions, 1.0).answers == ["", ""]
+    told = []
+    found = ask_casbin(bundle, questions, None, told.append)
+    assert found.answers == [each.core for each in questions]
+    assert told == [0, 1, 2]

@@ -21,6 +21,16 @@ from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 DENYING = b"p, cs_agent, crm.member.phone, read, inquiry, True, deny,\n"
 
 
+TABLE = """tests:
+  - name: an agent sees names masked
+    employee: cs.kim
+    facts: [pledge, training]
+    grants: [{role: cs_agent, purpose: inquiry}]
+    when: {resource: crm.member, fields: [name], purpose: inquiry, case_id: CS-2026-000123, tool: crm-desk, subjects: 1}
+    then: {decision: ALLOW, reason: GRANTED}
+"""
+
+
 def own_home(folder: Path) -> Path:
     home = folder / "policies"
     shutil.copytree(ROOT / "policies", home)
@@ -77,6 +87,8 @@ def test_a_signal_reloads_and_the_record_says_what_changed_and_who_wrote_it(daem
     git(home, "init", "-q")
     with (home / "policy.csv").open("ab") as file:
         file.write(DENYING)
+    (home / "tests").mkdir()
+    (home / "tests" / "name.yaml").write_text(TABLE)
     git(home, "add", ".")
     git(home, "commit", "-q", "-m", "deny telephone numbers")
     assert daemon.process is not None
@@ -96,7 +108,10 @@ def test_a_signal_reloads_and_the_record_says_what_changed_and_who_wrote_it(daem
     assert content["replaced"] == before.policy_revision
     assert content["policy_revision"] == after.policy_revision
     assert (content["rows_added"], content.get("rows_removed", 0)) == (1, 0)
-    assert list(content["files_changed"]) == ["policy.csv"]  # type: ignore[call-overload]
+    assert list(content["files_changed"]) == ["policy.csv", "tests/name.yaml"]  # type: ignore[call-overload]
+    # How far the second opinion got in its second stands in the record and in the status.
+    assert content["casbin_questions"] == after.casbin_questions == 1
+    assert content.get("casbin_not_run", 0) == after.casbin_not_run <= 1
     assert daemon.process.poll() is None
 
 

@@ -47,13 +47,21 @@ class _Engines:
     def _enforcer(self, mask: str) -> Any:
         import casbin  # noqa: PLC0415 - an optional extra
         from casbin.model import Model  # noqa: PLC0415
+        from casbin.persist.adapter import Adapter  # noqa: PLC0415
+
+        asked = self._asked
+        rules = [row for row in asked["p"] if row[_EFT] == "deny" or mask in ("", row[_MASK])]
+
+        class Rows(Adapter):  # type: ignore[misc] # pycasbin has no types
+            def load_policy(self, model: Any) -> None:
+                # Row by row it would look through all others for each.
+                for section, key, rows in (("p", "p", rules), ("g", "g", asked["g"]), ("g", "g2", asked["g2"])):
+                    model[section][key].policy.extend([list(row) for row in rows])
 
         model = Model()
-        model.load_model_from_text(self._asked["model"])
-        enforcer = casbin.Enforcer(model)
-        enforcer.add_named_policies("p", [row for row in self._asked["p"] if row[_EFT] == "deny" or mask in ("", row[_MASK])])
-        enforcer.add_named_grouping_policies("g", self._asked["g"])
-        enforcer.add_named_grouping_policies("g2", self._asked["g2"])
+        model.load_model_from_text(asked["model"])
+        enforcer = casbin.Enforcer(model, Rows())
+        enforcer.enable_auto_save(False)  # links of a question are taken back, and this adapter keeps nothing
         return enforcer
 
 

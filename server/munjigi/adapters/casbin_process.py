@@ -1,4 +1,4 @@
-"""Ask pycasbin, in a child process that is ended when its time is over: it needs minutes for what the core does at once."""
+"""Ask pycasbin, in a child process that is ended when its time is over: it may need an hour for what the core does at once."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from munjigi.decision.second_opinion import Question
 from munjigi.policy.types import CLEAR, PolicyBundle
 
-_MOST_ROWS: Final = 5_000  # more than these pycasbin can't even load within minutes
+_MOST_ROWS: Final = 5_000  # with more than these pycasbin answers nothing in the seconds of a load
 _OURS: Final = "MUNJIGI_"  # variables that may hold secrets, and that the child has no use for
 
 
@@ -25,11 +27,17 @@ class CasbinAnswers(NamedTuple):
     installed: bool
 
 
-def ask_casbin(bundle: PolicyBundle, questions: Sequence[Question], seconds: float) -> CasbinAnswers:
-    """Put the questions to pycasbin for at most `seconds`. Never raises; what was not answered is empty."""
+# Called with how many answers came so far.
+Progress = Callable[[int], None]
+
+
+def ask_casbin(
+    bundle: PolicyBundle, questions: Sequence[Question], seconds: float | None, progress: Progress = lambda _: None
+) -> CasbinAnswers:
+    """Put the questions to pycasbin for at most `seconds`, or in full. Never raises; what was not answered is empty."""
     nothing = [""] * len(questions)
     rows = _rows(bundle)
-    if not questions or len(rows) > _MOST_ROWS:
+    if not questions or (seconds is not None and len(rows) > _MOST_ROWS):
         return CasbinAnswers(nothing, installed=True)
     names = {role for rule in bundle.rules for role in (rule.sub,)} | bundle.closure.keys()
     # pycasbin takes a subject for the role of its name; roles come from grants only, so it isn't asked then.
@@ -41,7 +49,7 @@ def ask_casbin(bundle: PolicyBundle, questions: Sequence[Question], seconds: flo
         "masks": masks,
         "questions": [_wire(questions[number]) for number in able],
     }
-    lines = _run(json.dumps(document).encode(), seconds)
+    lines = _run(json.dumps(document).encode(), seconds, progress)
     if lines[:1] == ["missing"]:
         return CasbinAnswers(nothing, installed=False)
     for number, line in zip(able, lines[1:], strict=False):
@@ -49,22 +57,34 @@ def ask_casbin(bundle: PolicyBundle, questions: Sequence[Question], seconds: flo
     return CasbinAnswers(nothing, installed=True)
 
 
-def _run(document: bytes, seconds: float) -> list[str]:
+def _run(document: bytes, seconds: float | None, progress: Progress) -> list[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     command = [sys.executable, "-m", "munjigi.adapters.casbin_child"]
     try:
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
         ) as child:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            end = threading.Timer(seconds, child.kill) if seconds is not None else None
+            if end is not None:
+                end.start()
+            lines: list[str] = []
             try:
-                output, _ = child.communicate(document, timeout=seconds)
-            except subprocess.TimeoutExpired:
+                with suppress(BrokenPipeError):
+                    child.stdin.write(document)  # it reads all of it before it answers
+                    child.stdin.close()
+                for line in child.stdout:
+                    if line.endswith(b"\n"):  # a killed child's last line may be cut
+                        lines.append(line.decode("utf-8", "replace").rstrip("\n"))
+                        progress(len(lines) - 1)
+            finally:
+                if end is not None:
+                    end.cancel()
                 child.kill()
-                output, _ = child.communicate()
+            return lines
     except OSError:
         return []
-    # A killed child's last line may be cut.
-    return output.decode("utf-8", "replace").split("\n")[:-1]
 
 
 def _rows(bundle: PolicyBundle) -> list[list[str]]:

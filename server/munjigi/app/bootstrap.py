@@ -130,7 +130,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     if settings.identity == "embedded":
         seed_sample(store, clock.now())
     grants = load_table(store)
-    bundle = load_first(settings.home(), settings.policy_source, folder.policies)
+    first = load_first(settings.home(), settings.policy_source, folder.policies)
     native = wants_native(settings)
     committer = GroupCommitter(journal, _commit_mode(settings, native, folder), on_failure)
     references = MemberReferences(
@@ -159,7 +159,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         settings.home(),
         settings.policy_source,
         folder.policies,
-        bundle,
+        first,
         grants,
         journal,
         committer,
@@ -168,7 +168,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         note_load,
     )
     history.follow(home, home)
-    note_policy(bundle)
+    note_policy(home.snapshot.bundle)
     note_load(True)
     pending = PendingReads()
     with JournalReader(folder.journal / journal.log_id) as reader:

@@ -87,10 +87,10 @@ def _load(order: Order, answers: IO[bytes]) -> Outcome:
         files, source = dict(found.files), found.source
     if order.before and revision_of(files) == order.before:
         return Outcome((), order.before, source)
-    bundle, problems, run = build(files, source)
+    bundle, problems, run, asked, not_run = build(files, source)
     if bundle is None:
-        return Outcome(problems, source=source, tests_run=run)
-    outcome = Outcome(problems, bundle.revision, source, tests_run=run)
+        return Outcome(problems, source=source, tests_run=run, asked=asked, not_run=not_run)
+    outcome = Outcome(problems, bundle.revision, source, tests_run=run, asked=asked, not_run=not_run)
     if not order.before:
         return outcome
     kept = Path(order.kept)

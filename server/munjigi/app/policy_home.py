@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from munjigi.adapters.policy_files import fingerprint, read_policy_home, store_bundle
-from munjigi.app.policy_build import build, build_tested
+from munjigi.app.policy_build import Built, build, build_tested
 from munjigi.app.policy_compiler import PolicyCompiler
 from munjigi.app.policy_handover import let_go
 from munjigi.app.policy_orders import Difference, Outcome
@@ -35,7 +35,7 @@ _DEBOUNCE_SECONDS: Final = 0.2
 _DEBOUNCE_LOOKS: Final = 25
 
 
-def load_first(home: Path, mode: str, kept: Path) -> PolicyBundle:
+def load_first(home: Path, mode: str, kept: Path) -> Built:
     """Load the policy home at start. One that has decided here before is not shown to the other engines again.
 
     Raises `ConfigurationError` with every error of the policy home: nothing is served without a policy.
@@ -45,15 +45,15 @@ def load_first(home: Path, mode: str, kept: Path) -> PolicyBundle:
     except FailedPrecondition as error:
         raise ConfigurationError(error.reason, error.message) from error
     known = (kept / f"{revision_of(found.files)}.bundle").is_file()
-    bundle, problems, _ = (build_tested if known else build)(found.files, found.source)
-    if bundle is None:
-        errors = [str(problem) for problem in problems if problem.severity == "error"]
+    built = (build_tested if known else build)(found.files, found.source)
+    if built.bundle is None:
+        errors = [str(problem) for problem in built.problems if problem.severity == "error"]
         listing = "\n  ".join(errors[:20])
         raise ConfigurationError(
             "POLICY_INVALID", f"Refusing to start: the policy home {home} has {len(errors)} error(s):\n  {listing}"
         )
-    store_bundle(kept, bundle)
-    return bundle
+    store_bundle(kept, built.bundle)
+    return built
 
 
 class PolicyHome:
@@ -64,7 +64,7 @@ class PolicyHome:
         home: Path,
         mode: str,
         kept: Path,
-        bundle: PolicyBundle,
+        first: Built,
         grants: GrantTable,
         journal: Journal,
         committer: GroupCommitter,
@@ -72,7 +72,10 @@ class PolicyHome:
         on_bundle: Callable[[PolicyBundle], None],
         on_load: Callable[[bool], None],
     ) -> None:
+        bundle = first.bundle
+        assert bundle is not None
         self.snapshot = Snapshot(bundle, grants)
+        self._compared = first.asked, first.not_run
         self._home = home
         self._compiler = PolicyCompiler(home, mode, kept)
         self._journal = journal
@@ -104,6 +107,8 @@ class PolicyHome:
             attempted_at=self._attempted_at,
             rejected=self._rejected,
             problems=self._problems,
+            casbin_questions=self._compared[0],
+            casbin_not_run=self._compared[1],
         )
 
     async def validate(self, files: Mapping[str, bytes] | None) -> PolicyValidation:
@@ -162,11 +167,14 @@ class PolicyHome:
                 rows_added=difference.added,
                 rows_removed=difference.removed,
                 files_changed=difference.files,
+                casbin_questions=outcome.asked,
+                casbin_not_run=outcome.not_run,
             )
         )
         await self._committer.durable()
         self._on_load(accepted)
         if bundle is not None:
+            self._compared = outcome.asked, outcome.not_run
             self._swap(bundle)
             _LOGGER.info("policy loaded", extra=_summary(bundle, difference))
         elif not accepted:

@@ -29,7 +29,7 @@ class Difference(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of an order. `revision` is empty when there is an error.
+    """What became of an order. `revision` is empty when there is an error. `asked` and `not_run` are of pycasbin.
 
     Files of the revision in force are not compiled again, so they have no problems here.
     """
@@ -40,6 +40,8 @@ class Outcome(NamedTuple):
     author: str = ""
     tests_run: int = 0
     difference: Difference = Difference()
+    asked: int = 0
+    not_run: int = 0
 
 
 def internal() -> Problem:

@@ -132,6 +132,8 @@ class PolicyRecord(Record, kw_only=True, omit_defaults=True, tag="policy.load"):
     rows_added: int = 0
     rows_removed: int = 0
     files_changed: tuple[str, ...] = ()
+    casbin_questions: int = 0
+    casbin_not_run: int = 0
 
 
 class ProcessRecord(Record, kw_only=True, omit_defaults=True, tag="process.event"):

@@ -51,5 +51,5 @@ def examine(path: Path | None, policy_home: Path | None, *, tables_only: bool = 
 
     home = path or policy_home or Settings.model_construct(policy_home=None).home()
     found = read_policy_home(home)
-    bundle, problems, run = (build_tested if tables_only else build)(found.files, found.source)
-    return Examined(home, found.files, bundle, tuple(problems), run)
+    built = (build_tested if tables_only else build)(found.files, found.source)
+    return Examined(home, found.files, built.bundle, built.problems, built.tests_run)

@@ -30,6 +30,7 @@ def policy_status(connection: Connection, output: Output) -> None:
                 ("in force since", show_moment(status.loaded_at)),
                 ("rules", str(status.rules)),
                 ("roles", str(status.roles)),
+                ("second opinion", _second_opinion(status.casbin_questions, status.casbin_not_run)),
                 ("last attempt", show_moment(status.attempted_at) or "none since the start"),
             ]
         )
@@ -38,3 +39,10 @@ def policy_status(connection: Connection, output: Output) -> None:
         screen.print()
         screen.print(styled("The policy home on disk was refused; the policy above still decides:", "bold red"))
     print_problems(from_wire(status.problems))
+
+
+def _second_opinion(questions: int, not_run: int) -> str:
+    if not questions:
+        return "pycasbin was asked nothing: no decision tables, or this policy had decided here before the last start"
+    left = f", {not_run} not run: `munjigi policy test` runs them in full" if not_run else ""
+    return f"pycasbin agrees on {questions - not_run} of {questions} questions of the decision tables{left}"

@@ -65,6 +65,8 @@ class PolicyService:
             attempted_at=status.attempted_at,
             rejected=status.rejected,
             problems=_problems(status.problems),
+            casbin_questions=status.casbin_questions,
+            casbin_not_run=status.casbin_not_run,
         )
 
 

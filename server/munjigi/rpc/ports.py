@@ -82,7 +82,10 @@ class Trail(Protocol):
 
 
 class PolicyStatus(NamedTuple):
-    """The policy in force, and what became of the last attempt to load another. Times in UTC nanoseconds."""
+    """The policy in force, and what became of the last attempt to load another. Times in UTC nanoseconds.
+
+    `casbin_questions` of its decision tables were put to pycasbin, which did not answer `casbin_not_run` of them.
+    """
 
     revision: str
     source: str
@@ -92,6 +95,8 @@ class PolicyStatus(NamedTuple):
     attempted_at: int
     rejected: bool
     problems: tuple[Problem, ...]
+    casbin_questions: int = 0
+    casbin_not_run: int = 0
 
 
 class PolicyValidation(NamedTuple):

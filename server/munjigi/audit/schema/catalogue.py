@@ -189,6 +189,13 @@ FIELDS: Final = {
         Field("rows_added", "munjigi.rows_added", "long", "lines of policy.csv that the revision before did not have"),
         Field("rows_removed", "munjigi.rows_removed", "long", "lines of policy.csv that are gone"),
         Field("files_changed", "munjigi.files_changed", "keyword", "files of the policy home that differ"),
+        Field(
+            "casbin_questions",
+            "munjigi.casbin_questions",
+            "long",
+            "questions of the decision tables that pycasbin was asked, too",
+        ),
+        Field("casbin_not_run", "munjigi.casbin_not_run", "long", "of these, those that it had no time for or can't evaluate"),
         # start and stop
         Field("event", "munjigi.event", "keyword", "`start` or `stop`"),
         Field("version", "service.version", "keyword", "version of Munjigi"),

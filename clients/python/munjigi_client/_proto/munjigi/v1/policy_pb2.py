@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from munjigi_client._proto.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17munjigi/v1/policy.proto\x12\nmunjigi.v1\x1a\x1b\x62uf/validate/validate.proto\"\x82\x01\n\rPolicyProblem\x12\x0c\n\x04\x66ile\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x03 \x01(\x05\x12&\n\x08severity\x18\x04 \x01(\x0e\x32\x14.munjigi.v1.Severity\x12\x0c\n\x04\x63ode\x18\x05 \x01(\t\x12\x0f\n\x07message\x18\x06 \x01(\t\"C\n\nPolicyFile\x12\x18\n\x04path\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x02\x12\x1b\n\x07\x63ontent\x18\x02 \x01(\x0c\x42\n\xbaH\x07z\x05\x18\x80\x80\x80\x08\"I\n\x15ValidatePolicyRequest\x12\x30\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x16.munjigi.v1.PolicyFileB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"\x87\x01\n\x16ValidatePolicyResponse\x12+\n\x08problems\x18\x01 \x03(\x0b\x32\x19.munjigi.v1.PolicyProblem\x12\x17\n\x0fpolicy_revision\x18\x02 \x01(\t\x12\x11\n\ttests_run\x18\x03 \x01(\x05\x12\x14\n\x0ctests_failed\x18\x04 \x01(\x05\"K\n\x13ReloadPolicyRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\xd8\x01\x01\"m\n\x14ReloadPolicyResponse\x12\x17\n\x0fpolicy_revision\x18\x01 \x01(\t\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12+\n\x08problems\x18\x03 \x03(\x0b\x32\x19.munjigi.v1.PolicyProblem\"\x18\n\x16GetPolicyStatusRequest\"\xc8\x01\n\x17GetPolicyStatusResponse\x12\x17\n\x0fpolicy_revision\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x11\n\tloaded_at\x18\x03 \x01(\x03\x12\r\n\x05rules\x18\x04 \x01(\x05\x12\r\n\x05roles\x18\x05 \x01(\x05\x12\x14\n\x0c\x61ttempted_at\x18\x06 \x01(\x03\x12\x10\n\x08rejected\x18\x07 \x01(\x08\x12+\n\x08problems\x18\x08 \x03(\x0b\x32\x19.munjigi.v1.PolicyProblem*N\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x14\n\x10SEVERITY_WARNING\x10\x01\x12\x12\n\x0eSEVERITY_ERROR\x10\x02\x32\x97\x02\n\rPolicyService\x12W\n\x0eValidatePolicy\x12!.munjigi.v1.ValidatePolicyRequest\x1a\".munjigi.v1.ValidatePolicyResponse\x12Q\n\x0cReloadPolicy\x12\x1f.munjigi.v1.ReloadPolicyRequest\x1a .munjigi.v1.ReloadPolicyResponse\x12Z\n\x0fGetPolicyStatus\x12\".munjigi.v1.GetPolicyStatusRequest\x1a#.munjigi.v1.GetPolicyStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17munjigi/v1/policy.proto\x12\nmunjigi.v1\x1a\x1b\x62uf/validate/validate.proto\"\x82\x01\n\rPolicyProblem\x12\x0c\n\x04\x66ile\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x03 \x01(\x05\x12&\n\x08severity\x18\x04 \x01(\x0e\x32\x14.munjigi.v1.Severity\x12\x0c\n\x04\x63ode\x18\x05 \x01(\t\x12\x0f\n\x07message\x18\x06 \x01(\t\"C\n\nPolicyFile\x12\x18\n\x04path\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x02\x12\x1b\n\x07\x63ontent\x18\x02 \x01(\x0c\x42\n\xbaH\x07z\x05\x18\x80\x80\x80\x08\"I\n\x15ValidatePolicyRequest\x12\x30\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x16.munjigi.v1.PolicyFileB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"\x87\x01\n\x16ValidatePolicyResponse\x12+\n\x08problems\x18\x01 \x03(\x0b\x32\x19.munjigi.v1.PolicyProblem\x12\x17\n\x0fpolicy_revision\x18\x02 \x01(\t\x12\x11\n\ttests_run\x18\x03 \x01(\x05\x12\x14\n\x0ctests_failed\x18\x04 \x01(\x05\"K\n\x13ReloadPolicyRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\xd8\x01\x01\"m\n\x14ReloadPolicyResponse\x12\x17\n\x0fpolicy_revision\x18\x01 \x01(\t\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12+\n\x08problems\x18\x03 \x03(\x0b\x32\x19.munjigi.v1.PolicyProblem\"\x18\n\x16GetPolicyStatusRequest\"\xfa\x01\n\x17GetPolicyStatusResponse\x12\x17\n\x0fpolicy_revision\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x11\n\tloaded_at\x18\x03 \x01(\x03\x12\r\n\x05rules\x18\x04 \x01(\x05\x12\r\n\x05roles\x18\x05 \x01(\x05\x12\x14\n\x0c\x61ttempted_at\x18\x06 \x01(\x03\x12\x10\n\x08rejected\x18\x07 \x01(\x08\x12+\n\x08problems\x18\x08 \x03(\x0b\x32\x19.munjigi.v1.PolicyProblem\x12\x18\n\x10\x63\x61sbin_questions\x18\t \x01(\x05\x12\x16\n\x0e\x63\x61sbin_not_run\x18\n \x01(\x05*N\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x14\n\x10SEVERITY_WARNING\x10\x01\x12\x12\n\x0eSEVERITY_ERROR\x10\x02\x32\x97\x02\n\rPolicyService\x12W\n\x0eValidatePolicy\x12!.munjigi.v1.ValidatePolicyRequest\x1a\".munjigi.v1.ValidatePolicyResponse\x12Q\n\x0cReloadPolicy\x12\x1f.munjigi.v1.ReloadPolicyRequest\x1a .munjigi.v1.ReloadPolicyResponse\x12Z\n\x0fGetPolicyStatus\x12\".munjigi.v1.GetPolicyStatusRequest\x1a#.munjigi.v1.GetPolicyStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,8 +40,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VALIDATEPOLICYREQUEST'].fields_by_name['files']._serialized_options = b'\272H\006\222\001\003\020\350\007'
   _globals['_RELOADPOLICYREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_RELOADPOLICYREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\035r\0302\026^[A-Za-z0-9._-]{1,64}$\330\001\001'
-  _globals['_SEVERITY']._serialized_start=900
-  _globals['_SEVERITY']._serialized_end=978
+  _globals['_SEVERITY']._serialized_start=950
+  _globals['_SEVERITY']._serialized_end=1028
   _globals['_POLICYPROBLEM']._serialized_start=69
   _globals['_POLICYPROBLEM']._serialized_end=199
   _globals['_POLICYFILE']._serialized_start=201
@@ -57,7 +57,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETPOLICYSTATUSREQUEST']._serialized_start=671
   _globals['_GETPOLICYSTATUSREQUEST']._serialized_end=695
   _globals['_GETPOLICYSTATUSRESPONSE']._serialized_start=698
-  _globals['_GETPOLICYSTATUSRESPONSE']._serialized_end=898
-  _globals['_POLICYSERVICE']._serialized_start=981
-  _globals['_POLICYSERVICE']._serialized_end=1260
+  _globals['_GETPOLICYSTATUSRESPONSE']._serialized_end=948
+  _globals['_POLICYSERVICE']._serialized_start=1031
+  _globals['_POLICYSERVICE']._serialized_end=1310
 # @@protoc_insertion_point(module_scope)

@@ -80,7 +80,7 @@ class GetPolicyStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetPolicyStatusResponse(_message.Message):
-    __slots__ = ("policy_revision", "source", "loaded_at", "rules", "roles", "attempted_at", "rejected", "problems")
+    __slots__ = ("policy_revision", "source", "loaded_at", "rules", "roles", "attempted_at", "rejected", "problems", "casbin_questions", "casbin_not_run")
     POLICY_REVISION_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     LOADED_AT_FIELD_NUMBER: _ClassVar[int]
@@ -89,6 +89,8 @@ class GetPolicyStatusResponse(_message.Message):
     ATTEMPTED_AT_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
     PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    CASBIN_QUESTIONS_FIELD_NUMBER: _ClassVar[int]
+    CASBIN_NOT_RUN_FIELD_NUMBER: _ClassVar[int]
     policy_revision: str
     source: str
     loaded_at: int
@@ -97,4 +99,6 @@ class GetPolicyStatusResponse(_message.Message):
     attempted_at: int
     rejected: bool
     problems: _containers.RepeatedCompositeFieldContainer[PolicyProblem]
-    def __init__(self, policy_revision: _Optional[str] = ..., source: _Optional[str] = ..., loaded_at: _Optional[int] = ..., rules: _Optional[int] = ..., roles: _Optional[int] = ..., attempted_at: _Optional[int] = ..., rejected: _Optional[bool] = ..., problems: _Optional[_Iterable[_Union[PolicyProblem, _Mapping]]] = ...) -> None: ...
+    casbin_questions: int
+    casbin_not_run: int
+    def __init__(self, policy_revision: _Optional[str] = ..., source: _Optional[str] = ..., loaded_at: _Optional[int] = ..., rules: _Optional[int] = ..., roles: _Optional[int] = ..., attempted_at: _Optional[int] = ..., rejected: _Optional[bool] = ..., problems: _Optional[_Iterable[_Union[PolicyProblem, _Mapping]]] = ..., casbin_questions: _Optional[int] = ..., casbin_not_run: _Optional[int] = ...) -> None: ...
