@@ -16,6 +16,8 @@ class MemoryStateStore:
     def __init__(self) -> None:
         self._ledger = Ledger()
         self._rows: list[LogRow] = []
+        self._ended: list[LogHead] = []
+        self._log_id = "m" * 20
         self._closed = False
 
     def migrate(self) -> None:
@@ -37,7 +39,7 @@ class MemoryStateStore:
 
     def revision_at(self, at: int) -> int:
         self._open()
-        return max((row.index + 1 for row in self._rows if row.at <= at), default=0)
+        return max((row.grant_revision for row in self._rows if row.at <= at), default=0)
 
     def changes_since(self, revision: int) -> list[Change]:
         self._open()
@@ -52,17 +54,29 @@ class MemoryStateStore:
         stamped = max(at, self._rows[-1].at if self._rows else 0)
         first = len(self._rows) + 1
         changes = [Change(first + i, stamped, stamped != at, actor, request_id, edit) for i, edit in enumerate(edits)]
-        self._rows += rows_of(changes, self.log_head().chain)
+        head = self.log_head()
+        self._rows += rows_of(changes, head.chain, head.base)
         self._ledger = tried
         return tried.grant_revision
 
     def log_head(self) -> LogHead:
         self._open()
-        return LogHead("m" * 20, len(self._rows), self._rows[-1].chain if self._rows else GENESIS)
+        base = sum(head.next_index for head in self._ended)
+        count = len(self._rows) - base
+        return LogHead(self._log_id, count, self._rows[-1].chain if count else GENESIS, base)
 
-    def log_rows(self, from_index: int, limit: int) -> list[LogRow]:
+    def log_heads(self) -> list[LogHead]:
+        return [*self._ended, self.log_head()]
+
+    def begin_log(self, log_id: str) -> LogHead:
+        ended = self.log_head()
+        self._ended.append(ended)
+        self._log_id = log_id
+        return ended
+
+    def log_rows(self, after: int, limit: int) -> list[LogRow]:
         self._open()
-        return self._rows[from_index : from_index + limit]
+        return self._rows[after : after + limit]
 
     def close(self) -> None:
         self._closed = True

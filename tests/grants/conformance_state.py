@@ -7,9 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from munjigi.audit.segment import GENESIS
 from munjigi.grants.changes import GrantEdit, PersonEdit, State, grant_added, grant_changed, grant_ended, person_changed
-from munjigi.grants.ports import StateStore
+from munjigi.grants.permission_log import PermissionLog, link
+from munjigi.grants.ports import LogHead, StateStore
 from munjigi.grants.sample import sample_company, seed_sample
+from munjigi.grants.verification import verify_permissions
 from munjigi.kernel.errors import FailedPrecondition, InvalidArgument, MunjigiError, NotFound, Unavailable
 from munjigi.kernel.grant import Fact, Grant, Person, Scope
 from munjigi.kernel.identity import EmployeeKey
@@ -103,6 +106,30 @@ class StateStoreConformance:
         with pytest.raises(FailedPrecondition) as caught:
             store.changes_since(2)
         assert caught.value.reason == "STATE_REWOUND"
+
+    def test_an_ended_log_is_followed_by_one_that_counts_from_0_while_revisions_go_on(self, store: StateStore) -> None:
+        put(store, person_changed(ALICE), grant_added(GRANT))
+        before = store.log_head()
+        assert store.begin_log("a" * 20) == before
+        assert store.log_heads() == [before, LogHead("a" * 20, 0, GENESIS, 2)]
+        assert store.begin_log("b" * 20) == LogHead("a" * 20, 0, GENESIS, 2)  # one without a record may be ended, too
+        assert put(store, person_changed(BOB), grant_changed(replace(GRANT, ends_at=300))) == 4
+        first, empty, last = store.log_heads()
+        assert (first, empty.next_index, last.log_id, last.next_index, last.base) == (before, 0, "b" * 20, 2, 2)
+        rows = store.log_rows(0, 10)
+        assert [(row.index, row.grant_revision) for row in rows] == [(0, 1), (1, 2), (0, 3), (1, 4)]
+        assert rows[1].chain == first.chain
+        assert rows[2].chain == link(GENESIS, rows[2].payload)
+        assert [PermissionLog(store, 0, head).read(0, 10) for head in store.log_heads()] == [
+            [(row.index, row.payload) for row in part] for part in (rows[:2], [], rows[2:])
+        ]
+        assert PermissionLog(store, 0, first).read(1, 10) == [(1, rows[1].payload)]
+        assert PermissionLog(store, 0, first).read(2, 10) == []
+        assert [change.grant_revision for change in store.changes_since(1)] == [2, 3, 4]
+        assert [store.load_at(revision).grant_revision for revision in range(5)] == [0, 1, 2, 3, 4]
+        assert [(each.log_id, each.intact, each.records) for each in verify_permissions(store, {})] == [
+            (head.log_id, True, head.next_index) for head in (first, empty, last)
+        ]
 
     def test_time_never_goes_back_along_the_log(self, store: StateStore) -> None:
         store.apply([person_changed(ALICE)], at=100, actor="a", request_id="")

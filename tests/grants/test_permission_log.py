@@ -20,10 +20,10 @@ from doubles.state_memory import MemoryStateStore
 from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.audit.follow import Epochs, follow_once
 from munjigi.audit.records import GrantAddedRecord, GrantChangedRecord, GrantEndedRecord, PersonRecord, decode
-from munjigi.audit.verify import Sealed
+from munjigi.audit.verify import Sealed, Verification
 from munjigi.grants.changes import Change, GrantEdit, PersonEdit, grant_added, grant_changed, grant_ended, person_changed
 from munjigi.grants.permission_log import PermissionLog, change_of, record_of, rows_of
-from munjigi.grants.ports import LogRow, StateStore
+from munjigi.grants.ports import LogRow, PermissionRows, StateStore
 from munjigi.grants.verification import verify_permissions
 from munjigi.kernel.errors import Corruption, Unavailable
 from munjigi.kernel.grant import Fact, Grant, Person, Scope
@@ -130,7 +130,7 @@ def test_a_reader_of_the_file_makes_and_changes_nothing(path: Path, tmp_path: Pa
     filled(path).close()
     before = path.read_bytes()
     with closing(SqliteStateStore(path, read_only=True)) as reader:
-        assert verify_permissions(reader).intact
+        assert verified(reader).intact
         with pytest.raises(Unavailable):
             put(reader, EDITS[0])
     assert path.read_bytes() == before
@@ -178,11 +178,16 @@ def test_one_log_that_is_damaged_does_not_hold_up_the_others(path: Path) -> None
 # verification
 
 
+def verified(store: PermissionRows, sealed: Sealed | None = None) -> Verification:
+    (found,) = verify_permissions(store, {store.log_head().log_id: sealed} if sealed is not None else {})
+    return found
+
+
 def test_an_undamaged_log_is_intact_at_any_length(store: StateStore) -> None:
-    assert verify_permissions(store).intact
+    assert verified(store).intact
     for count, edit in enumerate(EDITS, 1):
         put(store, edit)
-        found = verify_permissions(store)
+        found = verified(store)
         assert (found.intact, found.records, found.chain, found.log_id) == (
             True,
             count,
@@ -228,7 +233,7 @@ TAMPERED = [
 def test_tampering_is_found_at_its_row(path: Path, sql: str, index: int, problem: str) -> None:
     with closing(filled(path)) as store:
         damage(path, sql)
-        found = verify_permissions(store)
+        found = verified(store)
     # A row that differs shows when the state is made anew, after the last one that the state has.
     assert (found.intact, found.problem, found.index, found.file) == (False, problem, index, "state.sqlite")
 
@@ -243,7 +248,7 @@ def chained_anew(path: Path, change: Callable[[list[LogRow]], list[LogRow]]) -> 
     with closing(sqlite3.connect(path)) as connection:
         for row in rows:
             chain = hashlib.sha256(chain + hashlib.sha256(b"\x00" + row.payload).digest()).digest()
-            connection.execute("INSERT INTO permission_log VALUES (?, ?, ?, ?)", (row.index + 1, row.at, row.payload, chain))
+            connection.execute("INSERT INTO permission_log VALUES (?, ?, ?, ?)", (row.grant_revision, row.at, row.payload, chain))
         connection.execute("UPDATE head SET chain = ?, grant_revision = ?", (chain, len(rows)))
         connection.commit()
     return store
@@ -265,8 +270,8 @@ def test_a_log_that_was_made_anew_is_told_by_the_seal(path: Path, tmp_path: Path
         return [rows[0], rows_of([changed], bytes(32))[0], *rows[2:]]
 
     with closing(chained_anew(path, other_actor)) as store:
-        assert verify_permissions(store).intact  # chain and state agree: only the seal knows better
-        found = verify_permissions(store, sealed)
+        assert verified(store).intact  # chain and state agree: only the seal knows better
+        found = verified(store, sealed)
     assert (found.problem, found.index) == ("RECORD_NOT_AS_SEALED", 1)
 
 
@@ -275,8 +280,8 @@ def test_a_log_that_was_rolled_back_is_told_by_the_seal(path: Path, tmp_path: Pa
     with closing(SqliteStateStore(path)) as store:
         store.migrate()
         put(store, EDITS[0])
-        assert verify_permissions(store).intact
-        found = verify_permissions(store, sealed)
+        assert verified(store).intact
+        found = verified(store, sealed)
     assert (found.problem, found.index) == ("SHORTER_THAN_SEALED", 1)
 
 
@@ -286,7 +291,7 @@ def test_a_change_that_the_rules_refuse_is_found(path: Path) -> None:
         return [*rows, rows_of([again], bytes(32))[0]]
 
     with closing(chained_anew(path, twice)) as store:
-        found = verify_permissions(store)
+        found = verified(store)
     assert (found.problem, found.index) == ("RECORD_REFUSED", 5)
 
 

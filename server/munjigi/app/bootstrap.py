@@ -6,7 +6,7 @@ import importlib.util
 import logging
 import secrets
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -126,7 +126,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     )
     store = SqliteStateStore(folder.state)
     store.migrate()
-    _refuse_taken_back(store.log_head(), folder)
+    _refuse_taken_back(store.log_heads(), folder)
     if settings.identity == "embedded":
         seed_sample(store, clock.now())
     grants = load_table(store)
@@ -216,24 +216,25 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     )
 
 
-def _refuse_taken_back(head: LogHead, folder: StateFolder) -> None:
+def _refuse_taken_back(heads: Sequence[LogHead], folder: StateFolder) -> None:
     """Refuse a state store that is older than what was sealed of it, or another one: revoked grants would hold again (P8).
 
     Raises `Corruption`.
     """
-    sealed = sealed_size(folder.seal, head.log_id)
-    if head.next_index < sealed:
-        raise Corruption(
-            "STATE_TAKEN_BACK",
-            f"{folder.state} has {head.next_index} permission records, and {sealed} were sealed: it is an old copy. "
-            "Munjigi does not start on it; restore the whole state folder from one backup.",
-        )
-    gone = sealed_logs(folder.seal) - {head.log_id, *list_logs(folder.journal)}
+    for head in heads:
+        sealed = sealed_size(folder.seal, head.log_id)
+        if head.next_index < sealed:
+            raise Corruption(
+                "STATE_TAKEN_BACK",
+                f"{folder.state} has {head.next_index} permission records, and {sealed} were sealed: it is an old copy. "
+                "Munjigi does not start on it; put a whole backup in place with `munjigi restore`.",
+            )
+    gone = sealed_logs(folder.seal) - {*(head.log_id for head in heads), *list_logs(folder.journal)}
     if gone:
         raise Corruption(
             "LOG_GONE",
             f"Log {min(gone)} was sealed and is not in {folder.root} any more: its journal folder or {folder.state.name} was "
-            "removed or replaced. Munjigi does not start without it; restore the whole state folder from one backup.",
+            "removed or replaced. Munjigi does not start without it; put a whole backup in place with `munjigi restore`.",
         )
 
 

@@ -16,7 +16,7 @@ _LOOK_SECONDS: Final = 0.2  # between looks at the state store: permissions chan
 
 
 class LogSources:
-    """Every log there is: the workers' journals, and the log of permission records. One thread at a time."""
+    """Every log there is: the workers' journals, and those of permission records. One thread at a time."""
 
     def __init__(self, folder: StateFolder) -> None:
         self._folder = folder
@@ -30,8 +30,7 @@ class LogSources:
                 self._open[log_id] = JournalReader(self._folder.journal / log_id)
         if not self._permissions:
             with suppress(Unavailable):  # the worker has not made it yet
-                log = permission_log(self._folder)
-                self._open[log.log_id] = log
+                self._open |= {log.log_id: log for log in permission_logs(self._folder)}
                 self._permissions = True
         return list(self._open.values())
 
@@ -50,8 +49,8 @@ class LogSources:
         self._permissions = False
 
 
-def permission_log(folder: StateFolder) -> PermissionLog:
-    """Open the log of permission records for reading.
+def permission_logs(folder: StateFolder) -> list[PermissionLog]:
+    """Open the logs of permission records for reading, those that a restore ended first.
 
     Raises `Unavailable` while there is none.
     """
@@ -59,7 +58,8 @@ def permission_log(folder: StateFolder) -> PermissionLog:
         raise Unavailable("STATE_UNREACHABLE", f"There is no {folder.state.name} in the state folder yet.")
     store = SqliteStateStore(folder.state, read_only=True)
     try:
-        return PermissionLog(store, _LOOK_SECONDS)
+        ended = store.log_heads()[:-1]
+        return [*(PermissionLog(store, _LOOK_SECONDS, head) for head in ended), PermissionLog(store, _LOOK_SECONDS)]
     except Exception:
         store.close()
         raise

@@ -30,7 +30,7 @@ _PATIENCE: Final = 0.5  # seconds for a record to be seen by another connection
 
 
 class Trail:
-    """All journals under one folder, of which `own` is written by this process, and the log of permission records.
+    """All journals under one folder, of which `own` is written by this process, and the logs of permission records.
 
     `revision` tells the last grant revision that this process decides by.
     """
@@ -40,14 +40,15 @@ class Trail:
         self._root = folder.journal
         self._own = own
         self._permissions = permissions
-        self._permission_log = permissions.log_head().log_id
+        self._permission_logs = permissions.log_heads()
         self._revision = revision
         self._sources = LogSources(folder)
         self._reading = threading.Lock()
 
     def durable(self) -> dict[str, int]:
         """Return the number of durable records: of the log that this process writes, and of permissions that it knows of."""
-        return {self._own.log_id: self._own.durable_index, self._permission_log: self._revision()}
+        permissions = self._permission_logs[-1]
+        return {self._own.log_id: self._own.durable_index, permissions.log_id: self._revision() - permissions.base}
 
     def logs(self) -> list[str]:
         """Return the ids of all logs."""
@@ -104,7 +105,8 @@ class Trail:
 
     def verify(self, log_id: str) -> tuple[SealCheck, list[Verification]]:
         """Check the seal, and verify one log, or all with an empty id; our own up to what is durable."""
-        logs = [*list_logs(self._root), self._permission_log]
+        permissions = {head.log_id for head in self._permission_logs}
+        logs = [*list_logs(self._root), *permissions]
         if log_id:
             if log_id not in logs:
                 raise NotFound("LOG_UNKNOWN", "No log has this log id; leave it out to verify all.")
@@ -112,7 +114,10 @@ class Trail:
         public = self._folder.keys / "seal.vkey"
         with closing(LogSources(self._folder)) as sources:
             seal = check_seal(self._folder.seal, sources.of, public_key(public) if public.exists() else None)
-        return seal, [self._verify(each, seal) for each in logs]
+        found = [self._verify(each, seal) for each in logs if each not in permissions]
+        if permissions.intersection(logs):
+            found += [each for each in verify_permissions(self._permissions, seal.sealed) if each.log_id in ("", *logs)]
+        return seal, found
 
     def _read(self, log_id: str, index: int) -> bytes | None:
         """Return the bytes of one record, durable or not; None when there is none."""
@@ -131,6 +136,4 @@ class Trail:
         return end
 
     def _verify(self, log_id: str, seal: SealCheck) -> Verification:
-        if log_id == self._permission_log:
-            return verify_permissions(self._permissions, seal.sealed.get(log_id))
         return verify_sealed(self._root / log_id, seal, self._own.durable_index if log_id == self._own.log_id else None)

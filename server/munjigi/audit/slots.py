@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,40 @@ from munjigi.kernel.ids import is_log_id, new_log_id
 def slot_file(root: Path, slot: int) -> Path:
     """Return the file that names the log of a slot."""
     return root.parent / "slots" / str(slot)
+
+
+def retired_file(root: Path) -> Path:
+    """Return the file that names, a line each, the logs that a restore ended: they are read, and never written again."""
+    return root.parent / "slots" / "retired"
+
+
+def retired(root: Path) -> set[str]:
+    """Return the ids of the logs that a restore ended. Raises `OSError`."""
+    try:
+        return set(retired_file(root).read_text("ascii", "replace").split())
+    except FileNotFoundError:
+        return set()
+
+
+def named(root: Path) -> set[str]:
+    """Return every log that a file beside the journal folder names: each must be in it. Raises `OSError`."""
+    folder = root.parent / "slots"
+    listed = folder.iterdir() if folder.is_dir() else ()
+    return {each for path in listed for each in path.read_text("ascii", "replace").split()}
+
+
+def begin_anew(root: Path, slots: Iterable[int], *, randomness: Callable[[], bytes], now: int) -> list[str]:
+    """Retire every log there is, and give each slot an empty one; return their ids. For a folder that nobody serves from.
+
+    Raises `OSError`.
+    """
+    files.make_folder(slot_file(root, 0).parent)
+    files.write_file(retired_file(root), "".join(f"{each}\n" for each in logs(root)).encode("ascii"))
+    begun = []
+    for slot in slots:
+        begun.append(_create(root, slot, new_log_id(randomness()), now))
+        files.write_file(slot_file(root, slot), begun[-1].encode("ascii") + b"\n")
+    return begun
 
 
 def logs(root: Path) -> list[str]:
@@ -52,6 +86,11 @@ def log_of(root: Path, slot: int, *, randomness: bytes, now: int) -> str:
     if known:
         if not is_log_id(known):
             raise Corruption("JOURNAL_SLOT", f"{name_file} does not name a log; restore it from a backup.")
+        if known in retired(root):
+            raise Corruption(
+                "JOURNAL_RETIRED",
+                f"{name_file} names log {known}, which a restore ended; write the id of the slot's newest log into it.",
+            )
         if not (root / known).is_dir():
             raise Corruption(
                 "JOURNAL_MISSING",
@@ -71,7 +110,10 @@ def log_of(root: Path, slot: int, *, randomness: bytes, now: int) -> str:
 def _adopt(root: Path, slot: int) -> str:
     """Find a log whose slot file was lost, or was not yet written when its maker died; empty if none."""
     found = []
+    ended = retired(root)
     for log_id in logs(root):
+        if log_id in ended:
+            continue
         segments = segment.names(root / log_id)
         header = segment.read_header(root / log_id / segments[0]) if segments else None
         if header is not None and header.slot == slot and header.log_id == log_id:

@@ -19,8 +19,8 @@ from munjigi.adapters.secrets import read_secret
 from munjigi.app.config import Settings, split_address
 from munjigi.app.disk import Level, judge, use_of
 from munjigi.app.files import StateFolder
+from munjigi.app.verification import missing_logs, permissions_of, seal_of, settled
 from munjigi.audit.reader import list_logs
-from munjigi.cli.audit_verify import missing_logs, permissions_of, seal_of, settled
 from munjigi.cli.doctor_cluster import search_account, shipping
 from munjigi.cli.doctor_finding import Finding
 from munjigi.cli.doctor_witnesses import witnesses
@@ -155,7 +155,8 @@ def _http_health(address: str) -> str:
 
 
 def _journal(settings: Settings) -> Iterable[Finding]:
-    root = StateFolder(settings.state_dir).journal
+    folder = StateFolder(settings.state_dir)
+    root = folder.journal
     missing = missing_logs(root)
     if missing:
         yield Finding(
@@ -164,13 +165,12 @@ def _journal(settings: Settings) -> Iterable[Finding]:
     logs = list_logs(root)
     if not logs and not missing:
         yield Finding("journal", "skip", "no journal yet")
-    seal = seal_of(settings.state_dir)
+    seal = seal_of(folder)
     if seal.problem:
         gone = seal.problem == NOT_SEALED
         todo = "Wait a second." if gone else "munjigi audit verify; copy the state folder before you do anything else."
         yield Finding("seal", "skip" if gone else "fail", seal.problem, todo)
-    permissions = permissions_of(settings.state_dir, "", seal)
-    for found in [*(settled(root / log_id, seal) for log_id in logs), *([permissions] if permissions is not None else [])]:
+    for found in [*(settled(root / log_id, seal) for log_id in logs), *permissions_of(folder, seal)]:
         if found.intact:
             yield Finding("journal", "ok", f"{found.log_id}: {found.records} records, intact")
         else:

@@ -25,7 +25,7 @@ from munjigi.audit.records import (
 )
 from munjigi.audit.segment import GENESIS
 from munjigi.grants.changes import Change, GrantEdit, GrantKind, PersonEdit
-from munjigi.grants.ports import LogRow, PermissionRows
+from munjigi.grants.ports import LogHead, LogRow, PermissionRows
 from munjigi.kernel.errors import Corruption
 from munjigi.kernel.grant import Grant, Person
 from munjigi.kernel.identity import EmployeeKey
@@ -38,13 +38,13 @@ _RECORDS: Final[dict[GrantKind, type[GrantRecord]]] = {
 _KINDS: Final = {record: kind for kind, record in _RECORDS.items()}
 
 
-def record_of(change: Change) -> PermissionRecord:
-    """Describe a change."""
+def record_of(change: Change, base: int = 0) -> PermissionRecord:
+    """Describe a change. `base` is the grant revision before its log's first record."""
     edit = change.edit
     if isinstance(edit, PersonEdit):
         person = edit.person
         return PersonRecord(
-            index=change.grant_revision - 1,
+            index=change.grant_revision - 1 - base,
             time=change.at,
             clock_stepped=change.clock_stepped,
             employee=change.actor,
@@ -58,7 +58,7 @@ def record_of(change: Change) -> PermissionRecord:
         )
     grant = edit.grant
     return _RECORDS[edit.kind](
-        index=change.grant_revision - 1,
+        index=change.grant_revision - 1 - base,
         time=change.at,
         clock_stepped=change.clock_stepped,
         employee=change.actor,
@@ -87,7 +87,7 @@ def change_of(row: LogRow) -> Change:
         raise _corrupt(row.index, "can't be read") from None
     if not isinstance(record, PermissionRecord) or (record.index, record.grant_revision, record.time) != (
         row.index,
-        row.index + 1,
+        row.grant_revision,
         row.at,
     ):
         raise _corrupt(row.index, "is not the record of its row")
@@ -104,13 +104,13 @@ def change_of(row: LogRow) -> Change:
     return Change(record.grant_revision, record.time, record.clock_stepped, record.employee, record.request_id, edit)
 
 
-def rows_of(changes: Sequence[Change], chain: bytes) -> list[LogRow]:
-    """Return the rows that record changes, continuing `chain`."""
+def rows_of(changes: Sequence[Change], chain: bytes, base: int = 0) -> list[LogRow]:
+    """Return the rows that record changes, continuing `chain`, in a log that begins after revision `base`."""
     rows = []
     for change in changes:
-        payload = encode(record_of(change))
+        payload = encode(record_of(change, base))
         chain = link(chain, payload)
-        rows.append(LogRow(change.grant_revision - 1, change.at, payload, chain))
+        rows.append(LogRow(change.grant_revision - 1 - base, change.grant_revision, change.at, payload, chain))
     return rows
 
 
@@ -120,16 +120,17 @@ def link(chain: bytes, payload: bytes) -> bytes:
 
 
 class PermissionLog:
-    """A `LogSource` over the store's table. Looks at the store at most once in `every` seconds."""
+    """A `LogSource` over one log of the store's table. Looks at the store at most once in `every` seconds."""
 
-    def __init__(self, rows: PermissionRows, every: float = 0.0) -> None:
-        """Look at the log.
+    def __init__(self, rows: PermissionRows, every: float = 0.0, ended: LogHead | None = None) -> None:
+        """Look at the log that is written, or at one that was `ended`.
 
         Raises `Unavailable` when the store can't be read, or is not there yet.
         """
         self._rows = rows
         self._every = every
-        self._head = rows.log_head()
+        self._ended = ended is not None
+        self._head = ended or rows.log_head()
         self._looked = time.monotonic()
         self._cut = 0  # how often the end was found cut: a store was put back under us
 
@@ -153,7 +154,8 @@ class PermissionLog:
             if from_index >= self._head.next_index:
                 return []
         first = max(from_index - 1, 0)
-        rows = self._rows.log_rows(first, limit + from_index - first)
+        last = min(from_index + limit, self._head.next_index)
+        rows = self._rows.log_rows(self._head.base + first, last - first)
         chain = rows[0].chain if from_index and rows and rows[0].index == first else b""
         found = []
         for expected, row in enumerate(rows[from_index - first :], from_index):
@@ -173,13 +175,13 @@ class PermissionLog:
         self._rows.close()
 
     def _look(self) -> None:
-        if time.monotonic() - self._looked < self._every:
+        if self._ended or time.monotonic() - self._looked < self._every:
             return
         before, self._head = self._head, self._rows.log_head()
         self._looked = time.monotonic()
         if self._head == before or not before.next_index:
             return
-        last = self._rows.log_rows(before.next_index - 1, 1)
+        last = self._rows.log_rows(before.base + before.next_index - 1, 1)
         if not last or last[0].chain != before.chain:
             self._cut += 1
 

@@ -11,20 +11,26 @@ from munjigi.grants.changes import Change, Edit, State
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """One permission record: its place and time, its canonical bytes, and the chain up to it (32 bytes)."""
+    """One permission record: its place in its log and its time, its canonical bytes, and the chain up to it (32 bytes)."""
 
     index: int
+    grant_revision: int
     at: int
     payload: bytes
     chain: bytes
 
 
 class LogHead(NamedTuple):
-    """Where the log of permission records stands: its id, the next index, and the chain over all before it."""
+    """Where a log of permission records stands: its id, the next index, and the chain over all before it.
+
+    `base` is the grant revision before its first record: a log that was ended by a restore is followed by one that counts
+    its own records from 0, while revisions go on.
+    """
 
     log_id: str
     next_index: int
     chain: bytes
+    base: int = 0
 
 
 class PermissionRows(Protocol):
@@ -33,12 +39,16 @@ class PermissionRows(Protocol):
     Every method raises `Unavailable` when the store can't be reached or is closed.
     """
 
-    def log_head(self) -> LogHead:
-        """Return where the log stands."""
+    def log_heads(self) -> list[LogHead]:
+        """Return where the logs stand, oldest first: those that were ended, and last the one that is written."""
         ...
 
-    def log_rows(self, from_index: int, limit: int) -> list[LogRow]:
-        """Return at most `limit` rows from `from_index` on, ascending, as they are: nothing is checked."""
+    def log_head(self) -> LogHead:
+        """Return where the log that is written stands."""
+        ...
+
+    def log_rows(self, after: int, limit: int) -> list[LogRow]:
+        """Return at most `limit` rows after grant revision `after`, ascending, of whatever log, as they are: nothing is checked."""
         ...
 
     def load(self) -> State:
@@ -92,5 +102,13 @@ class StateStore(PermissionRows, Protocol):
 
         `at` is UTC nanoseconds, clamped to the log's last time. Their records are written in the same transaction.
         Raises what `munjigi.grants.changes` raises.
+        """
+        ...
+
+    def begin_log(self, log_id: str) -> LogHead:
+        """End the log of permission records, for good, and begin another one under `log_id`; return what was ended.
+
+        The records stay where they are, revisions go on. A restored store does this: the records that the lost one got
+        afterwards have the names that would come next.
         """
         ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -19,14 +20,15 @@ from urllib.parse import quote
 from sqlalchemy import Connection, create_engine, event, exc, func, insert, select, text, update
 
 from munjigi.adapters.state.rows import read_grants, read_people, write_grant, write_person
-from munjigi.adapters.state.tables import HEAD, PERMISSION_LOG
+from munjigi.adapters.state.tables import ENDED_LOG, HEAD, PERMISSION_LOG
+from munjigi.audit.segment import GENESIS
 from munjigi.grants.changes import Change, Edit, GrantEdit, State, check_origin
 from munjigi.grants.ledger import Ledger
 from munjigi.grants.permission_log import change_of, rows_of
 from munjigi.grants.ports import LogHead, LogRow
 from munjigi.kernel.errors import ConfigurationError, Corruption, FailedPrecondition, MunjigiError, NotFound, Unavailable
 
-SCHEMA_VERSIONS: Final = ("0001", "0002")  # oldest first; the last one is this code's
+SCHEMA_VERSIONS: Final = ("0001", "0002", "0003")  # oldest first; the last one is this code's
 _BUSY_SECONDS: Final = 5
 _LAST_TIME: Final = 2**63 - 1  # nanoseconds
 _PRAGMAS: Final = (
@@ -131,28 +133,38 @@ class SqliteStateStore:
                 else:
                     write_person(connection, edit)
             locked = update(HEAD).values(grant_revision=HEAD.c.grant_revision + len(edits))
-            head = connection.execute(locked.returning(HEAD.c.grant_revision, HEAD.c.at, HEAD.c.chain)).one()
+            head = connection.execute(locked.returning(HEAD.c.grant_revision, HEAD.c.at, HEAD.c.chain, HEAD.c.base)).one()
             stamped, first = max(at, head.at), head.grant_revision - len(edits) + 1
             changes = [
                 Change(first + offset, stamped, stamped != at, actor, request_id, edit) for offset, edit in enumerate(edits)
             ]
-            rows = rows_of(changes, head.chain)
+            rows = rows_of(changes, head.chain, head.base)
             connection.execute(insert(PERMISSION_LOG), [_values(row) for row in rows])
             connection.execute(update(HEAD).values(at=stamped, chain=rows[-1].chain))
         return int(head.grant_revision)
 
-    def log_head(self) -> LogHead:
-        """Return where the log of permission records stands."""
-        with self._transaction("read") as connection:
-            found = connection.execute(select(HEAD.c.log_id, HEAD.c.grant_revision, HEAD.c.chain)).first()
-        if found is None:
-            raise _headless()
-        return LogHead(found.log_id, found.grant_revision, found.chain)
+    def begin_log(self, log_id: str) -> LogHead:
+        """End the log, and begin another one under `log_id`; return what was ended."""
+        with self._transaction("write") as connection:
+            ended = _log_heads(connection)[-1]
+            values = {"log_id": ended.log_id, "base": ended.base, "grant_revision": ended.base + ended.next_index}
+            connection.execute(insert(ENDED_LOG).values(**values, chain=ended.chain))
+            connection.execute(update(HEAD).values(log_id=log_id, base=values["grant_revision"], chain=GENESIS))
+        return ended
 
-    def log_rows(self, from_index: int, limit: int) -> list[LogRow]:
-        """Return rows of the log as they are."""
+    def log_heads(self) -> list[LogHead]:
+        """Return where the logs of permission records stand."""
         with self._transaction("read") as connection:
-            return _rows(connection, from_index, limit)
+            return _log_heads(connection)
+
+    def log_head(self) -> LogHead:
+        """Return where the log that is written stands."""
+        return self.log_heads()[-1]
+
+    def log_rows(self, after: int, limit: int) -> list[LogRow]:
+        """Return rows as they are."""
+        with self._transaction("read") as connection:
+            return _rows(connection, after, limit)
 
     def close(self) -> None:
         """Close all connections; the write-ahead log is folded in by the last one."""
@@ -226,17 +238,29 @@ def _headless() -> Corruption:
 
 def _changes(connection: Connection, after: int, last: int) -> list[Change]:
     rows = _rows(connection, after, last - after)
-    if [row.index for row in rows] != list(range(after, last)):
+    if [row.grant_revision for row in rows] != list(range(after + 1, last + 1)):
         raise Corruption("STATE_CORRUPT", "The log of permission records has a gap; restore the state store from a backup.")
     return [change_of(row) for row in rows]
 
 
-def _rows(connection: Connection, from_index: int, limit: int) -> list[LogRow]:
+def _log_heads(connection: Connection) -> list[LogHead]:
+    ended = connection.execute(select(ENDED_LOG).order_by(ENDED_LOG.c.grant_revision, ENDED_LOG.c.base)).all()
+    head = connection.execute(select(HEAD)).first()
+    if head is None:
+        raise _headless()
+    return [LogHead(row.log_id, row.grant_revision - row.base, row.chain, row.base) for row in (*ended, head)]
+
+
+def _rows(connection: Connection, after: int, limit: int) -> list[LogRow]:
     log = PERMISSION_LOG.c
-    rows = select(log.grant_revision, log.at, log.payload, log.chain).where(log.grant_revision > from_index)
+    rows = select(log.grant_revision, log.at, log.payload, log.chain).where(log.grant_revision > after)
     found = connection.execute(rows.order_by(log.grant_revision).limit(limit))
-    return [LogRow(row.grant_revision - 1, row.at, row.payload, row.chain) for row in found]
+    bases = [head.base for head in _log_heads(connection)]
+    return [
+        LogRow(revision - 1 - bases[bisect_left(bases, revision) - 1], revision, at, payload, chain)
+        for revision, at, payload, chain in found
+    ]
 
 
 def _values(row: LogRow) -> dict[str, object]:
-    return {"grant_revision": row.index + 1, "at": row.at, "payload": row.payload, "chain": row.chain}
+    return {"grant_revision": row.grant_revision, "at": row.at, "payload": row.payload, "chain": row.chain}

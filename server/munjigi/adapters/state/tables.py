@@ -79,15 +79,15 @@ ROLE_GRANT: Final = Table(
 PERMISSION_LOG: Final = Table(
     "permission_log",
     METADATA,
-    Column("grant_revision", BigInteger, primary_key=True, autoincrement=False),  # index in the log, plus one
+    Column("grant_revision", BigInteger, primary_key=True, autoincrement=False),  # dense over all logs
     Column("at", BigInteger, nullable=False),
     Column("payload", LargeBinary, nullable=False),
     Column("chain", LargeBinary, nullable=False),
     Index("ix_permission_log_at", "at"),
 )
 
-# One row: the log's id, its last revision, time and chain. Locked last in a transaction, so that revisions are dense and in
-# commit order.
+# One row: the log's id, the revision before its first record, its last revision, time and chain. Locked last in a transaction,
+# so that revisions are dense and in commit order.
 HEAD: Final = Table(
     "head",
     METADATA,
@@ -96,5 +96,16 @@ HEAD: Final = Table(
     Column("grant_revision", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("chain", LargeBinary, nullable=False),
+    Column("base", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("one = 1", name="head_is_one_row"),
+)
+
+# The logs that a restore ended: revisions (base, grant_revision] are theirs.
+ENDED_LOG: Final = Table(
+    "ended_log",
+    METADATA,
+    Column("log_id", Text, primary_key=True),
+    Column("base", BigInteger, nullable=False),
+    Column("grant_revision", BigInteger, nullable=False),
+    Column("chain", LargeBinary, nullable=False),
 )
