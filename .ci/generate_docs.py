@@ -209,6 +209,7 @@ VERIFICATION = {
     "ENTRIES_NOT_AS_SIGNED": "the seal's entries are fewer or others than the checkpoint was signed over",
     "FRAME_DAMAGED": "a frame's checksum is wrong",
     "FRAME_TYPE": "a frame is of a type that does not belong there",
+    "GENERATION_NOT_CONTINUED": "after a restore: the seal does not bind the last checkpoint of the generation before it, or that is gone",
     "HEADER_DAMAGED": "a segment's header can't be read",
     "HEADER_OF_ANOTHER_SEGMENT": "a segment's header names another log, slot or place",
     "HEADS_NOT_GROWING": "a log was sealed with fewer records than it had been sealed with before",

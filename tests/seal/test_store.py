@@ -136,8 +136,8 @@ def test_a_new_key_is_vouched_for_by_the_old_one(made: Installation) -> None:
     assert not KEY.verifier.signed(note)
     assert made.findings() == []  # for one who knows the first key only
     with SealReader(made.seal) as seal:
-        assert seal.trusted(KEY.verifier) == [key.verifier for key in keys]
-        assert seal.trusted(keys[1].verifier) == [keys[1].verifier, keys[2].verifier]
+        assert seal.trusted([KEY.verifier]) == [key.verifier for key in keys]
+        assert seal.trusted([keys[1].verifier]) == [keys[1].verifier, keys[2].verifier]
     rotation = next(iter((made.seal / "rotations").iterdir()))
     rotation.write_text(rotation.read_text().replace("\n— munjigi", "\n— other", 1))
     assert made.findings()[0][0] == "CHECKPOINT_NOT_SIGNED"

@@ -28,13 +28,14 @@ def audit_prove(record_ids: tuple[str, ...], state_dir: Path, out: Path | None) 
     """Write an evidence pack: records, with the proofs that they are sealed.
 
     A record's id is the decision id, or what `audit search` shows. Works on the state folder, without a server. The pack
-    is checked with the program that `munjigi audit verifier` prints.
+    is checked with the program that `munjigi audit verifier` prints. Records that were sealed before a restore are proved
+    under the checkpoint of that time.
     """
     from munjigi.adapters.seal_keys import public_key
     from munjigi.app.files import StateFolder
     from munjigi.app.log_sources import LogSources
+    from munjigi.audit.seal.generations import opened, proving
     from munjigi.audit.seal.pack import evidence
-    from munjigi.audit.seal.reader import SealReader
     from munjigi.cli.failure import DONE
     from munjigi.kernel.errors import FailedPrecondition, NotFound
     from munjigi.kernel.ids import parse_record_id
@@ -44,8 +45,10 @@ def audit_prove(record_ids: tuple[str, ...], state_dir: Path, out: Path | None) 
     until = time.monotonic() + _WAIT
     while True:
         try:
-            with SealReader(state_dir / "seal") as seal:
-                pack = "".join(evidence(seal, {source.log_id: source for source in sources.look()}, places))
+            with opened(state_dir / "seal") as generations:
+                number = proving(generations, places)
+                seal, logs = generations[number], {source.log_id: source for source in sources.look()}
+                pack = "".join(evidence(seal, logs, places, generations[:number]))
             break
         except (FailedPrecondition, NotFound) as error:
             if error.reason not in {"NOT_SEALED_YET", "NOT_SEALED"} or time.monotonic() > until:

@@ -94,11 +94,11 @@ def decoded(text: str, what: str, length: Optional[int] = None) -> bytes:
     """Decode base64 that has one form only."""
     try:
         content = base64.b64decode(text, validate=True)
+        if base64.b64encode(content).decode() == text and length in (None, len(content)):
+            return content
     except (ValueError, TypeError):
-        raise Wrong(what + " is damaged") from None
-    if base64.b64encode(content).decode() != text or length not in (None, len(content)):
-        raise Wrong(what + " is damaged")
-    return content
+        pass
+    raise Wrong(what + " is damaged")
 
 
 def key_of(text: str) -> Key:
@@ -130,6 +130,9 @@ def checkpoint_of(note: str, keys: List[Key], what: str) -> Signed:
     if not blank or len(lines) != 4 or not re.fullmatch("[1-9][0-9]{0,18}", lines[1]):
         raise Wrong(what + " is damaged")
     origin, size, root = lines[0], int(lines[1]), decoded(lines[2], "the root of " + what, 32)
+    # munjigi/ID signs as munjigi/ID/2-... once it was restored from a backup: another name, the same keys.
+    same = [key for key in keys if key[1] == SIGNED and key[0].split("/")[:2] == origin.split("/")[:2]]
+    keys = keys + [made_key(origin, SIGNED, key[2]) for key in same if key[0] != origin]
     good = []
     for name, content in signatures:
         for key in keys:
@@ -248,12 +251,6 @@ def attempt(work: Callable[..., Any], *arguments: Any) -> Tuple[Any, str]:
         return None, "its line in the pack is damaged (%s)" % type(error).__name__
 
 
-def name_in(text: str, number: int) -> str:
-    """Name the record of a line, even of a damaged one."""
-    found = re.search('"id":"([^"]*)"', text)
-    return found[1] if found else "the record of line %d" % number
-
-
 def show(name: str, record: Dict[str, Any]) -> None:
     """Print a record for people."""
     print("verified  %s  %s" % (name, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.get("time", 0) // 10**9))))
@@ -276,7 +273,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     except (Wrong, OSError) as error:
         print("not checked: %s" % error)
         return 2
-    names = [name_in(line, number) for number, line in enumerate(lines[1:], 2)]
+    names = [(re.findall('"id":"([^"]*)"', line) or ["the record of line %d" % at])[0] for at, line in enumerate(lines[1:], 2)]
     top, problem = attempt(header, lines[0] if lines else "", keys + witnesses)
     if not problem:
         problem = "".join("the checkpoint is not co-signed by " + each[0] for each in witnesses if each not in top[3])

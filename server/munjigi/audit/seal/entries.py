@@ -1,4 +1,4 @@
-"""The installation's own small log: which log had which root when, and which key signs from when on.
+"""The installation's own small log: which log had which root when, which key signs from when on, what a restore continued.
 
 Entries have a fixed length, so that the n-th is found without an index; an entry's bytes are its leaf in the
 installation's tree. Appended and synced before the checkpoint over them is signed.
@@ -18,6 +18,7 @@ _ENTRY: Final = struct.Struct(">B20sQ32s")
 SIZE: Final = _ENTRY.size  # bytes
 _HEAD: Final = 0
 _KEY: Final = 1
+_CONTINUED: Final = 2
 _NOBODY: Final = bytes(20)
 _PIECE: Final = 4096  # entries
 
@@ -37,14 +38,23 @@ class NewKey(NamedTuple):
     public: bytes
 
 
-Entry = Head | NewKey
+class Continued(NamedTuple):
+    """The generation before ended with a checkpoint of `size` entries whose text has this SHA-256. A first entry."""
+
+    size: int
+    digest: bytes
+
+
+Entry = Head | NewKey | Continued
 
 
 def pack(entry: Entry) -> bytes:
     """Return an entry's bytes."""
     if isinstance(entry, Head):
         return _ENTRY.pack(_HEAD, entry.log_id.encode("ascii"), entry.size, entry.root)
-    return _ENTRY.pack(_KEY, _NOBODY, entry.time, entry.public)
+    if isinstance(entry, NewKey):
+        return _ENTRY.pack(_KEY, _NOBODY, entry.time, entry.public)
+    return _ENTRY.pack(_CONTINUED, _NOBODY, entry.size, entry.digest)
 
 
 def parse(data: bytes) -> Entry | None:
@@ -54,7 +64,9 @@ def parse(data: bytes) -> Entry | None:
     kind, log_id, number, content = _ENTRY.unpack(data)
     if kind == _HEAD and log_id.isascii() and log_id.isalnum():
         return Head(log_id.decode("ascii"), number, content)
-    return NewKey(number, content) if kind == _KEY and log_id == _NOBODY else None
+    if kind == _KEY and log_id == _NOBODY:
+        return NewKey(number, content)
+    return Continued(number, content) if kind == _CONTINUED and log_id == _NOBODY else None
 
 
 class Entries:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Final
 
@@ -25,12 +25,18 @@ from munjigi.kernel.ids import record_id
 FORMAT: Final = "munjigi-evidence/1"
 
 
-def evidence(seal: SealReader, logs: Mapping[str, LogSource], places: Iterable[tuple[str, int]]) -> Iterator[str]:
-    """Yield the lines of a pack about the records at (log id, index).
+def evidence(
+    seal: SealReader,
+    logs: Mapping[str, LogSource],
+    places: Iterable[tuple[str, int]],
+    before: Sequence[SealReader] = (),
+) -> Iterator[str]:
+    """Yield the lines of a pack about the records at (log id, index). `before` are the generations before this one.
 
     Raises `NotFound` for a record that does not exist, `FailedPrecondition` for one that is not sealed yet.
     """
-    changes = [_rotation(seal, number, str(note)) for number, note in rotations(seal.folder)]
+    lineage = (*before, seal)
+    changes = [_rotation(each, number, str(note)) for each in lineage for number, note in rotations(each.folder)]
     yield _line({FORMAT: str(seal.note), "keys": [each for each in changes if each]})
     for log_id, index in places:
         yield _record(seal, logs.get(log_id), log_id, index)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
 from munjigi.audit.seal import entries as entries_
 from munjigi.audit.seal.entries import Entries, Head, NewKey
 from munjigi.audit.seal.merkle import Growing, leaf_hash
-from munjigi.audit.seal.note import Checkpoint, Note, VerifierKey
+from munjigi.audit.seal.note import SIGNATURE, Checkpoint, Note, VerifierKey
 from munjigi.audit.seal.store import ENTRIES, LOGS, TREE, read_note, refuse_older, rollback, rotations
 from munjigi.audit.seal.tree import StoredTree
 from munjigi.kernel.errors import Corruption, InvalidArgument, NotFound
@@ -40,12 +41,13 @@ def sealed_logs(folder: Path) -> set[str]:
 class SealReader:
     """The seal as of its last checkpoint when it was opened."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open what is there.
+    def __init__(self, folder: Path, logs: Path | None = None) -> None:
+        """Open what is there. `logs` holds the trees of the logs where they are not beside it.
 
         Raises `NotFound` when nothing was ever sealed, `Corruption` for a damaged checkpoint, `OSError`.
         """
         self.folder = folder
+        self._logs = logs or folder / LOGS
         note = read_note(folder)
         if note is None:
             raise NotFound("NOT_SEALED", "Nothing is sealed yet; start munjigi and wait a second.")
@@ -67,7 +69,7 @@ class SealReader:
 
     def tree_of(self, log_id: str) -> StoredTree:
         """Open the tree of a log; to be closed. Raises `OSError`."""
-        return StoredTree(self.folder / LOGS / log_id, read_only=True)
+        return StoredTree(self._logs / log_id, read_only=True)
 
     def head_of(self, log_id: str) -> tuple[int, Head] | None:
         """Return the last head of a log under the checkpoint, with its entry's number."""
@@ -82,12 +84,12 @@ class SealReader:
             end = begin
         return None
 
-    def trusted(self, key: VerifierKey) -> list[VerifierKey]:
-        """Return `key` and those that followed it, each vouched for by the one before.
+    def trusted(self, known: Sequence[VerifierKey]) -> list[VerifierKey]:
+        """Return the keys that are `known` and those that followed the last, each vouched for by the one before.
 
         Raises `Corruption` when the chain is broken.
         """
-        keys = [key]
+        keys = [*known]
         try:
             for number, note in rotations(self.folder):
                 if number >= self.checkpoint.size:
@@ -96,8 +98,8 @@ class SealReader:
                 at = Checkpoint.parse(note.text)
                 if not isinstance(entry, NewKey) or at.size != number + 1 or at.root != self.tree.root(at.size):
                     raise _broken
-                following = VerifierKey(key.name, key.kind, entry.public)
-                if following not in keys and keys[-1].signed(note) and following.signed(note):
+                following = VerifierKey(self.checkpoint.origin, SIGNATURE, entry.public)
+                if keys and following not in keys and keys[-1].signed(note) and following.signed(note):
                     keys.append(following)
         except (InvalidArgument, IndexError):
             raise _broken from None

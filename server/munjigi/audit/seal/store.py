@@ -4,6 +4,7 @@
     seal/entries                what the installation's tree is over (`entries.py`)
     seal/tree/                  the installation's tree
     seal/logs/LOG_ID/           the tree of a log
+    seal/earlier/               generations that a restore ended (`generations.py`)
     seal/rotations/N            the checkpoint that was signed by the old and the new key, when entry N changed keys
 
 Trees can be made again from logs and entries; entries and checkpoint can't. The first thing of a seal that becomes durable is
@@ -13,6 +14,7 @@ a checkpoint over nothing: without one, there is nothing else, and whatever else
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +22,7 @@ from munjigi.audit.files import make_folder, write_file
 from munjigi.audit.ports import LogSource
 from munjigi.audit.seal import entries as entries_
 from munjigi.audit.seal import merkle
-from munjigi.audit.seal.entries import Entries, Head, NewKey
+from munjigi.audit.seal.entries import Continued, Entries, Head, NewKey
 from munjigi.audit.seal.merkle import leaf_hash
 from munjigi.audit.seal.note import Checkpoint, Note, SigningKey
 from munjigi.audit.seal.tree import StoredTree
@@ -31,6 +33,7 @@ ENTRIES: Final = "entries"
 TREE: Final = "tree"
 LOGS: Final = "logs"
 ROTATIONS: Final = "rotations"
+EARLIER: Final = "earlier"
 _PIECE: Final = 4096  # entries
 
 
@@ -104,8 +107,25 @@ class SealStore:
         added: list[entries_.Entry] = [*heads]
         if new_key is not None:
             added.append(NewKey(new_key[1], new_key[0].verifier.public))
-        if not added:
-            return None
+        return self._sign(added, new_key) if added else None
+
+    def begin(self, binding: Continued, sources: Sequence[LogSource]) -> Note | None:
+        """Sign the first checkpoint of a generation: over what it continues, and over all that is in the logs.
+
+        The logs' trees are those of the generation before, and were held against the logs.
+        """
+        heads = []
+        for source in sources:
+            tree = self.tree_of(source.log_id)
+            self._epochs[source.log_id] = source.epoch()
+            while self.grow(source, _PIECE):
+                pass
+            if tree.size:
+                heads.append(Head(source.log_id, tree.size, tree.root(tree.size)))
+        return self._sign([binding, *heads], None)
+
+    def _sign(self, added: Sequence[entries_.Entry], new_key: tuple[SigningKey, int] | None) -> Note:
+        """Add entries, and sign what there is then."""
         packed = [entries_.pack(each) for each in added]
         self._entries.append(packed)
         self._tree.append([leaf_hash(each) for each in packed])
@@ -118,7 +138,7 @@ class SealStore:
             self.key = new_key[0]
         note = Note.parse(f"{text}\n{lines}")
         self.keep(note)
-        self.heads.update((head.log_id, head) for head in heads)
+        self.heads.update((each.log_id, each) for each in added if isinstance(each, Head))
         return note
 
     def keep(self, note: Note) -> None:
