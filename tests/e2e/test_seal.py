@@ -3,73 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
-from e2e_asking import question
-from running import Daemon, Stubs, free_port, serving
+from running import Daemon, free_port, serving
+from witnessing import checkpoint, decide, metrics, munjigi, public_of, until, witness
 
 from munjigi.adapters.state.sqlite import SqliteStateStore
-from munjigi.audit.seal.note import Checkpoint, Note, VerifierKey
+from munjigi.audit.seal.note import Checkpoint, VerifierKey
 from munjigi.grants.changes import GrantEdit
-
-T = TypeVar("T")
-BIN = Path(sys.executable).parent / "munjigi"
-
-
-def until(look: Callable[[], T], seconds: float = 30) -> T:
-    """Look until there is something to see."""
-    end = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < end, "nothing came"
-        time.sleep(0.05)
-    return found
-
-
-def munjigi(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"MUNJIGI_STATE_DIR": str(state)}
-    return subprocess.run([BIN, *arguments], env=environment, capture_output=True, text=True, check=False)
-
-
-def checkpoint(state: Path) -> Note | None:
-    path = state / "seal" / "checkpoint"
-    return Note.parse(path.read_text()) if path.exists() else None
-
-
-@contextmanager
-def witness(folder: Path, key: str, port: int) -> Iterator[subprocess.Popen[str]]:
-    command = [BIN, "witness", "--witness-dir", folder, "--watch", key, "--listen", f"127.0.0.1:{port}"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        until(lambda: _answers(port))
-        yield process
-    finally:
-        process.terminate()
-        process.communicate(timeout=20)
-
-
-def _answers(port: int) -> str:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/key", timeout=5) as answer:
-            return str(answer.read().decode())
-    except OSError:
-        return ""
 
 
 def test_an_auditor_checks_a_decision_without_us(tmp_path: Path) -> None:
     state = tmp_path / "var"
     with serving(state) as daemon:
-        decision = _decide(daemon)
+        decision = decide(daemon)
         done = munjigi(state, "audit", "prove", decision, "--out", str(tmp_path / "pack"))
         assert done.returncode == 0, done.stderr
         (tmp_path / "verifier").mkdir()
@@ -106,15 +60,15 @@ def test_an_auditor_checks_a_decision_without_us(tmp_path: Path) -> None:
 def test_a_restored_old_state_folder_is_told_by_kept_checkpoint_and_by_witness(tmp_path: Path) -> None:
     state, port = tmp_path / "var", free_port()
     with serving(state) as daemon:
-        _decide(daemon)
+        decide(daemon)
         until(lambda: checkpoint(state))
     key = (state / "keys" / "seal.vkey").read_text().strip()
     with witness(tmp_path / "witness", key, port):
-        settings = {"MUNJIGI_WITNESSES": json.dumps([f"{_answers(port).strip()} http://127.0.0.1:{port}"])}
-        public = VerifierKey.parse(_answers(port))
+        settings = {"MUNJIGI_WITNESSES": json.dumps([f"{public_of(port).strip()} http://127.0.0.1:{port}"])}
+        public = VerifierKey.parse(public_of(port))
         shutil.copytree(state, tmp_path / "old")
         with serving(state, **settings) as daemon:
-            _decide(daemon)
+            decide(daemon)
             until(lambda: (note := checkpoint(state)) and public.signed(note))
         shutil.copy(state / "seal" / "checkpoint", tmp_path / "kept")
         shutil.rmtree(state)
@@ -123,10 +77,10 @@ def test_a_restored_old_state_folder_is_told_by_kept_checkpoint_and_by_witness(t
         assert (done.returncode, "HISTORY_CHANGED" in done.stdout) == (5, True)
         assert munjigi(state, "audit", "verify").returncode == 0  # alone, the folder can't tell
         with serving(state, **settings) as daemon:
-            _decide(daemon)
-            until(lambda: 'reason="WITNESS_DIFFERS"' in _metrics(daemon))
+            decide(daemon)
+            until(lambda: 'reason="WITNESS_DIFFERS"' in metrics(daemon))
             daemon.wait_for("WITNESS_DIFFERS")
-            _decide(daemon)  # decisions go on
+            decide(daemon)  # decisions go on
 
 
 @pytest.mark.parametrize("what", ["journal", "state.sqlite", "only state.sqlite"])
@@ -134,14 +88,14 @@ def test_a_restored_old_part_of_the_state_folder_is_refused(tmp_path: Path, what
     """Together they would agree; a part that is older than what was sealed of it is told at the start."""
     state = tmp_path / "var"
     with serving(state) as daemon:
-        _decide(daemon)
+        decide(daemon)
         until(lambda: checkpoint(state))
     shutil.copytree(state, tmp_path / "old")
     with closing(SqliteStateStore(state / "state.sqlite")) as store:
         (grant,) = (each for each in store.load().grants if each.employee.subject == "cs.kim")
         store.apply([GrantEdit("grant_ended", grant)], actor="dpo.yoon", request_id="left-1", at=time.time_ns())
     with serving(state) as daemon:
-        _decide(daemon)
+        decide(daemon)
         until(lambda: all(each["records"] == each["sealed"] for each in _verified(state)))
     alone, _, name = what.rpartition(" ")
     for path in state.glob(f"{name}*"):  # SQLite's write-ahead log too, which would bring the new rows back
@@ -213,18 +167,18 @@ def test_a_witness_that_is_away_hinders_nobody_and_signs_when_it_is_back(tmp_pat
         pass
     key = (state / "keys" / "seal.vkey").read_text().strip()
     with witness(tmp_path / "witness", key, port) as first:
-        public = VerifierKey.parse(_answers(port))
+        public = VerifierKey.parse(public_of(port))
         settings = {"MUNJIGI_WITNESSES": json.dumps([f"{public} http://127.0.0.1:{port}"])}
         first.send_signal(signal.SIGKILL)
         first.wait(20)
     with serving(state, **settings) as daemon:
-        _decide(daemon)
-        until(lambda: 'reason="WITNESS_AWAY"' in _metrics(daemon))
+        decide(daemon)
+        until(lambda: 'reason="WITNESS_AWAY"' in metrics(daemon))
         away = _diagnosed(state, settings)
         assert away["result"] == "warn"
         assert "does not answer; the last checkpoint has no signature of it" in away["found"]
         with witness(tmp_path / "witness", key, port):
-            assert VerifierKey.parse(_answers(port)) == public
+            assert VerifierKey.parse(public_of(port)) == public
             until(lambda: (note := checkpoint(state)) and public.signed(note))
             back = _diagnosed(state, settings)
             assert (back["result"], "answers; co-signed the last checkpoint at 20" in back["found"]) == ("ok", True), back
@@ -235,14 +189,14 @@ def test_a_witness_that_is_away_hinders_nobody_and_signs_when_it_is_back(tmp_pat
 def test_the_key_is_changed_under_way(tmp_path: Path) -> None:
     state = tmp_path / "var"
     with serving(state) as daemon:
-        decision = _decide(daemon)
+        decision = decide(daemon)
         until(lambda: checkpoint(state))
         old = VerifierKey.parse((state / "keys" / "seal.vkey").read_text())
         done = munjigi(state, "audit", "rotate-key")
         assert done.returncode == 0
         new = until(lambda: (key := VerifierKey.parse((state / "keys" / "seal.vkey").read_text())) != old and key)
         assert str(new) in done.stdout
-        _decide(daemon)
+        decide(daemon)
         until(lambda: (note := checkpoint(state)) and new.signed(note) and not old.signed(note))
         assert munjigi(state, "audit", "verify", "--key", str(old)).returncode == 0
         assert munjigi(state, "audit", "prove", decision, "--out", str(tmp_path / "pack")).returncode == 0
@@ -253,17 +207,3 @@ def test_the_key_is_changed_under_way(tmp_path: Path) -> None:
             subprocess.run([sys.executable, program, tmp_path / "pack", "--key", str(key), "--quiet"], check=False).returncode
             == 0
         )
-
-
-def _decide(daemon: Daemon) -> str:
-    with daemon.channel() as channel:
-        answer = Stubs(channel).decision.Check(question(), metadata=daemon.credentials("cs.kim"))
-    return str(answer.decision_id)
-
-
-def _metrics(daemon: Daemon) -> str:
-    try:
-        with urllib.request.urlopen(f"http://{daemon.http_address}/metrics", timeout=10) as answer:
-            return str(answer.read().decode())
-    except OSError:
-        return ""  # the follower is still starting

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from elastic.support import Shipped, access_to, filled, installed, settings_of, 
 
 from munjigi.adapters.elasticsearch.progress import DeadLetter, Progress
 from munjigi.audit.reader import list_logs
+from munjigi.audit.slots import begin_anew
 
 COUNT = 1_100  # more than a range of a thousand
 OTHER = "z" * 20
@@ -179,6 +181,41 @@ def test_p7_rebuild_makes_everything_again(there: Installation):
     assert (code, f"{COUNT} records shipped" in said) == (0, True)
     assert there.reconcile()[0] == 0
     assert len(stored(there.server, there.prefix)) == COUNT
+
+
+def _taken_back(there: Installation, tmp_path: Path) -> None:
+    """Ship five more records, then put the whole state folder back to what it was: nothing in it can tell."""
+    shutil.copytree(there.shipped.folder.root, tmp_path / "old")
+    filled(there.shipped.folder.root, 5, at=START + 3600 * 10**9)
+    there.shipped.run()
+    shutil.rmtree(there.shipped.folder.root)
+    (tmp_path / "old").rename(there.shipped.folder.root)
+
+
+def test_p7_what_was_taken_back_altogether_is_named(there: Installation, tmp_path: Path):
+    _taken_back(there, tmp_path)
+    code, answer = there.reconcile()
+    assert code == 5
+    assert [(each["kind"], each["document"]) for each in answer["findings"]] == [
+        ("invented", f"{there.log_id}-{COUNT + number}") for number in range(5)
+    ]
+
+
+def test_documents_after_a_restored_backup_are_counted_as_lost(there: Installation, tmp_path: Path):
+    _taken_back(there, tmp_path)
+    begin_anew(there.shipped.folder.journal, [0], randomness=lambda: bytes(range(16)), now=START)
+    code, answer = there.reconcile()
+    assert (code, answer["equal"]) == (0, True)
+    assert [(each["kind"], each["document"]) for each in answer["findings"]] == [
+        ("lost", f"{there.log_id}-{COUNT + number}") for number in range(5)
+    ]
+    code, said = there.run("reconcile")
+    assert (code, "5 documents" in said) == (0, True)
+    there.put(f"{there.log_id}-x", there.source(0))
+    _edit(there)
+    code, answer = there.reconcile()
+    assert code == 5
+    assert sorted(each["kind"] for each in answer["findings"] if each["kind"] != "lost") == ["edited", "invented"]
 
 
 def test_dead_letters_are_sent_again_and_taken_back(there: Installation):

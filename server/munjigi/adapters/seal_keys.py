@@ -37,7 +37,7 @@ def open_key(folder: Path, file: str, name: str, kind: int = SIGNATURE) -> Signi
     path = folder / f"{file}.vkey"
     key = SigningKey(public_key(path).name if path.exists() else name, seed, kind)
     if not path.exists() or public_key(path) != key.verifier:
-        _publish(path, key)
+        publish(path, key)
     return key
 
 
@@ -73,8 +73,9 @@ def take_up(folder: Path, file: str, key: SigningKey) -> None:
         sync_folder(folder)
     except OSError as error:
         raise ConfigurationError("KEY_FILE_UNWRITABLE", f"{folder} cannot be written ({error.strerror}).") from None
-    _publish(folder / f"{file}.vkey", key)
+    publish(folder / f"{file}.vkey", key)
 
 
-def _publish(path: Path, key: SigningKey) -> None:
+def publish(path: Path, key: SigningKey) -> None:
+    """Write the public half of a key. Raises `ConfigurationError`."""
     replace_file(path, f"{key.verifier}\n".encode(), 0o644)

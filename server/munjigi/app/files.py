@@ -83,11 +83,30 @@ class StateFolder:
         """The local certificate authority."""
         return self.root / "tls"
 
+    @property
+    def restoring(self) -> Path:
+        """There while a backup is being restored into the folder; what else is there is then not to be used."""
+        return self.root / "restoring"
+
+    @property
+    def restored(self) -> Path:
+        """What the first start on a restored folder records."""
+        return self.root / "restored.json"
+
+    def refuse_unfinished(self) -> None:
+        """Raise `ConfigurationError` when a restore into this folder did not come to its end."""
+        if self.restoring.exists():
+            raise ConfigurationError(
+                "RESTORE_UNFINISHED",
+                f"Refusing to use {self.root}: a restore into it was not finished. Remove the folder and run `munjigi restore` again.",
+            )
+
     def make(self) -> None:
         """Create what is missing.
 
-        Raises `ConfigurationError` when the folder can't be written or is open to others.
+        Raises `ConfigurationError` when the folder can't be written or is open to others, or was not wholly restored.
         """
+        self.refuse_unfinished()
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             with suppress(PermissionError):  # a parent that we may enter and not read: its owner's care

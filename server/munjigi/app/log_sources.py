@@ -9,6 +9,7 @@ from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.app.files import StateFolder
 from munjigi.audit.ports import LogSource
 from munjigi.audit.reader import JournalReader, list_logs
+from munjigi.audit.slots import retired
 from munjigi.grants.permission_log import PermissionLog
 from munjigi.kernel.errors import NotFound, Unavailable
 
@@ -33,6 +34,11 @@ class LogSources:
                 self._open |= {log.log_id: log for log in permission_logs(self._folder)}
                 self._permissions = True
         return list(self._open.values())
+
+    def ended(self) -> set[str]:
+        """Return the ids of the logs that a restore ended: they never grow. Raises `OSError`."""
+        permissions = [each.log_id for each in self._open.values() if isinstance(each, PermissionLog) and each.ended]
+        return retired(self._folder.journal).union(permissions)
 
     def of(self, log_id: str) -> LogSource:
         """Return one log. Raises `NotFound`."""

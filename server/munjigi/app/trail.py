@@ -11,6 +11,7 @@ from typing import Final
 from munjigi.adapters.seal_keys import public_key
 from munjigi.app.files import StateFolder
 from munjigi.app.log_sources import LogSources
+from munjigi.app.restoration import recorded
 from munjigi.audit import mark
 from munjigi.audit.journal import Journal
 from munjigi.audit.ports import IndexedRecord, LogSource
@@ -20,10 +21,12 @@ from munjigi.audit.seal.check import SealCheck, check_seal, verify_sealed
 from munjigi.audit.seal.merkle import leaf_hash
 from munjigi.audit.seal.store import LOGS
 from munjigi.audit.seal.tree import StoredTree
+from munjigi.audit.slots import retired
 from munjigi.audit.verify import Verification
 from munjigi.grants.ports import PermissionRows
 from munjigi.grants.verification import verify_permissions
 from munjigi.kernel.errors import NotFound
+from munjigi.rpc.verification import Restored
 
 _PIECE: Final = 4096  # records read at once
 _PATIENCE: Final = 0.5  # seconds for a record to be seen by another connection
@@ -41,14 +44,17 @@ class Trail:
         self._own = own
         self._permissions = permissions
         self._permission_logs = permissions.log_heads()
+        marks = {log_id: mark.read(folder.journal / log_id) for log_id in retired(folder.journal)}
+        self._ended = {log_id: known.next_index for log_id, known in marks.items() if known is not None}
+        self._ended |= {head.log_id: head.next_index for head in self._permission_logs[:-1]}
         self._revision = revision
         self._sources = LogSources(folder)
         self._reading = threading.Lock()
 
     def durable(self) -> dict[str, int]:
-        """Return the number of durable records: of the log that this process writes, and of permissions that it knows of."""
+        """Return the number of durable records: of the log that this process writes, of permissions that it knows of, and of ended logs."""
         permissions = self._permission_logs[-1]
-        return {self._own.log_id: self._own.durable_index, permissions.log_id: self._revision() - permissions.base}
+        return {**self._ended, self._own.log_id: self._own.durable_index, permissions.log_id: self._revision() - permissions.base}
 
     def logs(self) -> list[str]:
         """Return the ids of all logs."""
@@ -103,8 +109,8 @@ class Trail:
         with self._reading:
             self._sources.close()
 
-    def verify(self, log_id: str) -> tuple[SealCheck, list[Verification]]:
-        """Check the seal, and verify one log, or all with an empty id; our own up to what is durable."""
+    def verify(self, log_id: str) -> tuple[SealCheck, list[Verification], list[Restored]]:
+        """Find the restores, check the seal, and verify one log, or all with an empty id; our own up to what is durable."""
         permissions = {head.log_id for head in self._permission_logs}
         logs = [*list_logs(self._root), *permissions]
         if log_id:
@@ -117,7 +123,7 @@ class Trail:
         found = [self._verify(each, seal) for each in logs if each not in permissions]
         if permissions.intersection(logs):
             found += [each for each in verify_permissions(self._permissions, seal.sealed) if each.log_id in ("", *logs)]
-        return seal, found
+        return seal, found, recorded(self._root)
 
     def _read(self, log_id: str, index: int) -> bytes | None:
         """Return the bytes of one record, durable or not; None when there is none."""

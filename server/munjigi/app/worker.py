@@ -28,6 +28,7 @@ from munjigi.app.disk import Level
 from munjigi.app.files import StateFolder
 from munjigi.app.grant_watch import watch_grants
 from munjigi.app.heartbeat import Heartbeat
+from munjigi.app.restoration import forget, record_restored
 from munjigi.audit.records import DenialFloodRecord, ProcessRecord, SignInRecord
 from munjigi.kernel.errors import AuditUnavailable, ConfigurationError, Corruption, MunjigiError, Unavailable
 from munjigi.monitoring import catalogue
@@ -66,8 +67,11 @@ async def _run(settings: Settings) -> int:
         stopping.set()
 
     gateway = open_gateway(settings, on_failure)
+    restored = record_restored(StateFolder(settings.state_dir), gateway.journal)
     gateway.journal.append(_process_record(gateway, "start"))
     await gateway.committer.durable()
+    if restored:
+        forget(StateFolder(settings.state_dir))
     stop_on_request(asyncio.get_running_loop(), stopping.set)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.home.reload_soon)
     # What was loaded stays: the collector need not walk a million grants again while calls wait.

@@ -147,6 +147,31 @@ class ProcessRecord(Record, kw_only=True, omit_defaults=True, tag="process.event
     front: str = ""
 
 
+class RestoredLog(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A log as a backup gave it back: it ends there."""
+
+    log_id: str
+    records: int
+    sealed: int = 0
+
+
+class RestoredRecord(Record, kw_only=True, omit_defaults=True, tag="process.restored"):
+    """The first start on a restored backup. What was recorded from `backup_time` to this record's time is not here."""
+
+    backup_id: str
+    backup_time: int
+    restored_at: int
+    reason: str
+    operator: str
+    origin: str
+    continued_origin: str
+    continued_entries: int
+    continued_root: str
+    kept_entries: int = 0
+    lost_entries: int = 0
+    logs: tuple[RestoredLog, ...] = ()
+
+
 class TailCutRecord(Record, kw_only=True, omit_defaults=True, tag="journal.tail_cut"):
     """An incomplete last frame was moved to quarantine at start. Offset and length in bytes, digest SHA-256 hex."""
 
@@ -208,6 +233,7 @@ AnyRecord = (
     | DenialFloodRecord
     | PolicyRecord
     | ProcessRecord
+    | RestoredRecord
     | TailCutRecord
     | GrantAddedRecord
     | GrantChangedRecord

@@ -26,6 +26,7 @@ def audit_reconcile(settings: Settings, shared: bool, output: Output) -> int:
     """Compare Elasticsearch with the logs, and send what is missing.
 
     An edited or invented document is named and left as it is; so is a record that Elasticsearch refuses. Either is exit 5.
+    Documents of records that a restored backup did not have are counted; they are no fault.
     """
     from munjigi.adapters.elasticsearch.reconcile import each_once
     from munjigi.cli.output import console, print_machine, safe, styled, table
@@ -33,7 +34,8 @@ def audit_reconcile(settings: Settings, shared: bool, output: Output) -> int:
 
     compared, others, nameless = with_cluster(settings, lambda cluster: _compare(settings, cluster))
     findings = each_once([*nameless, *(each for log in compared for each in log.findings)])
-    equal = not findings and not any(log.dead for log in compared) and (shared or not others)
+    lost = [each for each in findings if each.kind == "lost"]
+    equal = len(findings) == len(lost) and not any(log.dead for log in compared) and (shared or not others)
     named = [each._asdict() for each in findings]
     logs = [{"log_id": log.log_id, "records": log.records, "missing": log.missing, "dead": len(log.dead)} for log in compared]
     refused = [
@@ -56,8 +58,18 @@ def audit_reconcile(settings: Settings, shared: bool, output: Output) -> int:
             kind = safe(str(letter["kind"]))
             screen.print(styled(f"refused: {letter['record']} with status {letter['status']} ({kind})", "bold red"))
         for each in findings:
+            if each.kind == "lost":
+                continue
             screen.print(styled(f"{each.kind}: {safe(each.document)} in {safe(each.target)}", "bold red"))
-        if findings or (others and not shared):
+        if lost:
+            screen.print(
+                styled(
+                    f"{len(lost)} documents, the first {safe(lost[0].document)}, are of records after a backup that was restored. "
+                    "They are all that is left of them: copy them before any `munjigi audit rebuild`.",
+                    "yellow",
+                )
+            )
+        if len(findings) > len(lost) or (others and not shared):
             screen.print("Find out who writes to these indices; `munjigi audit rebuild` makes them again from the logs.")
     return DONE if equal else UNVERIFIED
 
@@ -75,7 +87,11 @@ async def _compare(settings: Settings, cluster: Cluster) -> tuple[list[Compared]
     reconciler = Reconciler(cluster, documents_of(settings), Sender(cluster))
     try:
         logs = sources.look()
-        compared = [await reconciler.compare(source, Progress(folder.shipping, source.log_id)) for source in logs]
+        ended = sources.ended()
+        compared = [
+            await reconciler.compare(source, Progress(folder.shipping, source.log_id), ended=source.log_id in ended)
+            for source in logs
+        ]
         return compared, *await reconciler.unknown([source.log_id for source in logs])
     finally:
         sources.close()

@@ -63,6 +63,8 @@ def _what(event_type: str, content: dict[str, object]) -> str:
         return f"policy {str(content.get('policy_revision'))[:12]} from {content.get('source')}"
     if event_type == "process.event":
         return f"gateway {content.get('event')}, version {content.get('version')}, front {content.get('front', '?')}"
+    if event_type == "process.restored":
+        return f"backup {content.get('backup_id')} restored by {content.get('operator')}, sealed on as {content.get('origin')}"
     if event_type == "permission.person":
         return f"person {content.get('person_id')}, {content.get('department') or 'no department'}"
     if event_type.startswith("permission."):

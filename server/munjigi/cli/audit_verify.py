@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from munjigi.cli.failure import DONE, UNVERIFIED, Failure
 from munjigi.cli.options import Output, output_option, state_option
+
+if TYPE_CHECKING:
+    from munjigi_client._proto.munjigi.v1 import audit_pb2 as pb
 
 
 @click.command("verify")
@@ -30,6 +34,7 @@ def audit_verify(state_dir: Path, log_id: str, key: str, checkpoint: Path | None
     With --checkpoint, history since then must only have grown.
     """
     from munjigi.app.files import StateFolder
+    from munjigi.app.restoration import recorded
     from munjigi.app.verification import seal_of, verify_logs
     from munjigi.cli.output import console, print_machine, safe, styled, table
     from munjigi.rpc.verification import NOT_SEALED, answer_of
@@ -46,7 +51,7 @@ def audit_verify(state_dir: Path, log_id: str, key: str, checkpoint: Path | None
             UNVERIFIED,
         )
     seconds = time.perf_counter() - began
-    answer = answer_of(seal, found)
+    answer = answer_of(seal, found, recorded(folder.journal))
     if not print_machine(output, answer, answer.journals):
         screen = console()
         listing = table("log", "records", "sealed", "result", "chain", fold=("result",), right=("records", "sealed"))
@@ -62,8 +67,31 @@ def audit_verify(state_dir: Path, log_id: str, key: str, checkpoint: Path | None
             screen.print(styled(f"Seal: {answer.seal_problem}", "yellow" if answer.seal_problem == NOT_SEALED else "bold red"))
         else:
             screen.print(f"Seal: checkpoint {answer.seal_entries} is signed, and the logs are what it says.")
+        for restored in answer.restorations:
+            screen.print(styled(told(restored), "yellow"))
+        if answer.lost_entries:
+            screen.print(
+                styled(f"{answer.lost_entries} entries of your checkpoint are from after that backup: they are lost.", "yellow")
+            )
         records = sum(each.records for each in answer.journals)
         screen.print(styled(f"{records} records read in {seconds:.2f} s", "dim"))
         if not answer.intact:
             screen.print("Keep the folder as it is, take a copy, and compare it with a backup: nothing was repaired.")
     return DONE if answer.intact else UNVERIFIED
+
+
+def told(restored: pb.Restoration) -> str:
+    """Say what a restore is, and what it states as missing."""
+    from munjigi.cli.moments import show_moment
+    from munjigi.cli.output import safe
+
+    what = f"Restored: the seal goes on as {restored.origin} after checkpoint {restored.continued_entries} of {restored.continued_origin}"
+    if not restored.record_id:
+        return f"{what}; the first start will record it."
+    gap = f"{show_moment(restored.backup_time)} to {show_moment(restored.started_at)}"
+    lost = (
+        f", of it {restored.lost_entries} sealed entries by the checkpoint that was given"
+        if restored.kept_entries
+        else ", no checkpoint of after the backup was given"
+    )
+    return f"{what}. Missing: what was recorded from {gap}{lost}. By {restored.operator}: {safe(restored.reason)} ({restored.record_id})"

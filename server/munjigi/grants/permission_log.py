@@ -129,7 +129,7 @@ class PermissionLog:
         """
         self._rows = rows
         self._every = every
-        self._ended = ended is not None
+        self.ended = ended is not None
         self._head = ended or rows.log_head()
         self._looked = time.monotonic()
         self._cut = 0  # how often the end was found cut: a store was put back under us
@@ -175,7 +175,7 @@ class PermissionLog:
         self._rows.close()
 
     def _look(self) -> None:
-        if self._ended or time.monotonic() - self._looked < self._every:
+        if self.ended or time.monotonic() - self._looked < self._every:
             return
         before, self._head = self._head, self._rows.log_head()
         self._looked = time.monotonic()

@@ -67,5 +67,5 @@ class AuditService:
         """Verify the journals' files up to what was durable when the call came."""
         self._desk.authorize(call, "munjigi.audit", "read")
         async with self._verifying:
-            seal, found = await asyncio.to_thread(self._trail.verify, request.log_id)
-        return answer_of(seal, found)
+            seal, found, restored = await asyncio.to_thread(self._trail.verify, request.log_id)
+        return answer_of(seal, found, restored)

@@ -12,6 +12,7 @@ from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Decision
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.policy.types import Problem
+from munjigi.rpc.verification import Restored
 
 
 class SnapshotSource(Protocol):
@@ -73,8 +74,8 @@ class Trail(Protocol):
         """
         ...
 
-    def verify(self, log_id: str) -> tuple[SealCheck, list[Verification]]:
-        """Verify one log, or all with an empty id, up to what is durable. Blocks.
+    def verify(self, log_id: str) -> tuple[SealCheck, list[Verification], list[Restored]]:
+        """Verify one log, or all with an empty id, up to what is durable, and find the restores that are recorded. Blocks.
 
         Raises `NotFound` for a log that does not exist.
         """

@@ -28,9 +28,13 @@ Place = tuple[str, str]  # an index of Elasticsearch and a document's `_id`
 
 
 class Finding(NamedTuple):
-    """A document that is not what the logs say: `edited` differs from its record, `invented` has none there."""
+    """A document that is not what the logs say: `edited` differs from its record, `invented` has none there.
 
-    kind: Literal["edited", "invented"]
+    `lost` has none either, and is of after the end of a log that a restore ended: what is left of a record that the backup did
+    not have. It states no fault, and it proves nothing by itself.
+    """
+
+    kind: Literal["edited", "invented", "lost"]
     target: str
     document: str
 
@@ -53,8 +57,8 @@ class Reconciler:
         self._documents = documents
         self._sender = sender
 
-    async def compare(self, source: LogSource, progress: Progress) -> Compared:
-        """Compare a whole log. Raises `Corruption` when it can't be read, `Unavailable` when the cluster doesn't answer."""
+    async def compare(self, source: LogSource, progress: Progress, *, ended: bool = False) -> Compared:
+        """Compare a whole log; `ended`: by a restore. Raises `Corruption` when it can't be read, `Unavailable` when the cluster doesn't answer."""
         at = missing = 0
         findings: list[Finding] = []
         letters = progress.dead_letters()
@@ -72,7 +76,8 @@ class Reconciler:
                 missing += await self._refill(source.log_id, lost, progress, findings)
                 at = end
             others = {"bool": {"must_not": {"range": {_INDEX: {"gte": 0, "lt": at}}}}}
-            findings += self._beyond(source, at, await self._there(view, of_log, others))
+            beyond = self._beyond(source, at, await self._there(view, of_log, others))
+            findings += [_as_lost(each, source.log_id, at) for each in beyond] if ended else beyond
         return Compared(source.log_id, at, missing, list(progress.dead_letters().values()), findings)
 
     async def unknown(self, log_ids: Collection[str]) -> tuple[dict[str, int], list[Finding]]:
@@ -163,6 +168,13 @@ class Reconciler:
             yield view
         finally:
             await self._cluster.request("DELETE", "/_pit", {"id": view})
+
+
+def _as_lost(finding: Finding, log_id: str, end: int) -> Finding:
+    """Take a document under a name that follows the log's end for one of the history that was lost."""
+    of_log, _, number = finding.document.rpartition("-")
+    follows = of_log == log_id and number.isascii() and number.isdigit() and int(number) >= end
+    return finding._replace(kind="lost") if follows and finding.kind == "invented" else finding
 
 
 def each_once(findings: Iterable[Finding]) -> list[Finding]:

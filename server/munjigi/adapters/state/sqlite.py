@@ -11,7 +11,7 @@ import os
 import sqlite3
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -187,6 +187,27 @@ class SqliteStateStore:
             raise Unavailable("STATE_UNREACHABLE", message) from None
         except (exc.DatabaseError, sqlite3.DatabaseError):  # the driver's own come from the first pragmas
             raise Corruption("STATE_CORRUPT", "The state store is damaged; restore it from a backup.") from None
+
+
+def copy_store(source: Path, target: Path) -> None:
+    """Copy a store as of one moment into one file of mode 0600, while others read and write it.
+
+    Raises `Unavailable` when the store can't be read or the copy can't be written, `Corruption` when the store is damaged.
+    """
+    try:
+        os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        with (
+            closing(sqlite3.connect(f"file:{quote(str(source))}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as store,
+            closing(sqlite3.connect(target)) as copy,
+        ):
+            store.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")  # so that the one file is all of it
+    except (OSError, sqlite3.OperationalError):
+        raise Unavailable(
+            "STATE_NOT_COPIED", f"{source} can't be copied to {target.parent}; look at both folders, their disks and owners."
+        ) from None
+    except sqlite3.DatabaseError:
+        raise Corruption("STATE_CORRUPT", "The state store is damaged; run `munjigi audit verify`.") from None
 
 
 def _make_private(path: Path) -> None:

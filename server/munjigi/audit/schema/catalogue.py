@@ -74,6 +74,7 @@ EVENTS: Final = (
     Event(records.DenialFloodRecord, "database", lambda _: ("failure", ("access", "denied"))),
     Event(records.PolicyRecord, "configuration", lambda record: ("success" if record.accepted else "failure", ("change",))),
     Event(records.ProcessRecord, "process", lambda record: ("success", ("start" if record.event == "start" else "end",))),
+    Event(records.RestoredRecord, "process", lambda _: ("success", ("change",))),
     Event(records.TailCutRecord, "file", lambda _: ("failure", ("deletion",))),
     Event(records.GrantAddedRecord, "iam", lambda _: ("success", ("user", "creation"))),
     Event(records.GrantChangedRecord, "iam", lambda _: ("success", ("user", "change"))),
@@ -115,6 +116,11 @@ _SCOPE_PARTS: Final = (
         "`database.table.column`, `database.table.*` or `class:NAME`; none means all of the role's",
     ),
     Field("actions", "actions", "keyword", "actions; none means all of the role's"),
+)
+_RESTORED_PARTS: Final = (
+    Field("log_id", "log_id", "keyword", "the log"),
+    Field("records", "records", "long", "records of it in the backup"),
+    Field("sealed", "sealed", "long", "those of them that were sealed then"),
 )
 _ACCOUNT_PARTS: Final = (
     Field("issuer", "issuer", "keyword", "issuer"),
@@ -201,6 +207,18 @@ FIELDS: Final = {
         Field("version", "service.version", "keyword", "version of Munjigi"),
         Field("member_key_id", "munjigi.member_key_id", "keyword", "fingerprint of the key behind member references"),
         Field("front", "munjigi.front", "keyword", "`native` or `grpcio`"),
+        # a restored backup
+        Field("backup_id", "munjigi.backup_id", "keyword", "the backup"),
+        Field("backup_time", "munjigi.backup_time", "date_nanos", "when the backup was begun; what came later may be lost"),
+        Field("restored_at", "munjigi.restored_at", "date_nanos", "when it was restored"),
+        Field("operator", "munjigi.operator", "keyword", "user of the operating system who restored it", related="user"),
+        Field("origin", "munjigi.origin", "keyword", "name under which the seal goes on"),
+        Field("continued_origin", "munjigi.continued_origin", "keyword", "name of the seal in the backup"),
+        Field("continued_entries", "munjigi.continued_entries", "long", "entries under the last checkpoint in the backup"),
+        Field("continued_root", "munjigi.continued_root", "keyword", "root in that checkpoint, base64"),
+        Field("kept_entries", "munjigi.kept_entries", "long", "entries under the last checkpoint that somebody outside holds"),
+        Field("lost_entries", "munjigi.lost_entries", "long", "sealed entries after the backup, which are lost"),
+        Field("logs", "munjigi.logs", "object", "the logs in the backup; each ends there", parts=_RESTORED_PARTS),
         # a torn tail
         Field("file", "file.name", "keyword", "segment of the journal"),
         Field("offset", "munjigi.offset", "long", "bytes before what was cut"),

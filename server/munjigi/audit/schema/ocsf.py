@@ -117,6 +117,11 @@ def _process(record: records.ProcessRecord) -> _Classified:
     )
 
 
+def _restored(record: records.RestoredRecord) -> _Classified:
+    own: Part = {"application": {"name": "munjigi"}, "actor": {"user": _user("", record.operator)}}
+    return 6002, 99, _HIGH, {**own, "activity_name": "Restore"}
+
+
 def _tail_cut(_: records.TailCutRecord) -> _Classified:
     return 6008, 1, _HIGH, {}
 
@@ -142,6 +147,7 @@ _CLASSES: Final[dict[type[Record], Callable[[Any], _Classified]]] = {
     records.SignInRecord: _sign_in,
     records.PolicyRecord: _policy,
     records.ProcessRecord: _process,
+    records.RestoredRecord: _restored,
     records.TailCutRecord: _tail_cut,
     records.GrantAddedRecord: _grant(16),  # Assign Roles
     records.GrantChangedRecord: _grant(2),  # Update

@@ -94,7 +94,8 @@ def end(folder: Path) -> Note:
     if note is None:
         raise rollback("there is no checkpoint")
     target = folder / EARLIER / str(number_of(Checkpoint.parse(note.text).origin))
-    target.mkdir(FOLDER_MODE, parents=True)
+    target.parent.mkdir(FOLDER_MODE, exist_ok=True)
+    target.mkdir(FOLDER_MODE)
     for name in (CHECKPOINT, ENTRIES, ROTATIONS):
         if (folder / name).exists():
             (folder / name).rename(target / name)

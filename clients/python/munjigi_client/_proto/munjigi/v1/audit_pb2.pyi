@@ -126,13 +126,43 @@ class JournalVerification(_message.Message):
     def __init__(self, log_id: _Optional[str] = ..., intact: _Optional[bool] = ..., records: _Optional[int] = ..., chain: _Optional[str] = ..., file: _Optional[str] = ..., offset: _Optional[int] = ..., index: _Optional[int] = ..., problem: _Optional[str] = ..., sealed: _Optional[int] = ...) -> None: ...
 
 class VerifyJournalResponse(_message.Message):
-    __slots__ = ("journals", "intact", "seal_problem", "seal_entries")
+    __slots__ = ("journals", "intact", "seal_problem", "seal_entries", "restorations", "lost_entries")
     JOURNALS_FIELD_NUMBER: _ClassVar[int]
     INTACT_FIELD_NUMBER: _ClassVar[int]
     SEAL_PROBLEM_FIELD_NUMBER: _ClassVar[int]
     SEAL_ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    RESTORATIONS_FIELD_NUMBER: _ClassVar[int]
+    LOST_ENTRIES_FIELD_NUMBER: _ClassVar[int]
     journals: _containers.RepeatedCompositeFieldContainer[JournalVerification]
     intact: bool
     seal_problem: str
     seal_entries: int
-    def __init__(self, journals: _Optional[_Iterable[_Union[JournalVerification, _Mapping]]] = ..., intact: _Optional[bool] = ..., seal_problem: _Optional[str] = ..., seal_entries: _Optional[int] = ...) -> None: ...
+    restorations: _containers.RepeatedCompositeFieldContainer[Restoration]
+    lost_entries: int
+    def __init__(self, journals: _Optional[_Iterable[_Union[JournalVerification, _Mapping]]] = ..., intact: _Optional[bool] = ..., seal_problem: _Optional[str] = ..., seal_entries: _Optional[int] = ..., restorations: _Optional[_Iterable[_Union[Restoration, _Mapping]]] = ..., lost_entries: _Optional[int] = ...) -> None: ...
+
+class Restoration(_message.Message):
+    __slots__ = ("origin", "continued_origin", "continued_entries", "record_id", "backup_id", "backup_time", "started_at", "reason", "operator", "kept_entries", "lost_entries")
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    CONTINUED_ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    CONTINUED_ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    RECORD_ID_FIELD_NUMBER: _ClassVar[int]
+    BACKUP_ID_FIELD_NUMBER: _ClassVar[int]
+    BACKUP_TIME_FIELD_NUMBER: _ClassVar[int]
+    STARTED_AT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    KEPT_ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    LOST_ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    origin: str
+    continued_origin: str
+    continued_entries: int
+    record_id: str
+    backup_id: str
+    backup_time: int
+    started_at: int
+    reason: str
+    operator: str
+    kept_entries: int
+    lost_entries: int
+    def __init__(self, origin: _Optional[str] = ..., continued_origin: _Optional[str] = ..., continued_entries: _Optional[int] = ..., record_id: _Optional[str] = ..., backup_id: _Optional[str] = ..., backup_time: _Optional[int] = ..., started_at: _Optional[int] = ..., reason: _Optional[str] = ..., operator: _Optional[str] = ..., kept_entries: _Optional[int] = ..., lost_entries: _Optional[int] = ...) -> None: ...
