@@ -147,7 +147,7 @@ def test_missing_segment_refuses_to_start(tmp_path: Path) -> None:
 def test_missing_journal_folder_refuses_to_start(tmp_path: Path, whole: bool) -> None:
     folder = filled(tmp_path, 2)
     shutil.rmtree(tmp_path / "journal" if whole else folder)
-    with pytest.raises(Corruption, match="restore the journal from a backup") as refused:
+    with pytest.raises(Corruption, match="restore a backup") as refused:
         open_journal(tmp_path)
     assert refused.value.reason == "JOURNAL_MISSING"
 

@@ -38,6 +38,9 @@ def any_record(event: Event) -> st.SearchStrategy[bytes]:
         "ends_at": _times,
         "valid_until": _times,
         "asked_at": _times,
+        "backup_time": _times,
+        "restored_at": _times,
+        "logs": st.lists(st.builds(records.RestoredLog, _names, st.integers(0, 9), st.integers(0, 9)), max_size=2).map(tuple),
         "subject_count": st.integers(1, 1000),
         "facts": st.lists(st.builds(records.Fact, _names, _times, _times, _names), max_size=2).map(tuple),
     }
@@ -92,7 +95,13 @@ def test_every_field_of_every_record_is_mapped_and_no_other() -> None:
 
 
 def test_objects_name_every_part() -> None:
-    kinds = {"fields": records.FieldRecord, "scope": records.Scope, "accounts": records.EmployeeKey, "facts": records.Fact}
+    kinds = {
+        "fields": records.FieldRecord,
+        "scope": records.Scope,
+        "accounts": records.EmployeeKey,
+        "facts": records.Fact,
+        "logs": records.RestoredLog,
+    }
     assert set(kinds) == {each.name for each in FIELDS.values() if each.kind == "object"}
     for name, kind in kinds.items():
         assert [part.name for part in FIELDS[name].parts] == list(typing.get_type_hints(kind))

@@ -124,7 +124,9 @@ def opening(folder: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise Corruption("JOURNAL_FILE_MISSING", f"{folder} lacks a file it had; restore the journal from a backup.") from error
+        raise Corruption(
+            "JOURNAL_FILE_MISSING", f"{folder} lacks a file it had; put this state folder aside and restore a backup."
+        ) from error
     except OSError as error:
         name = errno.errorcode.get(error.errno or 0, "EIO")
         if error.errno in _SETTINGS:

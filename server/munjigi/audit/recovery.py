@@ -89,7 +89,7 @@ def _refuse(path: Path, offset: int, problem: str) -> NoReturn:
     raise Corruption(
         "JOURNAL_CORRUPT",
         f"{path} at offset {offset}: {problem}. Munjigi does not start on it; "
-        "run `munjigi audit verify` and restore the journal from a backup.",
+        "run `munjigi audit verify`, put this state folder aside and restore a backup (`munjigi restore`).",
     )
 
 

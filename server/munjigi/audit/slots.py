@@ -85,7 +85,9 @@ def log_of(root: Path, slot: int, *, randomness: bytes, now: int) -> str:
     known = name_file.read_text("ascii", "replace").strip() if name_file.exists() else ""
     if known:
         if not is_log_id(known):
-            raise Corruption("JOURNAL_SLOT", f"{name_file} does not name a log; restore it from a backup.")
+            raise Corruption(
+                "JOURNAL_SLOT", f"{name_file} does not name a log; remove it, and its log is found again in the journal."
+            )
         if known in retired(root):
             raise Corruption(
                 "JOURNAL_RETIRED",
@@ -94,7 +96,7 @@ def log_of(root: Path, slot: int, *, randomness: bytes, now: int) -> str:
         if not (root / known).is_dir():
             raise Corruption(
                 "JOURNAL_MISSING",
-                f"{name_file} names a log whose folder {root / known} is missing; restore the journal from a backup, "
+                f"{name_file} names a log whose folder {root / known} is missing; put this state folder aside and restore a backup, "
                 f"or, to accept the loss, remove {name_file}.",
             )
         return known

@@ -72,7 +72,9 @@ def _state(settings: Settings) -> Iterable[Finding]:
         yield Finding("state folder", "warn", f"{root} does not exist yet", "`munjigi serve` or `munjigi init` makes it.")
         return
     mode = stat.S_IMODE(root.stat().st_mode)
-    if mode & 0o077:
+    if StateFolder(root).restoring.exists():
+        yield Finding("state folder", "fail", f"a restore into {root} was not finished", "Remove it; run munjigi restore again.")
+    elif mode & 0o077:
         yield Finding("state folder", "fail", f"{root} is open to other users (mode {mode:04o})", f"chmod 700 {root}")
     elif not os.access(root, os.W_OK):
         yield Finding("state folder", "fail", f"{root} is not writable for this user", "Run as the user that runs munjigi.")
@@ -160,7 +162,10 @@ def _journal(settings: Settings) -> Iterable[Finding]:
     missing = missing_logs(root)
     if missing:
         yield Finding(
-            "journal", "fail", f"{len(missing)} journal(s) are gone: {', '.join(missing)}", "Restore them from a backup."
+            "journal",
+            "fail",
+            f"{len(missing)} journal(s) are gone: {', '.join(missing)}",
+            "Put the folder aside, and restore a backup: munjigi restore.",
         )
     logs = list_logs(root)
     if not logs and not missing:

@@ -40,4 +40,6 @@ def decode_grant(row: GrantRow) -> tuple[tuple[str, ...], Scope | None]:
 
 
 def _corrupt() -> Corruption:
-    return Corruption("STATE_CORRUPT", "The state store holds a row that can't be read; restore it from a backup.")
+    return Corruption(
+        "STATE_CORRUPT", "The state store holds a row that can't be read; put this state folder aside and restore a backup."
+    )

@@ -97,7 +97,8 @@ class SqliteStateStore:
             ledger.apply(change.edit for change in changes)
         except MunjigiError:
             raise Corruption(
-                "STATE_CORRUPT", "The log of permission records does not replay; restore the state store from a backup."
+                "STATE_CORRUPT",
+                "The log of permission records does not replay; put this state folder aside and restore a backup.",
             ) from None
         return ledger.state()
 
@@ -186,7 +187,9 @@ class SqliteStateStore:
             )
             raise Unavailable("STATE_UNREACHABLE", message) from None
         except (exc.DatabaseError, sqlite3.DatabaseError):  # the driver's own come from the first pragmas
-            raise Corruption("STATE_CORRUPT", "The state store is damaged; restore it from a backup.") from None
+            raise Corruption(
+                "STATE_CORRUPT", "The state store is damaged; put this state folder aside and restore a backup."
+            ) from None
 
 
 def copy_store(source: Path, target: Path) -> None:
@@ -254,13 +257,15 @@ def _head(connection: Connection) -> int:
 
 
 def _headless() -> Corruption:
-    return Corruption("STATE_CORRUPT", "The state store has lost its head row; restore it from a backup.")
+    return Corruption("STATE_CORRUPT", "The state store has lost its head row; put this state folder aside and restore a backup.")
 
 
 def _changes(connection: Connection, after: int, last: int) -> list[Change]:
     rows = _rows(connection, after, last - after)
     if [row.grant_revision for row in rows] != list(range(after + 1, last + 1)):
-        raise Corruption("STATE_CORRUPT", "The log of permission records has a gap; restore the state store from a backup.")
+        raise Corruption(
+            "STATE_CORRUPT", "The log of permission records has a gap; put this state folder aside and restore a backup."
+        )
     return [change_of(row) for row in rows]
 
 
