@@ -15,7 +15,7 @@ from typing import TypeVar
 from e2e_asking import question
 from running import Daemon, Stubs
 
-from munjigi.audit.seal.note import Note
+from munjigi.audit.seal.note import Checkpoint, Note
 
 T = TypeVar("T")
 BIN = Path(sys.executable).parent / "munjigi"
@@ -36,8 +36,10 @@ def munjigi(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def checkpoint(state: Path) -> Note | None:
+    """Return the last checkpoint; None while it is over nothing."""
     path = state / "seal" / "checkpoint"
-    return Note.parse(path.read_text()) if path.exists() else None
+    note = Note.parse(path.read_text()) if path.exists() else None
+    return note if note is not None and Checkpoint.parse(note.text).size else None
 
 
 @contextmanager

@@ -311,14 +311,28 @@ def test_a_reason_is_one_line_without_personal_data(installation: Installation, 
     refused(tmp_path, ("REASON_INVALID", "REASON_PERSONAL"), reason=reason)
 
 
+def unpacked(path: Path) -> bytes | None:
+    """The tar of an archive; None where it can't be unpacked."""
+    try:
+        return packed.zstd.decompress(path.read_bytes())
+    except packed.zstd.ZstdError:
+        return None
+
+
 def test_each_flipped_byte_is_refused(installation: Installation, tmp_path: Path) -> None:
+    """Zstandard has bits that mean nothing (RFC 8878, 3.1.1.1.1.3): where one is flipped, what is read is what was written."""
     backed_up(installation, tmp_path)
+    harmless = 0
     for name in ("backup", "keys"):
         good = (tmp_path / name).read_bytes()
         for at in random.Random(7).sample(range(len(good)), 15):
-            (tmp_path / "bad").write_bytes(good[:at] + bytes([good[at] ^ 0x10]) + good[at + 1 :])
+            (tmp_path / "bad").write_bytes(good[:at] + bytes([good[at] ^ 0x12]) + good[at + 1 :])
+            if unpacked(tmp_path / "bad") == unpacked(tmp_path / name):
+                harmless += 1
+                continue
             said = refused(tmp_path, "BACKUP_DAMAGED", **{"archive" if name == "backup" else "keys": "bad"})
             assert f"{tmp_path / 'bad'}, " in said
+    assert harmless < 3
 
 
 def test_a_missing_or_added_file_is_refused_though_all_fits(installation: Installation, tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_a_restored_old_part_of_the_state_folder_is_refused(tmp_path: Path, what
 def test_p10_a_seal_that_was_taken_away_does_not_let_an_old_copy_pass(tmp_path: Path, what: str, said: str) -> None:
     state = tmp_path / "var"
     with serving(state) as daemon:
-        _decide(daemon)
+        decide(daemon)
         until(lambda: checkpoint(state))
     seal = state / "seal"
     if what == "damaged":
@@ -144,7 +144,7 @@ def test_p10_a_seal_that_was_taken_away_does_not_let_an_old_copy_pass(tmp_path: 
         path.unlink()
     shutil.rmtree(seal, ignore_errors=True)
     with serving(state) as daemon:
-        _decide(daemon)
+        decide(daemon)
         until(lambda: checkpoint(state))
     assert munjigi(state, "audit", "verify").returncode == 0
 

@@ -171,8 +171,8 @@ def _other_keys(path: Path, what: str) -> InvalidArgument:
 def _verify(folder: StateFolder, manifest: Manifest) -> None:
     """Verify what was unpacked as `audit verify` does, and that it is what the manifest says. Raises `Corruption`."""
     seal = seal_of(folder)
-    if seal.problem:
-        raise _unverified(f"the seal: {seal.problem}")
+    if seal.problem or seal.origin != manifest.origin:
+        raise _unverified(f"the seal: {seal.problem or 'it is of another name than the manifest says'}")
     found = verify_logs(folder, seal)
     for each in found:
         if not each.intact:
@@ -197,13 +197,12 @@ def _begin_anew(
     with closing(SqliteStateStore(folder.state)) as store:
         store.migrate()
         store.begin_log(new_log_id(randomness()))
-    note = generations.end(folder.seal)
-    continued = Checkpoint.parse(note.text)
-    key = SigningKey(generations.next_origin(continued.origin, randomness()), keys.content[SEAL_KEY])
+    key = SigningKey(generations.next_origin(manifest.origin, randomness()), keys.content[SEAL_KEY])
+    note = generations.begin(folder.seal, key)
     with closing(LogSources(folder)) as sources, closing(SealStore(folder.seal, key)) as seal:
         seal.begin(generations.binding(note), sources.look())
     publish(folder.root / SEAL_VERIFIER, key)
-    return continued, key.verifier.name
+    return Checkpoint.parse(note.text), key.verifier.name
 
 
 def _lost(folder: StateFolder, kept: Path | None) -> tuple[int, int]:

@@ -21,7 +21,7 @@ def begin_seal(folder: StateFolder) -> None:
         raise Corruption(
             "SEAL_GONE",
             f"{folder.seal / CHECKPOINT} is missing, and logs that it covers are there: it was removed. Munjigi does not start "
-            "without it; restore the whole state folder from one backup, or, to accept that nothing older can be proved, move "
+            "without it; put the state folder aside and restore a backup, or, to accept that nothing older can be proved, move "
             f"{folder.seal} and {INSTALLATION}.key, {INSTALLATION}.vkey in {folder.keys} away: a new seal begins, under a new "
             "name that auditors and witnesses must be told.",
         )

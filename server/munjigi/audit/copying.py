@@ -56,7 +56,7 @@ class SealCopy:
     def of(cls, folder: Path) -> SealCopy | None:
         """Look at the last checkpoint; None when nothing is sealed. Raises `Corruption`, `OSError`."""
         note = read_note(folder)
-        if note is None:
+        if note is None or not Checkpoint.parse(note.text).size:
             return None
         with closing(entries.Entries(folder / ENTRIES, read_only=True)) as written:
             heads = written.heads(Checkpoint.parse(note.text).size)
@@ -124,8 +124,8 @@ class _Scan:
     """Where the last whole and durable record of an open segment ends."""
 
     def __init__(self, path: Path, file: BinaryIO, known: mark.Mark) -> None:
+        whole_size = os.fstat(file.fileno()).st_size  # before the sync: what comes later may not be durable
         files.SystemDevice().sync(file.fileno())
-        whole_size = os.fstat(file.fileno()).st_size
         plain = packed.PlainBytes(file.fileno())
         header = segment.parse_header(plain.read(segment.HEADER_SIZE, 0))
         if header is None or header.log_id != path.parent.name or segment.name_of(header.first_index) != path.name:
@@ -139,9 +139,9 @@ class _Scan:
                 self.size = base + offset + frames.OVERHEAD + len(payload)
         if known.segment == path.name and self.size < known.size:
             raise _damaged(path, f"is damaged at offset {self.size}, below what was known to be whole")
-        # What follows the last whole frame is being written just now, or torn; a whole one after it is neither.
+        # What follows the last whole frame is being written just now, or torn; a later commit after it tells that it was synced.
         rest = plain.read(2 * frames.MAX_PAYLOAD, self.size)
-        if frames.find_record(rest[: whole_size - self.size], 1) >= 0:
+        if frames.find_record(rest[: whole_size - self.size], 1, first_of_commit=True) >= 0:
             raise _damaged(path, f"has a damaged frame at offset {self.size}")
 
 

@@ -16,12 +16,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from munjigi.audit.files import FOLDER_MODE, sync_folder
-from munjigi.audit.seal.entries import Continued
+from munjigi.audit.files import FOLDER_MODE, sync_folder, write_file
+from munjigi.audit.seal.entries import Continued, Entries
 from munjigi.audit.seal.merkle import leaf_hash
-from munjigi.audit.seal.note import Checkpoint, Note, VerifierKey
+from munjigi.audit.seal.note import Checkpoint, Note, SigningKey, VerifierKey
 from munjigi.audit.seal.reader import SealReader
-from munjigi.audit.seal.store import CHECKPOINT, EARLIER, ENTRIES, LOGS, ROTATIONS, TREE, read_note, rollback
+from munjigi.audit.seal.store import CHECKPOINT, EARLIER, ENTRIES, LOGS, ROTATIONS, TREE, over_nothing, read_note, rollback
 from munjigi.audit.seal.tree import StoredTree
 from munjigi.kernel.ids import new_log_id
 
@@ -85,10 +85,11 @@ def proving(generations: Sequence[SealReader], places: Sequence[tuple[str, int]]
     return len(generations) - 1
 
 
-def end(folder: Path) -> Note:
-    """Put the last generation with those before it, and return its last checkpoint. For a folder that nobody seals in.
+def begin(folder: Path, key: SigningKey) -> Note:
+    """Put the last generation with those before it, sign a checkpoint over nothing in its place, and return its last checkpoint.
 
-    Raises `Corruption` when nothing is sealed there, `OSError`.
+    For a folder that nobody seals in. `key` is named after the generation that begins. Raises `Corruption` when nothing is sealed
+    there, `OSError`.
     """
     note = read_note(folder)
     if note is None:
@@ -96,13 +97,12 @@ def end(folder: Path) -> Note:
     target = folder / EARLIER / str(number_of(Checkpoint.parse(note.text).origin))
     target.parent.mkdir(FOLDER_MODE, exist_ok=True)
     target.mkdir(FOLDER_MODE)
-    for name in (CHECKPOINT, ENTRIES, ROTATIONS):
+    for name in (ENTRIES, ROTATIONS, TREE, CHECKPOINT):
         if (folder / name).exists():
             (folder / name).rename(target / name)
-    if (folder / TREE).exists():
-        (folder / TREE).rename(target / TREE)
     sync_folder(target)
-    sync_folder(folder)
+    write_file(folder / CHECKPOINT, over_nothing(key).encode())
+    Entries(folder / ENTRIES).close()
     return note
 
 

@@ -53,8 +53,7 @@ class SealStore:
         note = read_note(folder)
         self._entries = Entries(folder / ENTRIES)
         if note is None:
-            text = str(Checkpoint(self.origin, 0, merkle.EMPTY))
-            self.keep(note := Note.parse(f"{text}\n{key.sign(text)}"))
+            self.keep(note := Note.parse(over_nothing(key)))
         elif not key.verifier.signed(note):
             raise rollback("its checkpoint is not signed with the key in keys/; restore the key that belongs to it")
         self.note: Note = note
@@ -201,6 +200,12 @@ class SealStore:
             tree.append([leaf_hash(payload) for _, payload in found])
         if tree.root(sealed.size) != sealed.root:
             raise rollback(f"log {sealed.log_id} differs from its sealed {sealed.size} records")
+
+
+def over_nothing(key: SigningKey) -> str:
+    """Return the checkpoint that a seal begins with."""
+    text = str(Checkpoint(key.verifier.name, 0, merkle.EMPTY))
+    return f"{text}\n{key.sign(text)}"
 
 
 def rollback(what: str) -> Corruption:
