@@ -201,6 +201,8 @@ def verification() -> str:
 
 
 VERIFICATION = {
+    "ARCHIVE_DIFFERS": "a segment in the archive is not the one in the journal",
+    "ARCHIVE_MISSING": "records that were removed, and were in the archive then, are in neither",
     "BYTES_AFTER_CLEAN_STOP": "the log was closed cleanly, and something was appended afterwards",
     "CHAIN_BROKEN": "a segment, or a permission record, does not continue the chain of the one before it",
     "CHECKPOINT_NOT_SIGNED": "the last checkpoint is not signed with the seal's key",
@@ -223,6 +225,9 @@ VERIFICATION = {
     "RECORD_NOT_AS_SEALED": "a record is not the one that was sealed at its place",
     "RECORD_REFUSED": "a permission record describes a change that the rules refuse",
     "RECORD_UNREADABLE": "a whole frame or row does not hold the record of its place",
+    "REMOVAL_NOT_RECORDED": "the log begins later than with record 0, and no record, or one of another root, says that the rest was removed",
+    "REMOVED_PAST_SEAL": "the log begins later than with record 0, and the seal does not cover what was before",
+    "REMOVED_TOO_EARLY": "records were removed that were younger than the law allows",
     "SEGMENT_MISSING": "a segment file is gone",
     "SEGMENT_SIZE": "a closed segment does not have the size that the next one states",
     "SHORTER_THAN_DURABLE": "records that had been durable are gone",

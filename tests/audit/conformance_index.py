@@ -338,6 +338,29 @@ class AuditIndexConformance(RecordSearchConformance):
         assert index.ingest(A, 2, coded(access(9, employee="new"), first=2)) == 1
         assert ids(index, employee="new") == ["a2"]
 
+    def test_forget_takes_the_beginning_and_only_that(self, index: AuditIndex) -> None:
+        payloads = coded(*(access(number, members=("m",)) for number in range(5)))
+        index.ingest(A, 0, payloads[:4])
+        index.ingest(B, 0, coded(*(access(number, members=("m",)) for number in range(2)), start=9000))
+        index.forget(A, 0)
+        assert len(ids(index)) == 6
+        for _ in range(2):
+            index.forget(A, 3)
+            assert (index.cursor(A), index.cursor(B)) == (4, 2)
+            assert ids(index) == ids(index, members=("m",)) == ["b1", "b0", "a3"]
+            assert [index.payload(A, number) for number in range(5)] == [None, None, None, payloads[3], None]
+        assert index.ingest(A, 4, payloads[4:]) == 1
+        index.forget(A, 1)
+        assert ids(index, members=("m",)) == ["b1", "b0", "a4", "a3"]
+
+    def test_a_log_whose_beginning_was_never_indexed_is_taken_from_where_it_begins(self, index: AuditIndex) -> None:
+        index.ingest(A, 0, coded(access(0)))
+        index.forget(A, 3)
+        index.forget(B, 2)
+        assert (index.cursor(A), index.cursor(B), ids(index)) == (3, 2, [])
+        assert index.ingest(A, 3, coded(access(3), first=3)) == index.ingest(B, 2, coded(access(2), first=2)) == 1
+        assert ids(index) == ["a3", "b2"]
+
     def test_use_after_close_raises_our_error(self, index: AuditIndex) -> None:
         index.close()
         for use in (
@@ -345,6 +368,7 @@ class AuditIndexConformance(RecordSearchConformance):
             lambda: index.cursor(A),
             lambda: index.payload(A, 0),
             lambda: index.truncate(A, 0),
+            lambda: index.forget(A, 1),
         ):
             with pytest.raises(FailedPrecondition) as refused:
                 use()

@@ -15,14 +15,14 @@ from munjigi.kernel.errors import Corruption, FailedPrecondition
 
 class MemoryAuditIndex:
     def __init__(self) -> None:
-        self._logs: dict[str, list[tuple[AnyRecord, bytes]]] = {}
+        self._logs: dict[str, list[tuple[AnyRecord, bytes] | None]] = {}  # None: forgotten
         self._closed = False
 
     def ingest(self, log_id: str, first_index: int, records: Sequence[bytes]) -> int:
         log = self._open().get(log_id, [])
         if first_index > len(log):
             raise FailedPrecondition("AUDIT_INDEX_GAP", "Follow the log from its cursor.")
-        new = []
+        new: list[tuple[AnyRecord, bytes] | None] = []
         for index, payload in enumerate(records[len(log) - first_index :], len(log)):
             try:
                 record = decode(payload)
@@ -42,10 +42,16 @@ class MemoryAuditIndex:
 
     def payload(self, log_id: str, index: int) -> bytes | None:
         log = self._open().get(log_id, [])
-        return log[index][1] if 0 <= index < len(log) else None
+        found = log[index] if 0 <= index < len(log) else None
+        return found[1] if found is not None else None
 
     def truncate(self, log_id: str, next_index: int) -> None:
         del self._open().get(log_id, [])[next_index:]
+
+    def forget(self, log_id: str, first_index: int) -> None:
+        if first_index:
+            log = self._open().setdefault(log_id, [])
+            log[:first_index] = [None] * first_index
 
     def search(self, query: RecordQuery, page_size: int, page_token: str = "") -> RecordPage:
         logs = self._open()
@@ -56,7 +62,7 @@ class MemoryAuditIndex:
         found = [
             (record.time, log_id, record.index, payload)
             for log_id, log in logs.items()
-            for record, payload in log
+            for record, payload in filter(None, log)
             if matches(query, log_id, record)
             and (place is None or (record.time, log_id, record.index) < (place.time, place.log_id, place.index))
         ]
@@ -69,7 +75,7 @@ class MemoryAuditIndex:
     def close(self) -> None:
         self._closed = True
 
-    def _open(self) -> dict[str, list[tuple[AnyRecord, bytes]]]:
+    def _open(self) -> dict[str, list[tuple[AnyRecord, bytes] | None]]:
         if self._closed:
             raise FailedPrecondition("AUDIT_INDEX_CLOSED", "Closed.")
         return self._logs

@@ -27,6 +27,7 @@ _SHIFT: Final = 40
 _LAST: Final = (1 << _SHIFT) - 1
 _VERSION: Final = 3
 _IDS: Final = 4  # characters of a log's id that give its number: 36**4 are 21 bits, and 2 are left to tell equal ones apart
+_FORGOTTEN: Final = 5_000  # records of one transaction: a search waits for none of it, and the write-ahead log stays small
 _SCHEMA: Final = """
 CREATE TABLE log (number INTEGER PRIMARY KEY, log_id TEXT NOT NULL UNIQUE, cursor INTEGER NOT NULL) STRICT;
 CREATE TABLE record (
@@ -77,7 +78,7 @@ class SqliteAuditIndex:
             for index, payload in enumerate(records[cursor - first_index :], cursor):
                 record = _decode(log_id, index, payload)
                 rows.append(_row(base | index, record, payload))
-                members.extend((each, record.time, base | index) for each in dict.fromkeys(getattr(record, "members", ())))
+                members.extend(_members(base | index, record))
             connection.executemany(_INSERT, rows)
             connection.executemany("INSERT INTO member VALUES (?, ?, ?)", members)
             connection.execute("UPDATE log SET cursor = ? WHERE number = ?", (cursor + len(rows), number))
@@ -112,6 +113,32 @@ class SqliteAuditIndex:
                 connection.execute("DELETE FROM member WHERE id BETWEEN ? AND ?", (low, high))
                 connection.execute("DELETE FROM record WHERE id BETWEEN ? AND ?", (low, high))
                 connection.execute("UPDATE log SET cursor = ? WHERE number = ?", (next_index, found[0]))
+
+    def forget(self, log_id: str, first_index: int) -> None:
+        """Forget the records of a log before `first_index`, a bounded part in each transaction, and put its cursor there at least."""
+        while first_index and self._forget(log_id, first_index):
+            pass
+
+    def _forget(self, log_id: str, first_index: int) -> bool:
+        """Forget some; tell whether there are more."""
+        with self._using() as connection, connection:
+            connection.execute("BEGIN IMMEDIATE")
+            number, _ = _log(connection, log_id)
+            low, end = number << _SHIFT, number << _SHIFT | first_index
+            oldest = connection.execute("SELECT min(id) FROM record WHERE id >= ? AND id < ?", (low, end)).fetchone()[0]
+            if oldest is None:
+                connection.execute(
+                    "UPDATE log SET cursor = ? WHERE number = ? AND cursor < ?", (first_index, number, first_index)
+                )
+                return False
+            part = (oldest, min(oldest + _FORGOTTEN, end))
+            for key, payload in connection.execute("SELECT id, payload FROM record WHERE id >= ? AND id < ?", part).fetchall():
+                connection.executemany(
+                    "DELETE FROM member WHERE reference = ? AND time = ? AND id = ?",
+                    _members(key, _decode(log_id, key & _LAST, payload)),
+                )
+            connection.execute("DELETE FROM record WHERE id >= ? AND id < ?", part)
+            return True
 
     def search(self, query: RecordQuery, page_size: int, page_token: str = "") -> RecordPage:
         """Return a page of records, newest first."""
@@ -211,6 +238,10 @@ def _decode(log_id: str, index: int, payload: bytes) -> AnyRecord:
     if record is None or record.index != index:
         raise Corruption("RECORD_UNREADABLE", f"Record {index} of log {log_id} can't be read; run `munjigi audit verify`.")
     return record
+
+
+def _members(key: int, record: AnyRecord) -> list[tuple[str, int, int]]:
+    return [(each, record.time, key) for each in dict.fromkeys(getattr(record, "members", ()))]
 
 
 def _row(key: int, record: AnyRecord, payload: bytes) -> tuple[Any, ...]:

@@ -22,9 +22,11 @@ from munjigi.app.disk import Disk, Level
 from munjigi.app.files import StateFolder
 from munjigi.app.grant_watch import load_table
 from munjigi.app.history import KeptHistory
+from munjigi.app.holds import Holds
 from munjigi.app.policy_home import PolicyHome, load_first
 from munjigi.app.recent_reads import recall
 from munjigi.app.record_search import record_search
+from munjigi.app.retention import Retention
 from munjigi.app.seal_start import begin_seal
 from munjigi.app.trail import Trail
 from munjigi.audit.committer import GroupCommitter, Mode, choose_mode, measure_sync
@@ -54,6 +56,7 @@ from munjigi.rpc.floods import Floods
 from munjigi.rpc.front_grpcio import GrpcioFront, server_credentials
 from munjigi.rpc.grants import GrantService
 from munjigi.rpc.health import HealthService
+from munjigi.rpc.holds import HoldService
 from munjigi.rpc.past import Past
 from munjigi.rpc.pending import PendingReads
 from munjigi.rpc.pipeline import Pipeline
@@ -79,6 +82,8 @@ class Gateway:
     meter: Meter
     disk: Disk
     room: Room
+    retention: Retention
+    holds: Holds
     health: HealthService
     failures: Failures
     floods: Floods
@@ -182,12 +187,15 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     past = Past(history, index, trail)
     conditions = Conditions(home, references)
     decisions = DecisionService(desk, home, journal, references, pending)
+    retention = Retention(settings, journal, committer, clock, meter)
+    holds = Holds(folder, journal, committer, retention, clock, meter)
     methods = (
         *decisions.methods(),
         *ExplanationService(desk, past, decisions.take).methods(),
         *ReachService(desk, home, past).methods(),
         *AuditService(desk, trail, index, conditions).methods(),
         *TailService(desk, trail, index, conditions, health.serving).methods(),
+        *HoldService(desk, holds).methods(),
         *PolicyService(desk, home).methods(),
         *GrantService(desk, home).methods(),
         *health.methods(),
@@ -204,6 +212,8 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         meter,
         disk,
         room,
+        retention,
+        holds,
         health,
         failures,
         floods,

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from munjigi.audit.law import law
 from munjigi.kernel.errors import ConfigurationError
 from munjigi.kernel.identity import EMBEDDED_ISSUER
 
@@ -80,6 +81,23 @@ class Settings(BaseSettings):
         "auto", description="Where the journal is synced: on the event loop, in a thread, or by the measured time of a sync."
     )
     segment_mebibytes: int = Field(64, ge=1, le=1024, description="Size at which a journal segment is closed. MiB.")
+    retention_years: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="Calendar years after which records of the journal are removed, never fewer than `retention_profile` asks for; "
+        "0 keeps all.",
+    )
+    retention_profile: Literal["ordinary", "large"] = Field(
+        "large",
+        description="What the law asks to be kept: `large` from 50,000 data subjects on, or with unique identification or sensitive "
+        "data; else `ordinary`.",
+    )
+    archive_dir: Path | None = Field(
+        None,
+        description="Folder that closed segments of the journal are copied to, outside the state folder: mounted storage. Nothing is "
+        "removed that is not in it.",
+    )
     disk_watch_percent: float = Field(70, gt=0, lt=100, description="Use of the state folder's disk that is worth a warning. %.")
     disk_degraded_percent: float = Field(85, gt=0, lt=100, description="Use of the disk at which health says degraded. %.")
     disk_full_percent: float = Field(
@@ -186,6 +204,8 @@ def refuse_unsafe(settings: Settings) -> None:
     """
     embedded = settings.identity == "embedded"
     local = _local(settings.grpc_address)
+    kept = law().rule("access", settings.retention_profile)
+    archive = settings.archive_dir
     for unsafe, problem, fix in (
         (
             embedded and not local,
@@ -196,6 +216,21 @@ def refuse_unsafe(settings: Settings) -> None:
             not settings.disk_watch_percent < settings.disk_degraded_percent < settings.disk_full_percent,
             "the disk's watermarks do not rise",
             "set MUNJIGI_DISK_WATCH_PERCENT < MUNJIGI_DISK_DEGRADED_PERCENT < MUNJIGI_DISK_FULL_PERCENT",
+        ),
+        (
+            0 < settings.retention_years < kept.years,
+            f"retention_years is below what the law asks for: {kept.asks} ({kept.article}, in force from {kept.in_force_from})",
+            f"set MUNJIGI_RETENTION_YEARS to {kept.years} or more, or to 0 to keep everything",
+        ),
+        (
+            archive is not None and not archive.is_dir(),
+            "the folder that archive_dir names does not exist",
+            "mount or make it, or leave MUNJIGI_ARCHIVE_DIR out",
+        ),
+        (
+            archive is not None and archive.resolve().is_relative_to(settings.state_dir.resolve()),
+            "archive_dir lies in the state folder, and would be lost with it",
+            "set MUNJIGI_ARCHIVE_DIR to a folder on another disk",
         ),
         (
             not settings.tls and not local,

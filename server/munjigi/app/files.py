@@ -64,6 +64,16 @@ class StateFolder:
         return self.root / "shipping"
 
     @property
+    def holds(self) -> Path:
+        """Legal holds, one file each."""
+        return self.root / "holds"
+
+    @property
+    def archive_id(self) -> Path:
+        """Which archive the journals go to (`audit/archive.py`)."""
+        return self.root / "archive"
+
+    @property
     def policies(self) -> Path:
         """Every bundle that ever decided."""
         return self.root / "policies"

@@ -21,11 +21,11 @@ def recall(source: LogSource, next_index: int, pending: PendingReads, now: int) 
     Steps back ever further until a record is too old, then reads forward piece by piece, so that a
     busy minute costs no memory. Returns how many reads were found.
     """
-    back = _STEP
-    while back < min(next_index, _MOST) and _time_at(source, next_index - back) >= now - VALIDITY:
+    back, there = _STEP, next_index - source.first()
+    while back < min(there, _MOST) and _time_at(source, next_index - back) >= now - VALIDITY:
         back *= 4
     found = 0
-    for first in range(max(0, next_index - back), next_index, _STEP):
+    for first in range(max(next_index - there, next_index - back), next_index, _STEP):
         for _, payload in source.read(first, min(_STEP, next_index - first)):
             found += _take(decode(payload), source.log_id, pending, now)
     return found

@@ -120,9 +120,11 @@ def _decisions(root: Path, since: int) -> Iterator[tuple[str, AccessRecord]]:
 
 def _first_segment(folder: Path, reader: JournalReader, since: int) -> int:
     """Return the first index of the last segment that begins before `since`: times never decrease within a log."""
-    first = 0
+    first = reader.first()
     for name in segment.names(folder):
         begins = segment.first_index_of(name)
+        if begins < first:
+            continue  # being removed at the end of its retention
         batch = reader.read(begins, 1)
         if not batch or _decode(batch[0][1]).time >= since:
             break

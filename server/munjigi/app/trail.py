@@ -71,7 +71,10 @@ class Trail:
         return found
 
     def record(self, log_id: str, index: int) -> bytes | None:
-        """Return the canonical bytes of one durable record; None when there is none. Blocks."""
+        """Return the canonical bytes of one durable record; None when there is none. Blocks.
+
+        Raises `NotFound` `RECORD_REMOVED` for one that retention removed.
+        """
         return self._read(log_id, index) if index < self.durable().get(log_id, 1 << 62) else None
 
     def agrees(self, log_id: str, index: int, payload: bytes) -> bool:
@@ -84,9 +87,11 @@ class Trail:
             if tree.leaf(index) == leaf_hash(payload):
                 return True
         deadline = time.monotonic() + _PATIENCE
-        while (found := self._read(log_id, index)) is None and time.monotonic() < deadline:
-            time.sleep(_PATIENCE / 10)
-        return found == payload
+        with suppress(NotFound):  # removed at the end of its retention, and the seal has another hash
+            while (found := self._read(log_id, index)) is None and time.monotonic() < deadline:
+                time.sleep(_PATIENCE / 10)
+            return found == payload
+        return False
 
     def after(self, positions: Mapping[str, int], limit: int) -> list[IndexedRecord]:
         """Return the durable records from each log's position on, ordered by time."""
@@ -95,7 +100,7 @@ class Trail:
             for source in self._sources.look():
                 known = source.log_id == self._own.log_id
                 end = self._own.durable_index if known else None
-                read = source.read(positions.get(source.log_id, 0), limit)
+                read = source.read(max(positions.get(source.log_id, 0), source.first()), limit)
                 if read and not known:
                     source.settle()
                 for index, payload in read:

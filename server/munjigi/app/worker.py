@@ -72,6 +72,7 @@ async def _run(settings: Settings) -> int:
     await gateway.committer.durable()
     if restored:
         forget(StateFolder(settings.state_dir))
+    await gateway.holds.settle()
     stop_on_request(asyncio.get_running_loop(), stopping.set)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.home.reload_soon)
     # What was loaded stays: the collector need not walk a million grants again while calls wait.
@@ -83,6 +84,7 @@ async def _run(settings: Settings) -> int:
             if settings.policy_watch_seconds:
                 tasks.create_task(gateway.home.watch(settings.policy_watch_seconds))
             tasks.create_task(_tick(gateway))
+            tasks.create_task(gateway.retention.run())
             await _serve(gateway, stopping)
             raise _Stop
     except* _Stop:

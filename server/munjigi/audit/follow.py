@@ -32,6 +32,7 @@ def follow_once(sources: Iterable[LogSource], index: AuditIndex, limit: int, see
 def _follow(source: LogSource, index: AuditIndex, limit: int, seen: Epochs) -> int:
     epoch = source.epoch()
     if seen.get(source.log_id) != epoch:
+        index.forget(source.log_id, source.first())
         reconcile(source, index)
         seen[source.log_id] = epoch
     cursor = index.cursor(source.log_id)
@@ -47,12 +48,12 @@ def reconcile(source: LogSource, index: AuditIndex) -> int:
     A crash can take back records that were written, read and indexed, but not yet synced; others may then
     have got their indexes. Only the end of a log can be lost, so the last record that both have is searched for.
     """
-    cursor = index.cursor(source.log_id)
-    if not cursor or _agree(source, index, cursor - 1):
+    cursor, first = index.cursor(source.log_id), source.first()
+    if cursor <= first or _agree(source, index, cursor - 1):
         return 0
-    # Records [0, good) agree, record `bad` does not: step back ever further, then halve.
-    good, bad, step = 0, cursor - 1, 1
-    while bad - step >= 0:
+    # Records [first, good) agree, record `bad` does not: step back ever further, then halve.
+    good, bad, step = first, cursor - 1, 1
+    while bad - step >= first:
         if _agree(source, index, bad - step):
             good = bad - step + 1
             break

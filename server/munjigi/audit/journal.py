@@ -11,12 +11,14 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 from google_crc32c import value as crc32c
+from msgspec.structs import replace
 
 from munjigi.audit import files, frames, mark, recovery, segment, slots
 from munjigi.audit.records import Record, TailCutRecord, encode
@@ -67,7 +69,7 @@ class Journal:
             log = recovery.open_log(root / log_id, slot, quarantine, sealed(log_id))
         journal = cls(log, clock, segment_bytes, device or files.SystemDevice())
         try:
-            for cut in log.cuts:
+            for cut in log.mark.cuts:
                 journal.append(TailCutRecord(file=cut.file, offset=cut.offset, length=cut.length, digest=cut.digest))
             journal.sync()
         except AuditUnavailable:
@@ -83,7 +85,8 @@ class Journal:
         self._parts: list[bytes] = []
         self._next = self._taken = self._durable = log.next_index
         self._chain = self._taken_chain = log.chain
-        self._last = log.last_time
+        self._last = self._opened_after = log.last_time
+        self._marking = threading.Lock()
         self._refusal = ""
         self._failed = self._closed = False
 
@@ -91,6 +94,16 @@ class Journal:
     def log_id(self) -> str:
         """The log's id."""
         return self._log.log_id
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        return self._log.folder
+
+    @property
+    def opened_after(self) -> int:
+        """The time of the last record that was there when the log was opened (UTC nanoseconds)."""
+        return self._opened_after
 
     @property
     def next_index(self) -> int:
@@ -204,17 +217,33 @@ class Journal:
             if not self._refusal:
                 self.sync()
                 try:
-                    self._mark(clean=True)
+                    self._mark(clean=True, next_index=self._next, chain=self._chain)
                 except OSError as error:
                     raise AuditUnavailable(
                         "The journal's mark of a clean stop can't be written; free space on its disk."
                     ) from error
         finally:
-            self._closed = True
+            with self._marking:
+                self._closed = True
             self._refusal = self._refusal or "The audit journal is closed; this worker is stopping."
             with suppress(OSError):
                 os.close(self._log.fd)
             os.close(self._log.lock)
+
+    def change_mark(self, change: Callable[[mark.Mark], mark.Mark]) -> None:
+        """Replace the mark, durably, by what `change` makes of it; what it says of the log's end stays true. May run on a thread.
+
+        Raises `AuditUnavailable` when the journal is closed or the disk refuses.
+        """
+        with self._marking:
+            if self._closed:
+                raise AuditUnavailable(self._refusal)
+            changed = change(self._log.mark)
+            try:
+                mark.write(self._log.folder, changed)
+            except OSError as error:
+                raise AuditUnavailable("The journal's mark can't be written; free space on its disk.") from error
+            self._log.mark = changed
 
     def _rotate(self, batch: Batch) -> None:
         """Begin a new segment before `batch`. Everything in the old one is durable. Raises `OSError`."""
@@ -227,8 +256,10 @@ class Journal:
         log.fd, log.segment, log.size = fd, segment.name_of(batch.first_index), segment.HEADER_SIZE
         self._mark(clean=False, next_index=batch.first_index, chain=batch.chain_before)
 
-    def _mark(self, *, clean: bool, next_index: int | None = None, chain: bytes | None = None) -> None:
+    def _mark(self, *, clean: bool, next_index: int, chain: bytes) -> None:
         log = self._log
-        index = self._next if next_index is None else next_index
-        text = (self._chain if chain is None else chain).hex()
-        mark.write(log.folder, mark.Mark(1, log.log_id, log.slot, clean, log.segment, log.size, index, text))
+        with self._marking:
+            end = {"clean": clean, "segment": log.segment, "size": log.size, "next_index": next_index, "chain": chain.hex()}
+            changed = replace(log.mark, **end, cuts=())
+            mark.write(log.folder, changed)
+            log.mark = changed

@@ -1,7 +1,8 @@
-"""The mark: how far a log was known to reach when it was last opened, rotated or closed.
+"""The mark: where a log begins, and how far it was known to reach when it was last opened, rotated or closed.
 
 It is a lower bound that a crash can't undercut: bytes below it that are missing or changed are
 corruption, never a torn tail. A clean stop makes it exact. The file carries a digest of itself.
+Replacing it is the one moment at which records that retention removes (`removal.py`) are gone for every reader.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import msgspec
 from munjigi.audit import files
 
 NAME: Final = "mark.json"
-_MAX: Final = 4096  # bytes
+_MAX: Final = 64 * 1024  # bytes
 
 
 class Cut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,8 +29,19 @@ class Cut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     digest: str
 
 
+class Removing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The records before `next_index` are being removed; the record that says so is `after` or a later one, or not there."""
+
+    next_index: int
+    after: int
+
+
 class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`size` bytes of `segment` hold the log up to `next_index` (exclusive) with this chain (hex)."""
+    """`size` bytes of `segment` hold the log up to `next_index` (exclusive) with this chain (hex).
+
+    The log begins with `first`; record `removal` says what became of those before it. `holds` are the ids of the legal
+    holds that stand: removal needs the file of each.
+    """
 
     format: int
     log_id: str
@@ -40,6 +52,10 @@ class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     next_index: int
     chain: str
     cuts: tuple[Cut, ...] = ()
+    first: int = 0
+    removal: int = -1
+    removing: Removing | None = None
+    holds: tuple[str, ...] = ()
 
 
 _decoder: Final = msgspec.json.Decoder(Mark)

@@ -13,11 +13,15 @@ MAX_PAGE: Final = 1000  # records
 
 
 class LogSource(Protocol):
-    """An append-only dense sequence of records."""
+    """An append-only dense sequence of records, whose oldest ones retention may have removed."""
 
     @property
     def log_id(self) -> str:
         """The log's id."""
+        ...
+
+    def first(self) -> int:
+        """Return the index of the first record that is still there. Raises `Unavailable`."""
         ...
 
     def epoch(self) -> tuple[int, int]:
@@ -27,8 +31,8 @@ class LogSource(Protocol):
     def read(self, from_index: int, limit: int) -> list[tuple[int, bytes]]:
         """Return at most `limit` whole records from `from_index` on, as (index, canonical bytes).
 
-        Empty when there are none yet. Raises `Corruption` when bytes are not what was written, `Unavailable` when
-        the log can't be read now.
+        Empty when there are none yet. Raises `NotFound` `RECORD_REMOVED` below `first()`, `Corruption` when bytes are not
+        what was written, `Unavailable` when the log can't be read now.
         """
         ...
 
@@ -154,4 +158,8 @@ class AuditIndex(RecordSearch, Protocol):
 
     def truncate(self, log_id: str, next_index: int) -> None:
         """Forget the records of a log from `next_index` on, and set its cursor there."""
+        ...
+
+    def forget(self, log_id: str, first_index: int) -> None:
+        """Forget the records of a log before `first_index`, which retention removed; the cursor is there or further on."""
         ...

@@ -13,7 +13,8 @@ from typing import Final, Self
 
 from munjigi.audit import frames, mark, segment, slots
 from munjigi.audit.packed import SegmentBytes
-from munjigi.kernel.errors import Corruption, Unavailable
+from munjigi.kernel.errors import Corruption, NotFound, Unavailable
+from munjigi.kernel.ids import record_id
 
 _PIECE: Final = 2 * frames.MAX_PAYLOAD  # bytes; always holds one whole frame
 _EVERY: Final = 256  # records between two places of a plain segment that a reader remembers
@@ -25,11 +26,13 @@ def list_logs(root: Path) -> list[str]:
 
 
 class JournalReader:
-    """A `LogSource` over the files of one log."""
+    """A `LogSource` over the files of one log, or over the segments of one that lie in an archive."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._epoch = (0, 0)
+        self._epoch: tuple[int, int] | None = None
+        self._first = 0
+        self._removal = -1
         self._source: SegmentBytes | None = None
         self._offset = 0
         self._index = -1  # of the record at `_offset`; -1: nowhere
@@ -43,22 +46,33 @@ class JournalReader:
         return self._folder.name
 
     def epoch(self) -> tuple[int, int]:
-        """Return a value that changes when the log is opened, rotated or closed by its writer."""
+        """Return a value that changes when the log is opened, rotated, shortened or closed by its writer."""
         return mark.epoch(self._folder)
+
+    def first(self) -> int:
+        """Return the index of the first record that is still there."""
+        try:
+            self._look()
+        except OSError as error:
+            raise _unreadable(self._folder) from error
+        return self._first
 
     def read(self, from_index: int, limit: int) -> list[tuple[int, bytes]]:
         """Return at most `limit` whole records from `from_index` on; a torn tail is one that is not there yet.
 
-        Raises `Corruption` when a damaged frame is followed by a whole one or a segment is missing, `Unavailable` when
-        the files can't be read.
+        Raises `NotFound` for a record that retention removed, `Corruption` when a damaged frame is followed by a whole one or
+        a segment is missing, `Unavailable` when the files can't be read.
         """
         try:
             return self._read(from_index, limit)
         except OSError as error:
             self.close()
-            raise Unavailable(
-                "JOURNAL_UNREADABLE", f"{self._folder} can't be read; it belongs to the user who runs munjigi."
-            ) from error
+            if self.epoch() == self._epoch:
+                raise _unreadable(self._folder) from error
+        try:
+            return self._read(from_index, limit)  # the segment was removed meanwhile: the new mark says what there is
+        except OSError as error:
+            raise _unreadable(self._folder) from error
 
     def settle(self) -> None:
         """Sync the open segment; the ones before it were synced when they were closed."""
@@ -82,12 +96,11 @@ class JournalReader:
         self.close()
 
     def _read(self, from_index: int, limit: int) -> list[tuple[int, bytes]]:
-        now = self.epoch()
-        if now != self._epoch or not 0 <= self._index <= from_index:
-            if now != self._epoch:
-                self._epoch, self._places = now, []
-            if not self._seek(from_index):
-                return []
+        self._look()
+        if from_index < self._first:
+            raise removed(self.log_id, from_index, self._removal)
+        if not 0 <= self._index <= from_index and not self._seek(from_index):
+            return []
         assert self._source is not None
         found: list[tuple[int, bytes]] = []
         while len(found) < limit:
@@ -104,6 +117,19 @@ class JournalReader:
                     break
                 assert self._source is not None
         return found
+
+    def _look(self) -> None:
+        """Learn where the log begins whenever its mark was replaced; then its end may have been cut, too."""
+        now = self.epoch()
+        if now == self._epoch:
+            return
+        known = mark.read(self._folder)
+        if known is not None:
+            self._first, self._removal = known.first, known.removal
+        else:  # an archive has no mark
+            self._first = min(map(segment.first_index_of, segment.names(self._folder)), default=0)
+        self._epoch = now
+        self._index, self._places = -1, []
 
     def _piece(self, source: SegmentBytes, limit: int) -> frames.Split:
         """Split the bytes at the cursor. Raises `Corruption` when they are damaged for good."""
@@ -171,3 +197,17 @@ class JournalReader:
         if not self._places or self._places[0][0] != first:
             self._places = [(first, segment.HEADER_SIZE)]
         return source
+
+
+def removed(log_id: str, index: int, removal: int) -> NotFound:
+    """Make the error for a record that retention removed; record `removal` of the log says when and why, -1 if unknown."""
+    said = f"; record {record_id(log_id, removal)} says when and why" if removal >= 0 else ""
+    return NotFound(
+        "RECORD_REMOVED",
+        f"Record {record_id(log_id, index)} was removed at the end of its retention{said}. If an archive was kept, name its "
+        "folder with --archive.",
+    )
+
+
+def _unreadable(folder: Path) -> Unavailable:
+    return Unavailable("JOURNAL_UNREADABLE", f"{folder} can't be read; it belongs to the user who runs munjigi.")

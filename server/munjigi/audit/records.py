@@ -181,6 +181,40 @@ class TailCutRecord(Record, kw_only=True, omit_defaults=True, tag="journal.tail_
     digest: str
 
 
+class RemovedRecord(Record, kw_only=True, omit_defaults=True, tag="journal.removed"):
+    """Retention removed the records [first_index, next_index) of this log, all older than `cut`. Proofs about them go on to verify."""
+
+    first_index: int
+    next_index: int
+    root: str
+    cut: int
+    years: int
+    article: str
+    archived: bool = False
+
+
+class HoldRecord(Record, kw_only=True, omit_defaults=True, tag="retention.hold"):
+    """A legal hold was placed: no record of [from_time, to_time) is removed while it stands. A time of 0 is an open end."""
+
+    issuer: str
+    employee: str
+    request_id: str = ""
+    hold_id: str
+    from_time: int = 0
+    to_time: int = 0
+    reason: str
+
+
+class ReleaseRecord(Record, kw_only=True, omit_defaults=True, tag="retention.release"):
+    """A legal hold was released."""
+
+    issuer: str
+    employee: str
+    request_id: str = ""
+    hold_id: str
+    reason: str
+
+
 class PermissionRecord(Record, kw_only=True, omit_defaults=True):
     """What every permission record has. `employee` made the change; it is not a person's account where a program did."""
 
@@ -235,6 +269,9 @@ AnyRecord = (
     | ProcessRecord
     | RestoredRecord
     | TailCutRecord
+    | RemovedRecord
+    | HoldRecord
+    | ReleaseRecord
     | GrantAddedRecord
     | GrantChangedRecord
     | GrantEndedRecord

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import NoReturn
 
 import msgspec
+from msgspec.structs import replace
 
-from munjigi.audit import files, frames, mark, packed, records, segment
+from munjigi.audit import files, frames, mark, packed, records, removal, segment
 from munjigi.kernel.errors import Corruption, FailedPrecondition
 
 
@@ -35,7 +36,7 @@ class OpenLog:
     next_index: int
     chain: bytes
     last_time: int
-    cuts: tuple[mark.Cut, ...]  # whose records are still to be appended, in this order
+    mark: mark.Mark  # its `cuts` are those whose records are still to be appended, in this order
 
 
 @dataclass(slots=True)
@@ -72,12 +73,19 @@ def open_log(folder: Path, slot: int, quarantine: Path, sealed: int = 0) -> Open
         for scratch in (*folder.glob("*.seg.tmp"), folder / f"{mark.NAME}.tmp"):
             with suppress(FileNotFoundError):
                 scratch.unlink()  # begun and never named: no record was ever in it
-        names = segment.names(folder)
+        names = [name for name in segment.names(folder) if segment.first_index_of(name) >= known.first]
         header = _check_headers(folder, names, known)
         fd = os.open(folder / names[-1], os.O_RDWR | os.O_APPEND)
         if not known.clean:
             _forget_cached(fd)
-        return _finish(folder, lock, fd, names[-1], header, known, quarantine, sealed)
+        log = _finish(folder, lock, fd, names[-1], header, known, quarantine, sealed)
+        settled = removal.settled(folder, log.mark)
+        if settled != log.mark:
+            mark.write(folder, settled)
+            log.mark = settled
+        removal.require_recorded(folder, settled)
+        removal.remove_files(folder, settled.first)
+        return log
     except BaseException:
         if fd >= 0:
             os.close(fd)
@@ -119,7 +127,10 @@ def _check_headers(folder: Path, names: list[str], known: mark.Mark) -> segment.
         first, header = header.first_index, read
         if header.log_id != known.log_id or header.slot != known.slot or segment.name_of(header.first_index) != name:
             _refuse(path, 0, "the header belongs to another segment")
-        if (header.previous_first, header.previous_size) != (first, before) or (not before and header.first_index):
+        whole = (
+            header.first_index == known.first if not before else (header.previous_first, header.previous_size) == (first, before)
+        )
+        if not whole:
             _refuse(path, 0, "the segment before it is missing or has another size")
         before = size
         if name == known.segment and before < known.size:
@@ -153,11 +164,13 @@ def _finish(
         if record.index != end.next_index - 1:
             _refuse(path, end.size, "the last record has another index than its place")
         last_time = max(last_time, record.time)
-    mark.write(folder, mark.Mark(1, known.log_id, known.slot, False, name, end.size, end.next_index, end.chain.hex(), cuts))
+    reached = {"segment": name, "size": end.size, "next_index": end.next_index, "chain": end.chain.hex()}
+    opened = replace(known, clean=False, **reached, cuts=cuts)
+    mark.write(folder, opened)
     if end.size < whole:
         os.ftruncate(fd, end.size)
     os.fsync(fd)
-    return OpenLog(folder, lock, fd, known.log_id, known.slot, name, end.size, end.next_index, end.chain, last_time, cuts)
+    return OpenLog(folder, lock, fd, known.log_id, known.slot, name, end.size, end.next_index, end.chain, last_time, opened)
 
 
 def _scan(fd: int, path: Path, whole: int, header: segment.Header, known: mark.Mark | None) -> _End:

@@ -7,6 +7,7 @@ it keeps its name and its place, and `open_bytes` reads either form.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import struct
@@ -105,6 +106,25 @@ def read_header(path: Path) -> Header | None:
     """Read the header of the segment named `path`, in either form; None when there is none. Raises `OSError`."""
     with closing(open_bytes(path.parent, path.name)) as source:
         return parse_header(source.read(HEADER_SIZE, 0))
+
+
+def reach_of(path: Path) -> tuple[int, int, int, bytes] | None:
+    """Read a packed segment and return its first index, plain size, the index after its last record, and the chain there.
+
+    None when a frame is damaged. Raises `OSError`, `Damaged`.
+    """
+    with closing(packed.PackedBytes.open(path)) as source:
+        header = parse_header(source.read(HEADER_SIZE, 0))
+        if header is None:
+            return None
+        chain, index = header.chain, header.first_index
+        for _, part in scan(source, HEADER_SIZE, source.size):
+            for _, _, payload in part.frames:
+                chain = hashlib.sha256(chain + hashlib.sha256(b"\x00" + payload).digest()).digest()
+                index += 1
+            if part.ending:
+                return None
+        return header.first_index, source.size, index, chain
 
 
 def create(folder: Path, header: Header) -> int:

@@ -1,6 +1,7 @@
 """Verify a log on its files alone: every byte is accounted for, or the first that isn't is named.
 
-Repairs nothing. A torn tail is a problem too: only the next start decides what becomes of it.
+Repairs nothing. A torn tail is a problem too: only the next start decides what becomes of it. A log may begin later than with
+record 0 only where its mark, a record of the removal and the hashes that the seal kept say so together.
 """
 
 from __future__ import annotations
@@ -10,19 +11,26 @@ import mmap
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from munjigi.audit import frames, mark, packed, segment
-from munjigi.audit.records import decode
+from munjigi.audit.law import law
+from munjigi.audit.records import RemovedRecord, decode
+from munjigi.audit.seal.merkle import HASH, Growing
 from munjigi.kernel.errors import NotFound, Unavailable
+
+_TRIES: Final = 3  # walks over a log whose beginning is being removed
+_PIECE: Final = 4096  # leaves
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
     """The result for one log. `problem` is the first finding in UPPER_SNAKE, empty when intact.
 
-    `records` were read and `chain` (hex) covers them; `file`, `offset` (bytes) and `index` say where the finding is.
+    `records` were read, from record `first` on, and `chain` (hex) covers all up to there; `file`, `offset` (bytes) and `index`
+    say where the finding is.
     """
 
     log_id: str
@@ -33,6 +41,7 @@ class Verification:
     offset: int
     index: int
     problem: str
+    first: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,58 +53,96 @@ class Sealed:
 
 
 class _Finding(Exception):
-    def __init__(self, problem: str, file: str, offset: int) -> None:
+    def __init__(self, problem: str, file: str, offset: int, index: int | None = None) -> None:
         super().__init__(problem)
         self.problem = problem
         self.file = file
         self.offset = offset
+        self.index = index  # None: where the walk stands
 
 
-def verify_journal(folder: Path, live_until: int | None = None, sealed: Sealed | None = None) -> Verification:
+def verify_journal(
+    folder: Path, live_until: int | None = None, sealed: Sealed | None = None, archive: Path | None = None
+) -> Verification:
     """Verify the log in `folder`.
 
     `live_until`: only the records below this durable index of a log that is being written. `sealed`: records must be
-    those that were sealed, and no fewer.
+    those that were sealed, and no fewer. `archive`: the folder of this log in an archive; what it holds is verified with the rest.
     Raises `NotFound` when there is no such log, `Unavailable` when its files can't be read.
     """
-    walk = _Walk(folder, live_until, sealed or Sealed(0, b""))
-    try:
-        walk.run()
-    except _Finding as found:
-        return Verification(folder.name, False, walk.index, walk.chain.hex(), found.file, found.offset, walk.index, found.problem)
-    except FileNotFoundError as error:
-        raise NotFound(
-            "LOG_NOT_FOUND", "There is no journal of this log id; list the folders under the journal folder."
-        ) from error
-    except OSError as error:
-        raise Unavailable("JOURNAL_UNREADABLE", f"{folder} can't be read; run as the user who runs munjigi.") from error
-    return Verification(folder.name, True, walk.index, walk.chain.hex(), "", 0, 0, "")
+    for left in range(_TRIES, 0, -1):
+        before = mark.epoch(folder)
+        walk = _Walk(folder, live_until, sealed or Sealed(0, b""), archive)
+        try:
+            walk.run()
+        except (_Finding, FileNotFoundError) as error:
+            if left > 1 and mark.epoch(folder) != before:
+                continue  # its beginning may have been removed meanwhile
+            if isinstance(error, _Finding):
+                return walk.result(error)
+            raise NotFound(
+                "LOG_NOT_FOUND", "There is no journal of this log id; list the folders under the journal folder."
+            ) from error
+        except OSError as error:
+            raise Unavailable("JOURNAL_UNREADABLE", f"{folder} can't be read; run as the user who runs munjigi.") from error
+        break
+    return walk.result(None)
 
 
 class _Walk:
     """One pass over the files, oldest first."""
 
-    def __init__(self, folder: Path, live_until: int | None, sealed: Sealed) -> None:
+    def __init__(self, folder: Path, live_until: int | None, sealed: Sealed, archive: Path | None) -> None:
         self.folder = folder
+        self.archive = archive
         self.sealed = sealed
         self.until = live_until
+        self.first = 0
         self.index = 0
         self.chain = segment.GENESIS
         self.time = 0
         self.slot = -1
         self.known: mark.Mark | None = None
         self.marked = False
+        self.removals: dict[int, RemovedRecord] = {}  # by `next_index`
+
+    def result(self, found: _Finding | None) -> Verification:
+        """Return what the walk came to."""
+        records, chain = self.index - self.first, self.chain.hex()
+        if found is None:
+            return Verification(self.folder.name, True, records, chain, "", 0, 0, "", self.first)
+        index = self.index if found.index is None else found.index
+        return Verification(self.folder.name, False, records, chain, found.file, found.offset, index, found.problem, self.first)
 
     def run(self) -> None:
+        self.known = known = mark.read(self.folder)
         names = segment.names(self.folder)
         if self.until is None:
             self._strays(names)
-        self.known = known = mark.read(self.folder)
         if known is None or known.log_id != self.folder.name:
             raise _Finding("MARK_DAMAGED", mark.NAME, 0)
-        if not names:
-            raise _Finding("SEGMENT_MISSING", known.segment, 0)
-        before = 0
+        if self.until is not None:
+            self.until = max(self.until, known.removal + 1)  # it was durable before the mark named it
+        names = [name for name in names if segment.first_index_of(name) >= known.first]  # others are on their way out
+        if not names or segment.first_index_of(names[0]) != known.first:
+            raise _Finding("SEGMENT_MISSING", segment.name_of(known.first), 0, known.first)
+        names = [*self._archived(known.first), *names]
+        self._begin(segment.first_index_of(names[0]))
+        self._segments(names, known)
+        self._require_recorded(known)
+
+    def _begin(self, first: int) -> None:
+        """Take the chain over what is not there any more from the hashes that the seal kept."""
+        if first > self.sealed.size:
+            raise _Finding("REMOVED_PAST_SEAL", mark.NAME, 0, self.sealed.size)
+        sha256, chain = hashlib.sha256, self.chain
+        for begin in range(0, first, _PIECE):
+            for leaf in _leaves(self.sealed, begin, min(_PIECE, first - begin)):
+                chain = sha256(chain + leaf).digest()
+        self.first, self.index, self.chain = first, first, chain
+
+    def _segments(self, names: list[str], known: mark.Mark) -> None:
+        before = -1 if self.first else 0
         for number, name in enumerate(names):
             last = number == len(names) - 1
             try:
@@ -112,6 +159,24 @@ class _Walk:
             raise _Finding("SHORTER_THAN_DURABLE", names[-1], before)
         if self.index < self.sealed.size:
             raise _Finding("SHORTER_THAN_SEALED", names[-1], before)
+
+    def _require_recorded(self, known: mark.Mark) -> None:
+        """Make sure that records say what became of those before the first one, here and in the archive."""
+        for first in sorted({self.first, known.first} - {0}):
+            record = self.removals.get(first)
+            if record is None or record.root != _root(self.sealed, first).hex():
+                raise _Finding("REMOVAL_NOT_RECORDED", mark.NAME, 0, first)
+            if record.years < min(each.years for each in law().rules) or record.cut > law().cut(record.time, record.years):
+                raise _Finding("REMOVED_TOO_EARLY", mark.NAME, 0, first)
+        lost = [each.first_index for each in self.removals.values() if each.archived and each.first_index < self.first]
+        if self.archive is not None and lost:
+            raise _Finding("ARCHIVE_MISSING", segment.name_of(min(lost)) + packed.SUFFIX, 0, min(lost))
+
+    def _archived(self, first: int) -> list[str]:
+        """Return the segments that only the archive has."""
+        if self.archive is None or not self.archive.is_dir():
+            return []
+        return [name for name in segment.names(self.archive) if segment.first_index_of(name) < first]
 
     def _strays(self, names: list[str]) -> None:
         for path in sorted(self.folder.iterdir()):
@@ -131,7 +196,7 @@ class _Walk:
                 raise _Finding("HEADER_OF_ANOTHER_SEGMENT", name, 0)
             if header.first_index != self.index:
                 raise _Finding("SEGMENT_MISSING", name, 0)
-            if header.previous_size != before:
+            if header.previous_size != before >= 0:
                 raise _Finding("SEGMENT_SIZE", name, 0)
             if header.chain != self.chain:
                 raise _Finding("CHAIN_BROKEN", name, 0)
@@ -139,16 +204,23 @@ class _Walk:
         return size
 
     def _open(self, name: str) -> packed.SegmentBytes:
-        """Open a segment; one that is there in both forms, since packing was interrupted, must be the same in both."""
-        copy = self.folder / (name + packed.SUFFIX)
+        """Open a segment; one that is there twice, in both forms or in the archive too, must be the same both times."""
+        known, copies = self.known, [self.folder / (name + packed.SUFFIX)]
+        assert known is not None
+        if self.archive is not None:
+            copies.append(self.archive / (name + packed.SUFFIX))
+        if segment.first_index_of(name) < known.first:
+            return packed.PackedBytes.open(copies[-1])
         source = segment.open_bytes(self.folder, name)
-        if isinstance(source, packed.PackedBytes) or not copy.exists():
-            return source
+        if isinstance(source, packed.PackedBytes):
+            del copies[0]
         with ExitStack() as failing:
             failing.callback(source.close)
-            with closing(packed.PackedBytes.open(copy)) as other:
-                if not _same(source, other):
-                    raise _Finding("COPIES_DIFFER", copy.name, 0)
+            for copy in copies:
+                if copy.exists():
+                    with closing(packed.PackedBytes.open(copy)) as other:
+                        if not _same(source, other):
+                            raise _Finding("COPIES_DIFFER" if copy.parent == self.folder else "ARCHIVE_DIFFERS", copy.name, 0)
             failing.pop_all()
         return source
 
@@ -179,6 +251,8 @@ class _Walk:
                 at32 = self.index << 5
                 if self.index < sealed and leaf != leaves[at32 : at32 + 32]:
                     raise _Finding("RECORD_NOT_AS_SEALED", name, offset)
+                if isinstance(record, RemovedRecord):
+                    self.removals[record.next_index] = record
                 self.time = record.time
                 self.chain = sha256(self.chain + leaf).digest()
                 self.index += 1
@@ -206,3 +280,14 @@ def _same(one: packed.SegmentBytes, other: packed.SegmentBytes) -> bool:
             return False
         at += len(data)
     return one.size == at
+
+
+def _leaves(sealed: Sealed, begin: int, count: int) -> list[bytes]:
+    return [bytes(sealed.leaves[at : at + HASH]) for at in range(begin * HASH, (begin + count) * HASH, HASH)]
+
+
+def _root(sealed: Sealed, size: int) -> bytes:
+    grown = Growing()
+    for begin in range(0, size, _PIECE):
+        grown.add(_leaves(sealed, begin, min(_PIECE, size - begin)))
+    return grown.root()

@@ -81,10 +81,13 @@ async def _compare(settings: Settings, cluster: Cluster) -> tuple[list[Compared]
     from munjigi.app.cluster import documents_of
     from munjigi.app.files import StateFolder
     from munjigi.app.log_sources import LogSources
+    from munjigi.audit.seal.reader import leaf_of
 
     folder = StateFolder(settings.state_dir)
     sources = LogSources(folder)
-    reconciler = Reconciler(cluster, documents_of(settings), Sender(cluster))
+    reconciler = Reconciler(
+        cluster, documents_of(settings), Sender(cluster), lambda log_id, index: leaf_of(folder.seal, log_id, index)
+    )
     try:
         logs = sources.look()
         ended = sources.ended()

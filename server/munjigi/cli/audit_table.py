@@ -72,6 +72,10 @@ def _what(event_type: str, content: dict[str, object]) -> str:
         return f"{verb} {content.get('role')} for {content.get('purpose')} of {content.get('holder')} ({content.get('grant_id')})"
     if event_type == "denial.flood":
         return f"{content['count']} denials counted" if content.get("count") else "denials are counted from here on"
+    if event_type == "journal.removed":
+        return f"removed records {content.get('first_index')} to {int(str(content.get('next_index')).partition('.')[0]) - 1}"
+    if event_type in ("retention.hold", "retention.release"):
+        return f"{'held' if event_type.endswith('hold') else 'released'} records ({content.get('hold_id')})"
     if event_type == "identity.failure":
         return f"{content.get('count', 1)} refused sign-in(s) from {content.get('peer')}"
     return event_type

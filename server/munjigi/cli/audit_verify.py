@@ -60,6 +60,10 @@ def audit_verify(state_dir: Path, log_id: str, key: str, checkpoint: Path | None
             listing.add_row(safe(each.log_id), str(each.records), str(each.sealed), result, each.chain[:16])
         screen.print(listing)
         for each in answer.journals:
+            if each.first:
+                screen.print(
+                    f"{each.log_id} begins with record {each.first}: earlier ones were removed at the end of their retention."
+                )
             if not each.intact:
                 place = f"{safe(each.file) or '(folder)'}, offset {each.offset}, record {each.index}"
                 screen.print(styled(f"{each.log_id}: {each.problem} at {place}", "bold red"))

@@ -27,6 +27,11 @@ _AUDIT: Final = {
     "verifier": Entry(
         f"{_HERE}.audit_verifier:audit_verifier", "Print the program that checks an evidence pack without Munjigi."
     ),
+    "hold": Entry(f"{_HERE}.audit_hold:audit_hold", "Place a legal hold: no record of its time is removed while it stands."),
+    "release": Entry(
+        f"{_HERE}.audit_release:audit_release", "Release a legal hold; what is past its retention goes with the next look."
+    ),
+    "holds": Entry(f"{_HERE}.audit_holds:audit_holds", "List the legal holds that stand, oldest first."),
     "rotate-key": Entry(f"{_HERE}.audit_rotate_key:audit_rotate_key", "Make a new key for the seal; the old one vouches for it."),
     "install-index": Entry(
         f"{_HERE}.audit_install_index:audit_install_index",

@@ -139,6 +139,10 @@ class PermissionLog:
         """The log's id."""
         return self._head.log_id
 
+    def first(self) -> int:
+        """Return 0: permission records are never removed."""
+        return 0
+
     def epoch(self) -> tuple[int, int]:
         """Return a value that changes when the log is found shorter or other than before: a backup was put back."""
         self._look()

@@ -49,6 +49,19 @@ JOURNAL_SYNC_SECONDS: Final = Metric("munjigi_journal_sync_seconds_total", "coun
 JOURNAL_PACKED: Final = Metric(
     "munjigi_journal_packed_segments_total", "counter", "Closed segments of the journal that were packed."
 )
+RETENTION_REMOVED: Final = Metric(
+    "munjigi_retention_removed_segments_total",
+    "counter",
+    "Segments of the journal that were removed at the end of their retention.",
+)
+RETENTION_FAILING: Final = Metric(
+    "munjigi_retention_failing", "gauge", "1 while something stands in the way of removing records; the log says what."
+)
+HOLDS: Final = Metric("munjigi_legal_holds", "gauge", "Legal holds that stand.")
+ARCHIVED: Final = Metric("munjigi_archived_segments_total", "counter", "Closed segments that were copied to the archive.")
+ARCHIVE_WAITING: Final = Metric(
+    "munjigi_archive_waiting_segments", "gauge", "Closed segments that are not in the archive yet, packed or not."
+)
 DISK_USED: Final = Metric("munjigi_disk_used_ratio", "gauge", "Share of the state folder's disk that is in use.")
 DISK_LEVEL: Final = Metric(
     "munjigi_disk_level", "gauge", "0 roomy, 1 worth a look, 2 degraded, 3 full: no access is given until there is room."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
+from munjigi.audit.holds import Hold
 from munjigi.audit.ports import IndexedRecord
 from munjigi.audit.seal.check import SealCheck
 from munjigi.audit.verify import Verification
@@ -79,6 +80,25 @@ class Trail(Protocol):
 
         Raises `NotFound` for a log that does not exist.
         """
+        ...
+
+
+class HoldKeeper(Protocol):
+    """Legal holds. Every method raises `Unavailable` when the disk refuses."""
+
+    async def place(self, employee: EmployeeKey, reason: str, from_time: int, to_time: int, request_id: str) -> Hold:
+        """Place a hold over [from_time, to_time), 0 for open ends; return it once it is in force and recorded.
+
+        Raises `InvalidArgument` when the request id belongs to another hold, `FailedPrecondition` when too many stand.
+        """
+        ...
+
+    async def release(self, employee: EmployeeKey, hold_id: str, reason: str, request_id: str) -> str:
+        """Release a hold, and return the id of the record of it. Raises `NotFound`."""
+        ...
+
+    async def standing(self) -> list[Hold]:
+        """Return the holds that stand, oldest first. Raises `Corruption` when one is gone."""
         ...
 
 

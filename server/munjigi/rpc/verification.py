@@ -34,6 +34,7 @@ def answer_of(seal: SealCheck, found: Sequence[Verification], restored: Sequence
             offset=each.offset,
             index=each.index,
             problem=each.problem,
+            first=each.first,
             sealed=seal.sealed[each.log_id].size if each.log_id in seal.sealed else 0,
         )
         for each in found

@@ -1,22 +1,28 @@
 """Compare the cluster with the logs, a thousand records at a time: what is missing is sent again, what differs is named.
 
 A document is a function of its record (`audit/schema/ecs.py`), so it can be made anew and compared as a whole: first the
-digests of a range, then, where they differ, one by one.
+digests of a range, then, where they differ, one by one. A document whose record was removed at the end of its retention carries
+the record's bytes, and these are held against the hash that the seal kept.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Literal, NamedTuple
 
+import msgspec
+import orjson
+
 from munjigi.adapters.elasticsearch.access import json_bytes
 from munjigi.adapters.elasticsearch.cluster import Cluster
-from munjigi.adapters.elasticsearch.documents import Documents
+from munjigi.adapters.elasticsearch.documents import Documents, payload_of
 from munjigi.adapters.elasticsearch.progress import DeadLetter, Progress
 from munjigi.adapters.elasticsearch.sender import Sender
 from munjigi.audit.ports import LogSource
+from munjigi.audit.seal.merkle import leaf_hash
+from munjigi.kernel.errors import Corruption
 from munjigi.kernel.ids import is_log_id, record_id
 
 RANGE: Final = 1000  # records
@@ -24,6 +30,7 @@ _LOG: Final = "munjigi.log_id"
 _INDEX: Final = "munjigi.index"
 _KEEP: Final = "2m"
 
+Leaf = Callable[[str, int], bytes]  # the hash that the seal keeps of a record, empty where it has none
 Place = tuple[str, str]  # an index of Elasticsearch and a document's `_id`
 
 
@@ -52,18 +59,23 @@ class Compared(NamedTuple):
 class Reconciler:
     """Compares logs with what a cluster holds. The account must be allowed to read and to create documents."""
 
-    def __init__(self, cluster: Cluster, documents: Documents, sender: Sender) -> None:
+    def __init__(self, cluster: Cluster, documents: Documents, sender: Sender, leaf: Leaf = lambda _log_id, _index: b"") -> None:
         self._cluster = cluster
+        self._leaf = leaf
         self._documents = documents
         self._sender = sender
 
     async def compare(self, source: LogSource, progress: Progress, *, ended: bool = False) -> Compared:
         """Compare a whole log; `ended`: by a restore. Raises `Corruption` when it can't be read, `Unavailable` when the cluster doesn't answer."""
-        at = missing = 0
+        first = at = source.first()
+        missing = 0
         findings: list[Finding] = []
         letters = progress.dead_letters()
         of_log = {"term": {_LOG: source.log_id}}
         async with self._view() as view:
+            if first:
+                async for page in self._pages(view, of_log, {"range": {_INDEX: {"gte": 0, "lt": first}}}):
+                    findings += self._removed(source.log_id, page)
             while records := source.read(at, RANGE):
                 source.settle()
                 end = at + len(records)
@@ -78,7 +90,7 @@ class Reconciler:
             others = {"bool": {"must_not": {"range": {_INDEX: {"gte": 0, "lt": at}}}}}
             beyond = self._beyond(source, at, await self._there(view, of_log, others))
             findings += [_as_lost(each, source.log_id, at) for each in beyond] if ended else beyond
-        return Compared(source.log_id, at, missing, list(progress.dead_letters().values()), findings)
+        return Compared(source.log_id, at - first, missing, list(progress.dead_letters().values()), findings)
 
     async def unknown(self, log_ids: Collection[str]) -> tuple[dict[str, int], list[Finding]]:
         """Return how many documents other logs have here, by log id, and the documents that name no log at all."""
@@ -106,6 +118,22 @@ class Reconciler:
         findings = [Finding("invented", *place) for place in sorted(there.keys() - expected.keys())]
         findings += [Finding("edited", *place) for place, data in expected.items() if there.get(place, data) != data]
         return {place: record for place, record in place_of.items() if place not in there}, findings
+
+    def _removed(self, log_id: str, there: dict[Place, bytes]) -> list[Finding]:
+        """Judge documents whose records are not here any more."""
+        findings = []
+        for (target, name), data in sorted(there.items()):
+            source = orjson.loads(data)
+            index, payload = int(source[_INDEX]), payload_of(source)
+            try:
+                same = (target, name) == (self._documents.target(payload), record_id(log_id, index)) and data == json_bytes(
+                    self._documents.source(log_id, index, payload)
+                )
+            except (Corruption, msgspec.MsgspecError, ValueError):
+                same = False
+            if not same or leaf_hash(payload) != self._leaf(log_id, index):
+                findings.append(Finding("edited", target, name))
+        return findings
 
     async def _refill(
         self, log_id: str, lost: dict[Place, tuple[int, bytes]], progress: Progress, findings: list[Finding]
@@ -144,6 +172,12 @@ class Reconciler:
     async def _there(self, view: str, *conditions: dict[str, Any]) -> dict[Place, bytes]:
         """Return the documents of a view for which all conditions hold."""
         found: dict[Place, bytes] = {}
+        async for page in self._pages(view, *conditions):
+            found.update(page)
+        return found
+
+    async def _pages(self, view: str, *conditions: dict[str, Any]) -> AsyncIterator[dict[Place, bytes]]:
+        """Yield the documents of a view for which all conditions hold, in bounded parts."""
         body: dict[str, Any] = {
             "size": RANGE,
             "query": {"bool": {"filter": list(conditions)}},
@@ -154,9 +188,9 @@ class Reconciler:
         while True:
             reply = await self._cluster.demand("POST", "/_search", body)
             hits = reply.body["hits"]["hits"]
-            found.update(((hit["_index"], hit["_id"]), json_bytes(hit["_source"])) for hit in hits)
+            yield {(hit["_index"], hit["_id"]): json_bytes(hit["_source"]) for hit in hits}
             if len(hits) < RANGE:
-                return found
+                return
             body["search_after"] = hits[-1]["sort"]
 
     @asynccontextmanager

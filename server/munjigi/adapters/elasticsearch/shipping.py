@@ -85,17 +85,20 @@ class LogShipping:
         epoch = self._source.epoch()
         if epoch == self._epoch:
             return
-        cursor = self._progress.cursor()
-        if cursor.next_index:
+        cursor, first = self._progress.cursor(), self._source.first()
+        if cursor.next_index < first:
+            cursor = Cursor(next_index=first)  # retention removed what was never shipped
+        if cursor.next_index > first:
             last = self._source.read(cursor.next_index - 1, 1)
-            # Retention may have removed it, but then something follows.
-            good = digest_of(last[0][1]) == cursor.digest if last else bool(self._source.read(cursor.next_index, 1))
-            if not good:
+            if not last or digest_of(last[0][1]) != cursor.digest:
                 raise Corruption(
                     "LOG_BEHIND_SHIPPING",
                     f"Log {self._source.log_id} no longer has the records that were shipped: it was rolled back or replaced. "
                     "Run `munjigi audit verify` and `munjigi audit reconcile`, and keep the folder as it is.",
                 )
+        gone = [DeadLetter(index, 0, "") for index in self._progress.dead_letters() if index < first]
+        if gone:
+            self.dead_letters = self._progress.add_letters(gone)
         self._cursor, self._epoch = cursor, epoch
 
     async def _pump(self, run: _Run) -> None:

@@ -65,6 +65,9 @@ def _judge_decision(record: records.AccessRecord) -> tuple[Outcome, tuple[str, .
 
 
 _REFUSED_PEER: Final = Field("peer", "source.address source.ip", "address", "address that the transport saw", related="ip")
+_GROUNDS: Final = Field(
+    "reason", "event.reason", "keyword", "why, as a person typed it; what looks like personal data is refused"
+)
 _CONFIRMED: Final[dict[str, Outcome]] = {"read": "success", "failed": "failure", "abandoned": "unknown"}
 
 EVENTS: Final = (
@@ -76,6 +79,9 @@ EVENTS: Final = (
     Event(records.ProcessRecord, "process", lambda record: ("success", ("start" if record.event == "start" else "end",))),
     Event(records.RestoredRecord, "process", lambda _: ("success", ("change",))),
     Event(records.TailCutRecord, "file", lambda _: ("failure", ("deletion",))),
+    Event(records.RemovedRecord, "file", lambda _: ("success", ("deletion",))),
+    Event(records.HoldRecord, "configuration", lambda _: ("success", ("creation",)), (_GROUNDS,)),
+    Event(records.ReleaseRecord, "configuration", lambda _: ("success", ("deletion",)), (_GROUNDS,)),
     Event(records.GrantAddedRecord, "iam", lambda _: ("success", ("user", "creation"))),
     Event(records.GrantChangedRecord, "iam", lambda _: ("success", ("user", "change"))),
     Event(records.GrantEndedRecord, "iam", lambda _: ("success", ("user", "deletion"))),
@@ -224,6 +230,20 @@ FIELDS: Final = {
         Field("offset", "munjigi.offset", "long", "bytes before what was cut"),
         Field("length", "file.size", "long", "bytes that were cut"),
         Field("digest", "file.hash.sha256", "keyword", "SHA-256 of what was cut, hex"),
+        # the end of retention
+        Field("first_index", "munjigi.first_index", "long", "the first record that was removed"),
+        Field("next_index", "munjigi.next_index", "long", "the first record that was kept"),
+        Field("root", "munjigi.root", "keyword", "root of the log's Merkle tree over all records before the first kept one, hex"),
+        Field("cut", "munjigi.cut", "date_nanos", "everything that was removed is older than this"),
+        Field(
+            "years", "munjigi.years", "long", "calendar years that records are kept here, never less than the article asks for"
+        ),
+        Field("article", "munjigi.article", "keyword", "article that says how long such records must be kept"),
+        Field("archived", "munjigi.archived", "boolean", "each removed segment was found unchanged in the archive first"),
+        # legal holds
+        Field("hold_id", "munjigi.hold_id", "keyword", "the legal hold"),
+        Field("from_time", "munjigi.from_time", "date_nanos", "it covers records from this moment on"),
+        Field("to_time", "munjigi.to_time", "date_nanos", "it covers records before this moment"),
         # permissions
         Field("grant_id", "munjigi.grant_id", "keyword", "the grant"),
         Field("holder_issuer", "user.target.domain", "keyword", "issuer of the holder's account"),

@@ -126,6 +126,19 @@ def _tail_cut(_: records.TailCutRecord) -> _Classified:
     return 6008, 1, _HIGH, {}
 
 
+def _removed(record: records.RemovedRecord) -> _Classified:
+    name = f"records {record.first_index} to {record.next_index - 1}"
+    return 3004, 4, _INFORMATIONAL, {"entity": {"name": name, "type": "audit records", "uid": record.root}}
+
+
+def _hold(activity: int) -> Callable[[records.HoldRecord | records.ReleaseRecord], _Classified]:
+    def classified(record: records.HoldRecord | records.ReleaseRecord) -> _Classified:
+        own: Part = {"entity": {"name": "legal hold", "type": "legal hold", "uid": record.hold_id}}
+        return 3004, activity, _INFORMATIONAL, {**own, "actor": {"user": _user(record.issuer, record.employee)}}
+
+    return classified
+
+
 def _grant(activity: int) -> Callable[[records.GrantRecord], _Classified]:
     def classified(record: records.GrantRecord) -> _Classified:
         user = _user(record.holder_issuer, record.holder)
@@ -149,6 +162,9 @@ _CLASSES: Final[dict[type[Record], Callable[[Any], _Classified]]] = {
     records.ProcessRecord: _process,
     records.RestoredRecord: _restored,
     records.TailCutRecord: _tail_cut,
+    records.RemovedRecord: _removed,
+    records.HoldRecord: _hold(1),  # Create
+    records.ReleaseRecord: _hold(4),  # Delete
     records.GrantAddedRecord: _grant(16),  # Assign Roles
     records.GrantChangedRecord: _grant(2),  # Update
     records.GrantEndedRecord: _grant(17),  # Remove Roles

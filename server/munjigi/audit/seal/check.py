@@ -69,12 +69,15 @@ def check_seal(
         return SealCheck(error.reason, 0, {})
 
 
-def verify_sealed(folder: Path, check: SealCheck, live_until: int | None = None) -> Verification:
-    """Verify one log on its files, and against the seal. Raises what `verify_journal` raises."""
+def verify_sealed(folder: Path, check: SealCheck, live_until: int | None = None, archive: Path | None = None) -> Verification:
+    """Verify one log on its files, those in its folder of an archive too, and against the seal.
+
+    Raises what `verify_journal` raises.
+    """
     sealed = check.sealed.get(folder.name)
     if sealed is not None and live_until is not None and sealed.size > live_until:
         live_until = sealed.size  # what is sealed was synced
-    return verify_journal(folder, live_until, sealed)
+    return verify_journal(folder, live_until, sealed, archive)
 
 
 def _examine(generations: list[SealReader], key: VerifierKey | None, earlier: Note | None) -> int:
@@ -134,11 +137,12 @@ def _leaves(seal: SealReader, heads: list[Head], log_of: Callable[[str], LogSour
         if good == size:
             return Sealed(size, tree.mapped())
         stored = b"".join(tree.leaves(0, good))
-    own = bytearray()
-    with suppress(MunjigiError):  # where the log is damaged or gone its own verification says so
-        log = log_of(heads[-1].log_id)
-        while found := log.read(len(own) // HASH, min(_PIECE, size - len(own) // HASH)):
-            own += b"".join(leaf_hash(payload) for _, payload in found)
+        own = bytearray()
+        with suppress(MunjigiError):  # where the log is damaged or gone its own verification says so
+            log = log_of(heads[-1].log_id)
+            own += b"".join(tree.leaves(0, min(log.first(), tree.size, size)))  # of what retention removed
+            while found := log.read(len(own) // HASH, min(_PIECE, size - len(own) // HASH)):
+                own += b"".join(leaf_hash(payload) for _, payload in found)
 
     def leaves(begin: int, count: int) -> list[bytes]:
         return [bytes(own[at : at + HASH]) for at in range(begin * HASH, (begin + count) * HASH, HASH)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final, Self
 
@@ -30,6 +31,12 @@ def sealed_size(folder: Path, log_id: str) -> int:
             return found[1].size if found is not None else 0
     except NotFound:
         return 0
+
+
+def leaf_of(folder: Path, log_id: str, index: int) -> bytes:
+    """Return the hash that the seal keeps of a record; empty where it has none. Raises `OSError`."""
+    with closing(StoredTree(folder / LOGS / log_id, read_only=True)) as tree:
+        return tree.leaf(index) if index < tree.size else b""
 
 
 def sealed_logs(folder: Path) -> set[str]:

@@ -7,8 +7,9 @@
     seal/earlier/               generations that a restore ended (`generations.py`)
     seal/rotations/N            the checkpoint that was signed by the old and the new key, when entry N changed keys
 
-Trees can be made again from logs and entries; entries and checkpoint can't. The first thing of a seal that becomes durable is
-a checkpoint over nothing: without one, there is nothing else, and whatever else there is tells that it was removed.
+Trees can be made again from logs and entries, but for the leaves of records that retention removed; entries and checkpoint can't.
+The first thing of a seal that becomes durable is a checkpoint over nothing: without one, there is nothing else, and whatever else
+there is tells that it was removed.
 """
 
 from __future__ import annotations
@@ -185,14 +186,20 @@ class SealStore:
             return
         if tree.size != size or tree.root(size) != sealed.root:
             self._again(source, tree, sealed)
+        if size <= source.first():
+            return  # retention removes nothing but what is sealed, and held against the seal before
         last = source.read(size - 1, 1)
         if not last or leaf_hash(last[0][1]) != tree.leaf(size - 1):
             what = "is shorter than" if not last else "has another last record than"
             raise rollback(f"log {source.log_id} {what} its sealed {size} records")
 
     def _again(self, source: LogSource, tree: StoredTree, sealed: Head) -> None:
-        """Make a log's tree anew, up to what is sealed."""
-        tree.truncate(0)
+        """Make a log's tree anew, up to what is sealed; the leaves of removed records are all that is left of them, and stay."""
+        first = min(source.first(), sealed.size)
+        tree.truncate(min(first, tree.size))
+        tree.remake()
+        if tree.size < first:
+            raise rollback(f"the hashes of records of log {sealed.log_id} that retention removed are gone from seal/{LOGS}")
         while tree.size < sealed.size:
             found = source.read(tree.size, min(_PIECE, sealed.size - tree.size))
             if not found:

@@ -1,7 +1,8 @@
 """A growing tree in files: the hashes of every eighth level, the rest is computed when asked for.
 
 File `0` holds the leaves' hashes, file `1` those of complete subtrees of 256 leaves, file `2` of 65,536, and so on: a
-slice of 256 hashes is a tile of c2sp.org/tlog-tiles. 32.13 bytes a leaf. Everything here can be made again from the log.
+slice of 256 hashes is a tile of c2sp.org/tlog-tiles. 32.13 bytes a leaf. Everything here can be made again from the log, but for
+the leaves of records that retention removed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from munjigi.audit.files import FILE_MODE, FOLDER_MODE
+from munjigi.audit.files import FILE_MODE, FOLDER_MODE, SystemDevice
 from munjigi.audit.seal import merkle
 from munjigi.audit.seal.merkle import HASH
 
@@ -59,6 +60,18 @@ class StoredTree:
             missing = range(known, self._sizes[level] >> _BITS)
             self._put(level + 1, [self.complete(_BITS * (level + 1), index, below=True) for index in missing])
             level += 1
+
+    def remake(self) -> None:
+        """Make the levels above the leaves anew."""
+        for level in range(1, len(self._files)):
+            os.ftruncate(self._files[level], 0)
+            self._sizes[level] = 0
+        self.truncate(self.size)
+
+    def sync(self) -> None:
+        """Return when everything is on stable storage: what retention removes can't be hashed again."""
+        for fd in self._files:
+            SystemDevice().sync(fd)
 
     def leaf(self, index: int) -> bytes:
         """Return the hash of leaf `index`."""

@@ -104,7 +104,7 @@ class VerifyJournalRequest(_message.Message):
     def __init__(self, log_id: _Optional[str] = ...) -> None: ...
 
 class JournalVerification(_message.Message):
-    __slots__ = ("log_id", "intact", "records", "chain", "file", "offset", "index", "problem", "sealed")
+    __slots__ = ("log_id", "intact", "records", "chain", "file", "offset", "index", "problem", "sealed", "first")
     LOG_ID_FIELD_NUMBER: _ClassVar[int]
     INTACT_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
@@ -114,6 +114,7 @@ class JournalVerification(_message.Message):
     INDEX_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
     SEALED_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FIELD_NUMBER: _ClassVar[int]
     log_id: str
     intact: bool
     records: int
@@ -123,7 +124,8 @@ class JournalVerification(_message.Message):
     index: int
     problem: str
     sealed: int
-    def __init__(self, log_id: _Optional[str] = ..., intact: _Optional[bool] = ..., records: _Optional[int] = ..., chain: _Optional[str] = ..., file: _Optional[str] = ..., offset: _Optional[int] = ..., index: _Optional[int] = ..., problem: _Optional[str] = ..., sealed: _Optional[int] = ...) -> None: ...
+    first: int
+    def __init__(self, log_id: _Optional[str] = ..., intact: _Optional[bool] = ..., records: _Optional[int] = ..., chain: _Optional[str] = ..., file: _Optional[str] = ..., offset: _Optional[int] = ..., index: _Optional[int] = ..., problem: _Optional[str] = ..., sealed: _Optional[int] = ..., first: _Optional[int] = ...) -> None: ...
 
 class VerifyJournalResponse(_message.Message):
     __slots__ = ("journals", "intact", "seal_problem", "seal_entries", "restorations", "lost_entries")
@@ -166,3 +168,73 @@ class Restoration(_message.Message):
     kept_entries: int
     lost_entries: int
     def __init__(self, origin: _Optional[str] = ..., continued_origin: _Optional[str] = ..., continued_entries: _Optional[int] = ..., record_id: _Optional[str] = ..., backup_id: _Optional[str] = ..., backup_time: _Optional[int] = ..., started_at: _Optional[int] = ..., reason: _Optional[str] = ..., operator: _Optional[str] = ..., kept_entries: _Optional[int] = ..., lost_entries: _Optional[int] = ...) -> None: ...
+
+class Hold(_message.Message):
+    __slots__ = ("hold_id", "from_time", "to_time", "reason", "issuer", "employee", "placed_at", "record_id")
+    HOLD_ID_FIELD_NUMBER: _ClassVar[int]
+    FROM_TIME_FIELD_NUMBER: _ClassVar[int]
+    TO_TIME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    EMPLOYEE_FIELD_NUMBER: _ClassVar[int]
+    PLACED_AT_FIELD_NUMBER: _ClassVar[int]
+    RECORD_ID_FIELD_NUMBER: _ClassVar[int]
+    hold_id: str
+    from_time: int
+    to_time: int
+    reason: str
+    issuer: str
+    employee: str
+    placed_at: int
+    record_id: str
+    def __init__(self, hold_id: _Optional[str] = ..., from_time: _Optional[int] = ..., to_time: _Optional[int] = ..., reason: _Optional[str] = ..., issuer: _Optional[str] = ..., employee: _Optional[str] = ..., placed_at: _Optional[int] = ..., record_id: _Optional[str] = ...) -> None: ...
+
+class HoldRecordsRequest(_message.Message):
+    __slots__ = ("request_id", "reason", "from_time", "to_time")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    FROM_TIME_FIELD_NUMBER: _ClassVar[int]
+    TO_TIME_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    reason: str
+    from_time: int
+    to_time: int
+    def __init__(self, request_id: _Optional[str] = ..., reason: _Optional[str] = ..., from_time: _Optional[int] = ..., to_time: _Optional[int] = ...) -> None: ...
+
+class HoldRecordsResponse(_message.Message):
+    __slots__ = ("hold",)
+    HOLD_FIELD_NUMBER: _ClassVar[int]
+    hold: Hold
+    def __init__(self, hold: _Optional[_Union[Hold, _Mapping]] = ...) -> None: ...
+
+class ReleaseHoldRequest(_message.Message):
+    __slots__ = ("request_id", "hold_id", "reason")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    HOLD_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    hold_id: str
+    reason: str
+    def __init__(self, request_id: _Optional[str] = ..., hold_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class ReleaseHoldResponse(_message.Message):
+    __slots__ = ("record_id",)
+    RECORD_ID_FIELD_NUMBER: _ClassVar[int]
+    record_id: str
+    def __init__(self, record_id: _Optional[str] = ...) -> None: ...
+
+class ListHoldsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListHoldsResponse(_message.Message):
+    __slots__ = ("holds", "next_page_token")
+    HOLDS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    holds: _containers.RepeatedCompositeFieldContainer[Hold]
+    next_page_token: str
+    def __init__(self, holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...

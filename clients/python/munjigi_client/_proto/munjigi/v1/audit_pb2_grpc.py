@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class AuditServiceStub:
-    """AuditService reads the trail. Decided on resource `munjigi.audit`, action `read`; reading the
-    trail is itself recorded.
+    """AuditService reads the trail and holds parts of it. Decided on resource `munjigi.audit`, action `read`, or `operate` for holds
+    that change; reading the trail is itself recorded.
     """
 
     def __init__(self, channel):
@@ -51,11 +51,26 @@ class AuditServiceStub:
                 request_serializer=munjigi_dot_v1_dot_audit__pb2.VerifyJournalRequest.SerializeToString,
                 response_deserializer=munjigi_dot_v1_dot_audit__pb2.VerifyJournalResponse.FromString,
                 _registered_method=True)
+        self.HoldRecords = channel.unary_unary(
+                '/munjigi.v1.AuditService/HoldRecords',
+                request_serializer=munjigi_dot_v1_dot_audit__pb2.HoldRecordsRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_audit__pb2.HoldRecordsResponse.FromString,
+                _registered_method=True)
+        self.ReleaseHold = channel.unary_unary(
+                '/munjigi.v1.AuditService/ReleaseHold',
+                request_serializer=munjigi_dot_v1_dot_audit__pb2.ReleaseHoldRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_audit__pb2.ReleaseHoldResponse.FromString,
+                _registered_method=True)
+        self.ListHolds = channel.unary_unary(
+                '/munjigi.v1.AuditService/ListHolds',
+                request_serializer=munjigi_dot_v1_dot_audit__pb2.ListHoldsRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_audit__pb2.ListHoldsResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer:
-    """AuditService reads the trail. Decided on resource `munjigi.audit`, action `read`; reading the
-    trail is itself recorded.
+    """AuditService reads the trail and holds parts of it. Decided on resource `munjigi.audit`, action `read`, or `operate` for holds
+    that change; reading the trail is itself recorded.
     """
 
     def SearchRecords(self, request, context):
@@ -80,6 +95,27 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def HoldRecords(self, request, context):
+        """Places a legal hold: no record of its time is removed while it stands, in whatever log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseHold(self, request, context):
+        """Releases a legal hold.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListHolds(self, request, context):
+        """Lists the legal holds that stand, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -98,6 +134,21 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     request_deserializer=munjigi_dot_v1_dot_audit__pb2.VerifyJournalRequest.FromString,
                     response_serializer=munjigi_dot_v1_dot_audit__pb2.VerifyJournalResponse.SerializeToString,
             ),
+            'HoldRecords': grpc.unary_unary_rpc_method_handler(
+                    servicer.HoldRecords,
+                    request_deserializer=munjigi_dot_v1_dot_audit__pb2.HoldRecordsRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_audit__pb2.HoldRecordsResponse.SerializeToString,
+            ),
+            'ReleaseHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseHold,
+                    request_deserializer=munjigi_dot_v1_dot_audit__pb2.ReleaseHoldRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_audit__pb2.ReleaseHoldResponse.SerializeToString,
+            ),
+            'ListHolds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHolds,
+                    request_deserializer=munjigi_dot_v1_dot_audit__pb2.ListHoldsRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_audit__pb2.ListHoldsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'munjigi.v1.AuditService', rpc_method_handlers)
@@ -107,8 +158,8 @@ def add_AuditServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AuditService:
-    """AuditService reads the trail. Decided on resource `munjigi.audit`, action `read`; reading the
-    trail is itself recorded.
+    """AuditService reads the trail and holds parts of it. Decided on resource `munjigi.audit`, action `read`, or `operate` for holds
+    that change; reading the trail is itself recorded.
     """
 
     @staticmethod
@@ -182,6 +233,87 @@ class AuditService:
             '/munjigi.v1.AuditService/VerifyJournal',
             munjigi_dot_v1_dot_audit__pb2.VerifyJournalRequest.SerializeToString,
             munjigi_dot_v1_dot_audit__pb2.VerifyJournalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HoldRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/munjigi.v1.AuditService/HoldRecords',
+            munjigi_dot_v1_dot_audit__pb2.HoldRecordsRequest.SerializeToString,
+            munjigi_dot_v1_dot_audit__pb2.HoldRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/munjigi.v1.AuditService/ReleaseHold',
+            munjigi_dot_v1_dot_audit__pb2.ReleaseHoldRequest.SerializeToString,
+            munjigi_dot_v1_dot_audit__pb2.ReleaseHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHolds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/munjigi.v1.AuditService/ListHolds',
+            munjigi_dot_v1_dot_audit__pb2.ListHoldsRequest.SerializeToString,
+            munjigi_dot_v1_dot_audit__pb2.ListHoldsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AuditServiceStub:
-    """AuditService reads the trail. Decided on resource `munjigi.audit`, action `read`; reading the
-    trail is itself recorded.
+    """AuditService reads the trail and holds parts of it. Decided on resource `munjigi.audit`, action `read`, or `operate` for holds
+    that change; reading the trail is itself recorded.
     """
 
     @_typing.overload
@@ -43,11 +43,17 @@ class AuditServiceStub:
     """
     VerifyJournal: _grpc.UnaryUnaryMultiCallable[_audit_pb2.VerifyJournalRequest, _audit_pb2.VerifyJournalResponse]
     """Reads the journals from their first byte to their last and checks every frame, index and link."""
+    HoldRecords: _grpc.UnaryUnaryMultiCallable[_audit_pb2.HoldRecordsRequest, _audit_pb2.HoldRecordsResponse]
+    """Places a legal hold: no record of its time is removed while it stands, in whatever log."""
+    ReleaseHold: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ReleaseHoldRequest, _audit_pb2.ReleaseHoldResponse]
+    """Releases a legal hold."""
+    ListHolds: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListHoldsRequest, _audit_pb2.ListHoldsResponse]
+    """Lists the legal holds that stand, oldest first."""
 
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
-    """AuditService reads the trail. Decided on resource `munjigi.audit`, action `read`; reading the
-    trail is itself recorded.
+    """AuditService reads the trail and holds parts of it. Decided on resource `munjigi.audit`, action `read`, or `operate` for holds
+    that change; reading the trail is itself recorded.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -59,10 +65,16 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """
     VerifyJournal: _aio.UnaryUnaryMultiCallable[_audit_pb2.VerifyJournalRequest, _audit_pb2.VerifyJournalResponse]  # type: ignore[assignment]
     """Reads the journals from their first byte to their last and checks every frame, index and link."""
+    HoldRecords: _aio.UnaryUnaryMultiCallable[_audit_pb2.HoldRecordsRequest, _audit_pb2.HoldRecordsResponse]  # type: ignore[assignment]
+    """Places a legal hold: no record of its time is removed while it stands, in whatever log."""
+    ReleaseHold: _aio.UnaryUnaryMultiCallable[_audit_pb2.ReleaseHoldRequest, _audit_pb2.ReleaseHoldResponse]  # type: ignore[assignment]
+    """Releases a legal hold."""
+    ListHolds: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListHoldsRequest, _audit_pb2.ListHoldsResponse]  # type: ignore[assignment]
+    """Lists the legal holds that stand, oldest first."""
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
-    """AuditService reads the trail. Decided on resource `munjigi.audit`, action `read`; reading the
-    trail is itself recorded.
+    """AuditService reads the trail and holds parts of it. Decided on resource `munjigi.audit`, action `read`, or `operate` for holds
+    that change; reading the trail is itself recorded.
     """
 
     @_abc_1.abstractmethod
@@ -90,5 +102,29 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.VerifyJournalResponse, _abc.Awaitable[_audit_pb2.VerifyJournalResponse]]:
         """Reads the journals from their first byte to their last and checks every frame, index and link."""
+
+    @_abc_1.abstractmethod
+    def HoldRecords(
+        self,
+        request: _audit_pb2.HoldRecordsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.HoldRecordsResponse, _abc.Awaitable[_audit_pb2.HoldRecordsResponse]]:
+        """Places a legal hold: no record of its time is removed while it stands, in whatever log."""
+
+    @_abc_1.abstractmethod
+    def ReleaseHold(
+        self,
+        request: _audit_pb2.ReleaseHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.ReleaseHoldResponse, _abc.Awaitable[_audit_pb2.ReleaseHoldResponse]]:
+        """Releases a legal hold."""
+
+    @_abc_1.abstractmethod
+    def ListHolds(
+        self,
+        request: _audit_pb2.ListHoldsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.ListHoldsResponse, _abc.Awaitable[_audit_pb2.ListHoldsResponse]]:
+        """Lists the legal holds that stand, oldest first."""
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,150 @@
+"""Removes what is past its retention from the log that this worker writes, at most once an hour, and says so in a record first.
+
+What may go is decided in `audit/retention.py`, how it goes in `audit/removal.py`. File work runs on a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from munjigi.adapters.seal_keys import public_key
+from munjigi.app.config import Settings
+from munjigi.app.files import StateFolder
+from munjigi.audit import removal, retention
+from munjigi.audit.archive import Archive
+from munjigi.audit.holds import Hold, HoldFiles, named_by_marks
+from munjigi.audit.journal import Journal
+from munjigi.audit.law import law
+from munjigi.audit.records import RemovedRecord
+from munjigi.kernel.clock import SECOND, Clock
+from munjigi.kernel.errors import FailedPrecondition, MunjigiError, Unavailable
+from munjigi.monitoring import catalogue
+from munjigi.monitoring.meter import Meter
+from munjigi.rpc.ports import Durability
+
+_LOGGER: Final = logging.getLogger("munjigi.worker")
+_INTERVAL: Final = 3600.0  # seconds between looks
+_PAUSE: Final = 0.002  # seconds that long work leaves to the event loop again and again
+_STANDSTILL: Final = 31 * 86_400 * SECOND  # longer without a record before a start, and the clock is not believed
+_DRIFT: Final = 3600 * SECOND  # by which the clock may leave the machine's own count of time
+
+
+def archive_of(settings: Settings) -> Archive | None:
+    """Return the archive that the settings name."""
+    return Archive(settings.archive_dir, StateFolder(settings.state_dir).archive_id) if settings.archive_dir is not None else None
+
+
+class Retention:
+    """`lock` is held while records are removed, and by whoever places or releases a hold."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        journal: Journal,
+        durability: Durability,
+        clock: Clock,
+        meter: Meter,
+        monotonic: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.lock = asyncio.Lock()
+        self._years = settings.retention_years
+        self._article = law().rule("access", settings.retention_profile).article
+        self._archive = archive_of(settings)
+        self._folder = StateFolder(settings.state_dir)
+        self._journal = journal
+        self._durability = durability
+        self._clock = clock
+        self._meter = meter
+        self._monotonic = monotonic
+        self._began = (clock.now(), monotonic())
+
+    async def run(self) -> None:
+        """Look now and once an hour, for ever. What stands in the way is an alarm, and looked at again."""
+        while True:
+            problem: MunjigiError | None = None
+            try:
+                await self.step()
+            except MunjigiError as error:
+                problem = error
+            except OSError as error:
+                problem = Unavailable("DISK_REFUSED", f"The disk refused ({error.strerror}); look at it and at the archive's.")
+            if problem is not None:
+                _LOGGER.error("no records are removed", extra={"reason": problem.reason, "help": problem.message})
+            self._meter.set(catalogue.RETENTION_FAILING, value=problem is not None)
+            await asyncio.sleep(_INTERVAL)
+
+    async def step(self) -> int:
+        """Remove what may go; return how many segments that were.
+
+        Raises `Corruption` when holds, log, seal or archive are not as they should be, `Unavailable`, `FailedPrecondition`, `OSError`.
+        """
+        async with self.lock:
+            holds = await asyncio.to_thread(self.holds)
+            self._meter.set(catalogue.HOLDS, value=len(holds))
+            if not self._years:
+                return 0
+            now = self._clock.now()
+            self._require_clock(now)
+            cut = law().cut(now, self._years)
+            plan = await asyncio.to_thread(self._plan, cut, holds)
+            if plan is None:
+                return 0
+            journal, after = self._journal, self._journal.next_index
+            await asyncio.to_thread(journal.change_mark, lambda known: removal.beginning(known, plan.next_index, after))
+            index = journal.append(
+                RemovedRecord(
+                    first_index=plan.first_index,
+                    next_index=plan.next_index,
+                    root=plan.root.hex(),
+                    cut=cut,
+                    years=self._years,
+                    article=self._article,
+                    archived=self._archive is not None,
+                )
+            )
+            await self._durability.durable()
+            count = await asyncio.to_thread(self._finish, plan, index)
+        self._meter.add(catalogue.RETENTION_REMOVED, amount=count)
+        _LOGGER.info("records were removed", extra={"first": plan.first_index, "next": plan.next_index, "segments": count})
+        return count
+
+    def holds(self) -> list[Hold]:
+        """Return the holds that stand. Raises `Corruption` when one is gone."""
+        return HoldFiles(self._folder.holds).standing(named_by_marks(self._folder.journal))
+
+    def _plan(self, cut: int, holds: list[Hold]) -> retention.Plan | None:
+        key = self._folder.keys / "seal.vkey"
+        rules = retention.Rules(
+            cut,
+            lambda begin, end: any(each.covers(begin, end) for each in holds),
+            self._archived,
+            lambda: time.sleep(_PAUSE),
+        )
+        return retention.plan(self._journal.folder, self._folder.seal, public_key(key) if key.exists() else None, rules)
+
+    def _archived(self, path: Path) -> bool:
+        return self._archive is None or self._archive.has(path)
+
+    def _finish(self, plan: retention.Plan, index: int) -> int:
+        self._journal.change_mark(lambda known: removal.done(known, plan.next_index, index))
+        return removal.remove_files(self._journal.folder, plan.next_index)
+
+    def _require_clock(self, now: int) -> None:
+        """Refuse to judge by a clock that may be wrong: what is removed too early can't be brought back.
+
+        Raises `FailedPrecondition`.
+        """
+        began, counted = self._began
+        drift = abs((now - began) - (self._monotonic() - counted))
+        before = self._journal.opened_after
+        if drift > _DRIFT or began - before > _STANDSTILL:
+            raise FailedPrecondition(
+                "CLOCK_DOUBTFUL",
+                "The clock leapt, or nothing was recorded for more than 31 days before this start, so nobody knows whether records "
+                "are as old as they seem: none is removed. Set the clock if it is wrong, then start munjigi again.",
+            )
