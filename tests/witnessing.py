@@ -30,8 +30,8 @@ def until(look: Callable[[], T], seconds: float = 30) -> T:
     return found
 
 
-def munjigi(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"MUNJIGI_STATE_DIR": str(state)}
+def munjigi(state: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | settings | {"MUNJIGI_STATE_DIR": str(state)}
     return subprocess.run([BIN, *arguments], env=environment, capture_output=True, text=True, check=False)
 
 

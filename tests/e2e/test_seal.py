@@ -155,8 +155,7 @@ def _verified(state: Path) -> list[dict[str, str]]:
 
 def _diagnosed(state: Path, settings: dict[str, str]) -> dict[str, str]:
     """Return what the doctor says of the witness."""
-    environment = os.environ | settings | {"MUNJIGI_STATE_DIR": str(state)}
-    done = subprocess.run([BIN, "doctor", "--output", "json"], env=environment, capture_output=True, text=True, check=False)
+    done = munjigi(state, "doctor", "--output", "json", **settings)
     (found,) = [each for each in json.loads(done.stdout)["findings"] if each["check"] == "witness"]
     return dict(found)
 

@@ -20,6 +20,7 @@ from munjigi.audit import mark, packed, segment
 from munjigi.audit.records import decode
 from munjigi.audit.seal import merkle
 from munjigi.audit.seal.entries import Head
+from munjigi.audit.seal.generations import under
 from munjigi.audit.seal.note import VerifierKey
 from munjigi.audit.seal.reader import SealReader
 from munjigi.audit.seal.tree import StoredTree
@@ -56,7 +57,8 @@ def plan(folder: Path, seal: Path, key: VerifierKey | None, rules: Rules) -> Pla
     """
     try:
         with SealReader(seal) as reader:
-            if key is not None and not any(each.signed(reader.note) for each in reader.trusted(key)):
+            known = [under(key, reader.checkpoint.origin)] if key is not None else []
+            if known and not any(each.signed(reader.note) for each in reader.trusted(known)):
                 _refuse(folder, "the seal's checkpoint is not signed with its key")
             found = reader.head_of(folder.name)
             if found is None:
