@@ -97,6 +97,7 @@ def _pieces(folder: StateFolder, scratch: Path, seal: SealCopy, logs: list[LogHe
     yield from seal.pieces()
     yield from copying.plain(root, folder.shipping.name, "*.cursor", "*.dead")
     yield from copying.plain(root, "slots", "[0-9]*", "retired")
+    yield from copying.plain(root, folder.holds.name, "*.json")
     for log_id in list_logs(folder.journal):
         journal = JournalCopy(folder.journal / log_id)
         yield from journal.pieces()

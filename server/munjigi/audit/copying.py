@@ -95,7 +95,7 @@ class JournalCopy:
         try:
             end = _Scan(self._folder / name, last, known)
             for each in segment.names(self._folder):
-                if each < name:
+                if known.first <= segment.first_index_of(each) and each < name:  # what retention removes may be there still
                     yield _segment(root, self._folder, each)
             yield Piece(f"{root.name}/{self._folder.name}/{name}", end.size, last)
         finally:
