@@ -8,11 +8,12 @@ import grpc
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from e2e_asking import question, reason_of
 from google.rpc import error_details_pb2, status_pb2
 from running import Daemon, Stubs
 
-from munjigi.adapters.identity.local_issuer import mint_employee, mint_tool
+from munjigi.adapters.identity.local_issuer import issuer_key_path, mint_employee, mint_tool
 from munjigi_client._proto.munjigi.v1 import audit_pb2
 
 STRANGER = Ed25519PrivateKey.generate()
@@ -27,6 +28,9 @@ def bad_credentials(daemon: Daemon) -> dict[str, tuple[tuple[tuple[str, str], ..
     unsigned = jwt.encode(claims, None, algorithm="none", headers=header)
     forged = jwt.encode(claims, STRANGER, algorithm="EdDSA", headers=header)
     old = mint_employee(daemon.state_dir, "cs.kim", "crm-desk", now=time.time_ns() - 3600 * 10**9)
+    # Signed by the right issuer, for another service.
+    issuer = load_pem_private_key(issuer_key_path(daemon.state_dir).read_bytes(), password=None)
+    elsewhere = jwt.encode({**claims, "aud": "payroll"}, issuer, algorithm="EdDSA", headers=header)
     return {
         "none at all": ((), "TOKEN_MISSING"),
         "no tool token": ((("authorization", bearer),), "TOOL_TOKEN_MISSING"),
@@ -34,6 +38,7 @@ def bad_credentials(daemon: Daemon) -> dict[str, tuple[tuple[tuple[str, str], ..
         "alg none": ((("authorization", f"Bearer {unsigned}"), ("munjigi-tool-token", tool)), "TOKEN_ALGORITHM"),
         "wrong signature": ((("authorization", f"Bearer {forged}"), ("munjigi-tool-token", tool)), "TOKEN_SIGNATURE"),
         "expired": ((("authorization", f"Bearer {old}"), ("munjigi-tool-token", tool)), "TOKEN_EXPIRED"),
+        "wrong audience": ((("authorization", f"Bearer {elsewhere}"), ("munjigi-tool-token", tool)), "TOKEN_AUDIENCE"),
         "garbage": ((("authorization", "Bearer a.b.c"), ("munjigi-tool-token", tool)), "TOKEN_MALFORMED"),
         "another tool": (
             (("authorization", bearer), ("munjigi-tool-token", mint_tool(daemon.state_dir, "munjigi-cli"))),

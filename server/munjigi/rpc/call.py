@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from munjigi.kernel.identity import Caller, EmployeeKey
 
 # https://www.w3.org/TR/trace-context/#traceparent-header-field-values
-_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}\Z")
+_TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}\Z")
 _NO_TRACE: Final = ("", "")
 
 
