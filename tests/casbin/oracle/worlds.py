@@ -224,6 +224,7 @@ def _odd_model(rng: Random, model: str, suffixes: list[str]) -> str:
     """Add what the table of differences says about models, and matchers that nobody asks by and that are none."""
     last = len(suffixes) + 1
     unasked = [f"m{last} = {each}\n" for each in UNUSABLE]
+    second = "" if last > 2 else "r2 = sub\n"
     lines = model.splitlines()
     first = lines.index("[request_definition]") + 1
     return rng.choice(
@@ -236,5 +237,7 @@ def _odd_model(rng: Random, model: str, suffixes: list[str]) -> str:
             model.replace(lines[first], lines[first] + rng.choice((" # who asks", " ; who asks"))),
             model.replace("m = ", "m = r9.sub == p.sub && ", 1),
             model.replace("m = ", "m = r2.sub == r2.sub || ", 1),
+            # A second request definition, and a matcher that mixes the two.
+            model.replace("\n[policy_definition]", f"{second}\n[policy_definition]").replace("m = ", "m = r2.sub == 'x' || ", 1),
         )
     )
