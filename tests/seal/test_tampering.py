@@ -382,21 +382,36 @@ def test_p7_tampering_is_found_and_located_with_many_seeds(untouched: Installati
     tamper(untouched, tmp_path, name, range(4, 100))
 
 
-@pytest.mark.parametrize("name", ["edit_field", "drop_and_renumber", "add_record", "cut_cleanly"])
-def test_only_the_witness_tells_a_thief_who_has_the_key(untouched: Installation, tmp_path: Path, name: str) -> None:
-    made = copy_of(untouched, tmp_path / "state")
-    OPERATORS[name](made, random.Random(name))
+def steal(untouched: Installation, folder: Path, name: str, seed: int, growth: int) -> None:
+    """Rewrite a log, and seal it anew with the installation's own key."""
+    made = copy_of(untouched, folder / str(seed))
+    OPERATORS[name](made, random.Random(f"{name} {seed}"))
     shutil.rmtree(made.seal)
     seal_all(made.state)
     assert made.findings(with_kept=False) == []  # everything adds up for one who has only the disk
     assert made.findings()[0][0] == "HISTORY_CHANGED"  # not for one who kept a checkpoint
     assert made.ask_witness().status in (409, 422)
-    for _ in range(12):  # nor can the thief grow past what the witness has seen
+    for _ in range(growth):  # nor can the thief grow past what the witness has seen
         journal = open_journal(made.state)
         journal.append(access(7))
         journal.close()
         seal_all(made.state)
         assert made.ask_witness().status in (409, 422)
+    shutil.rmtree(made.state)
+
+
+@pytest.mark.parametrize("name", ["edit_field", "drop_and_renumber", "add_record", "cut_cleanly"])
+def test_only_the_witness_tells_a_thief_who_has_the_key(untouched: Installation, tmp_path: Path, name: str) -> None:
+    steal(untouched, tmp_path, name, 0, 12)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("name", [each.__name__ for each in (*EDITS, *ENDS)])
+def test_only_the_witness_tells_a_thief_who_has_the_key_with_many_seeds(
+    untouched: Installation, tmp_path: Path, name: str
+) -> None:
+    for seed in range(1, 101):
+        steal(untouched, tmp_path, name, seed, 2)
 
 
 def clean_runs(tmp_path: Path, seeds: range) -> None:
