@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import orjson
 import pytest
 from audit.support import START
 from elastic.server import ElasticsearchServer
@@ -21,6 +24,7 @@ from munjigi.audit.slots import begin_anew
 
 COUNT = 1_100  # more than a range of a thousand
 OTHER = "z" * 20
+TEXTS = ("munjigi.purpose", "munjigi.case_id", "munjigi.decision", "munjigi.tool", "munjigi.resource", "event.reason", "user.id")
 
 
 class Installation(NamedTuple):
@@ -162,6 +166,71 @@ def test_p7_each_tampering_is_named_and_nothing_else(there: Installation):
     assert (code, answer["equal"]) == (5, False)
     assert sorted((each["kind"], each["document"]) for each in answer["findings"]) == sorted(done)
     assert [log["missing"] for log in answer["logs"]] == [0]
+
+
+def drawn(
+    there: Installation, rng: random.Random, found: dict[str, dict[str, Any]]
+) -> tuple[list[Any], set[tuple[str, str]], int]:
+    """Draw ten tamperings; return the lines that do them, what is to be named, and how many documents are missing then."""
+    lines: list[Any] = []
+    named: set[tuple[str, str]] = set()
+    numbers = rng.sample(range(COUNT - 1), 10)
+    for number in numbers:
+        name = f"{there.log_id}-{number}"
+        source = copy.deepcopy(found[name])
+        texts = [key for key, value in source.items() if isinstance(value, str) and key in TEXTS]
+        kind = rng.choice(("edit", "remove", "swap", "delete", "invent", "double"))
+        if kind == "delete":
+            lines.append({"delete": {"_index": there.target(), "_id": name}})
+            continue
+        target, new = there.target(), name
+        if kind == "edit":
+            source[rng.choice(texts)] += rng.choice("xyz0")
+        elif kind == "remove":
+            del source[rng.choice(texts)]
+        elif kind == "swap":
+            source = found[f"{there.log_id}-{rng.choice([each for each in range(COUNT) if each != number])}"]
+        elif kind == "invent":
+            new = f"{there.log_id}-{COUNT + rng.randrange(10**6)}"
+            source |= {"munjigi.index": COUNT + rng.randrange(10**6)}
+        else:
+            new = rng.choice((name, f"other-{rng.randrange(10**9)}"))
+            target = f"{there.prefix}-20{rng.randrange(10, 20)}.01.01" if new == name else target
+        lines += [{"index": {"_index": target, "_id": new}}, source]
+        named.add(("invented" if kind in ("invent", "double") else "edited", new))
+    return lines, named, sum("delete" in each for each in lines)
+
+
+@pytest.mark.torture
+def test_p7_drawn_tamperings_are_named_and_nothing_else(there: Installation):
+    """A hundred times ten of them, all at once; then the cluster is as it was, and found so."""
+
+    def bulk(lines: list[Any]) -> None:
+        body = b"".join(orjson.dumps(each) + b"\n" for each in lines)
+        assert not there.server.call("POST", "/_bulk?refresh=true", body)["errors"]
+
+    query = {"size": COUNT, "query": {"match_all": {}}}
+    there.server.call("POST", f"/{there.prefix}-*/_refresh")
+    hits = there.server.call("POST", f"/{there.prefix}-*/_search", query)["hits"]["hits"]
+    found = {hit["_id"]: hit["_source"] for hit in hits}
+    assert len(found) == COUNT
+    for seed in range(100):
+        lines, named, missing = drawn(there, random.Random(seed), found)
+        bulk(lines)
+        code, answer = there.reconcile()
+        assert code == (5 if named else 0), seed
+        assert {(each["kind"], each["document"]) for each in answer["findings"]} == named, seed
+        assert [log["missing"] for log in answer["logs"]] == [missing], seed
+        undo: list[Any] = []
+        for line in lines[:]:
+            if "index" in line:
+                where = line["index"]
+                if where["_index"] == there.target() and where["_id"] in found:
+                    undo += [{"index": where}, found[where["_id"]]]
+                else:
+                    undo.append({"delete": where})
+        bulk(undo or [{"delete": {"_index": there.target(), "_id": "nobody"}}])
+    assert there.reconcile()[0] == 0
 
 
 def test_p7_a_whole_invented_log_is_named(there: Installation):

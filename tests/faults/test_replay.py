@@ -84,7 +84,7 @@ def test_p1_whatever_a_crash_leaves_is_taken_by_the_next_start(quick: Path) -> N
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("seed", range(2, 6))
+@pytest.mark.parametrize("seed", range(2, 4))
 def test_p1_whatever_a_crash_leaves_is_taken_by_the_next_start_in_full(quick: Path, seed: int) -> None:
     checked = replay(quick / "base", seed, draws=10)
     print(f"{checked} crashes")
