@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 from grants.conformance_state import ALICE, BOB, GRANT, put
-from grants.test_permission_log import damage
+from grants.test_permission_log import damage, verified
 
 from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.audit.seal.merkle import leaf_hash
 from munjigi.audit.verify import Sealed
 from munjigi.grants.changes import grant_added, grant_changed, grant_ended, person_changed
-from munjigi.grants.verification import verify_permissions
 
 ROWS = 12
 Tampering = Callable[[Path, random.Random], int]
@@ -151,7 +150,7 @@ def tampered(folder: Path, tampering: Tampering, seeds: range) -> None:
         at = tampering(path, random.Random(f"{tampering.__name__} {seed}"))
         for sealed in (None, Sealed(ROWS, leaves)):
             with closing(SqliteStateStore(path, read_only=True)) as store:
-                found = verify_permissions(store, sealed)
+                found = verified(store, sealed)
             assert (found.intact, found.index) == (False, at), f"seed {seed}: {found}"
 
 

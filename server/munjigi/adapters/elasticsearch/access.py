@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
 import orjson
-from elastic_transport import ConnectionTimeout
 
 from munjigi.kernel.errors import ConfigurationError, Unavailable
 
@@ -86,6 +85,8 @@ def reply_of(status: int, content: object) -> Reply:
 
 def unreachable(error: Exception) -> Unavailable:
     """Say that no answer came, or none in time, so that nobody knows whether the request was done."""
+    from elastic_transport import ConnectionTimeout  # noqa: PLC0415  # a worker names clusters and loads no client
+
     if isinstance(error, ConnectionTimeout):
         return Unavailable(
             "ELASTICSEARCH_SLOW",
