@@ -25,10 +25,10 @@ class Slow:
     def durable(self) -> dict[str, int]:
         return {}
 
-    def verify(self, log_id: str) -> tuple[SealCheck, list[Any]]:
+    def verify(self, log_id: str) -> tuple[SealCheck, list[Any], list[Any]]:
         self.entered.set()
         assert self.go.wait(30)
-        return SealCheck("", 0, {}), []
+        return SealCheck("", 0, {}), [], []
 
     def search(self, *_: Any) -> Any:
         self.entered.set()
