@@ -30,6 +30,7 @@ from munjigi.audit.law import law
 from munjigi.audit.reader import JournalReader, list_logs
 from munjigi.audit.records import RemovedRecord, decode
 from munjigi.audit.seal.check import check_seal, verify_sealed
+from munjigi.audit.seal.note import SigningKey
 from munjigi.audit.verify import Verification
 from munjigi.monitoring.meter import Meter
 
@@ -40,24 +41,24 @@ NOW = START + COUNT * STEP
 CUT = law().cut(NOW, 2)
 
 
-def write(state: Path, count: int = COUNT, *, first: int = 0, clock: TickingClock | None = None) -> Path:
+def write(state: Path, count: int = COUNT, *, first: int = 0, clock: TickingClock | None = None, start: int = START) -> Path:
     """Write records, one every three or four days, into small segments."""
-    clock = clock or TickingClock()
+    clock = clock or TickingClock(start)
     journal = open_journal(state, clock=clock, segment_bytes=9_000)
     for number in range(first, first + count):
-        clock.at = max(clock.at, START + number * STEP)
+        clock.at = max(clock.at, start + number * STEP)
         journal.append(access(number, members=(f"m1.01234567.{number:026d}",)))
         journal.sync()
     journal.close()
     return journal.folder
 
 
-def ready(state: Path) -> None:
+def ready(state: Path, key: SigningKey = KEY) -> None:
     """Pack and seal everything, as a follower does."""
     for log_id in list_logs(state / "journal"):
         for name in packing.waiting(state / "journal" / log_id):
             packing.pack(state / "journal" / log_id, name)
-    seal_all(state)
+    seal_all(state, key)
 
 
 def make(state: Path) -> Path:

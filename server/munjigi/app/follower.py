@@ -17,6 +17,7 @@ from munjigi.adapters.audit_index_sqlite import SqliteAuditIndex
 from munjigi.adapters.prometheus import PrometheusSink
 from munjigi.adapters.seal_keys import installation_key
 from munjigi.app import logs
+from munjigi.app.archiver import Archiver, archive_of
 from munjigi.app.child import EXIT_CONFIGURATION, receive_settings, send_ready, stop_on_request
 from munjigi.app.cluster import searched
 from munjigi.app.config import Settings
@@ -55,6 +56,9 @@ def _jobs(settings: Settings, folder: StateFolder, meter: Meter) -> list[Job]:
         Sealer(LogSources(folder), folder, key, witnesses, SystemClock(), meter),
         Packer(folder.journal, meter),
     ]
+    archive = archive_of(settings)
+    if archive is not None:
+        jobs.append(Archiver(folder.journal, archive, meter))
     if not searched(settings):
         jobs.append(Indexer(LogSources(folder), SqliteAuditIndex(folder.index), meter))
     if settings.elasticsearch_urls:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from munjigi.adapters.seal_keys import public_key
+from munjigi.app.archiver import archive_of
 from munjigi.app.config import Settings
 from munjigi.app.files import StateFolder
 from munjigi.audit import removal, retention
-from munjigi.audit.archive import Archive
 from munjigi.audit.holds import Hold, HoldFiles, named_by_marks
 from munjigi.audit.journal import Journal
 from munjigi.audit.law import law
@@ -29,14 +29,10 @@ from munjigi.rpc.ports import Durability
 
 _LOGGER: Final = logging.getLogger("munjigi.worker")
 _INTERVAL: Final = 3600.0  # seconds between looks
+_AGAIN: Final = 60.0  # seconds until another one when something stood in the way
 _PAUSE: Final = 0.002  # seconds that long work leaves to the event loop again and again
 _STANDSTILL: Final = 31 * 86_400 * SECOND  # longer without a record before a start, and the clock is not believed
 _DRIFT: Final = 3600 * SECOND  # by which the clock may leave the machine's own count of time
-
-
-def archive_of(settings: Settings) -> Archive | None:
-    """Return the archive that the settings name."""
-    return Archive(settings.archive_dir, StateFolder(settings.state_dir).archive_id) if settings.archive_dir is not None else None
 
 
 class Retention:
@@ -64,7 +60,7 @@ class Retention:
         self._began = (clock.now(), monotonic())
 
     async def run(self) -> None:
-        """Look now and once an hour, for ever. What stands in the way is an alarm, and looked at again."""
+        """Look now and once an hour, for ever. What stands in the way is an alarm, and looked at again in a minute."""
         while True:
             problem: MunjigiError | None = None
             try:
@@ -76,7 +72,7 @@ class Retention:
             if problem is not None:
                 _LOGGER.error("no records are removed", extra={"reason": problem.reason, "help": problem.message})
             self._meter.set(catalogue.RETENTION_FAILING, value=problem is not None)
-            await asyncio.sleep(_INTERVAL)
+            await asyncio.sleep(_INTERVAL if problem is None else _AGAIN)
 
     async def step(self) -> int:
         """Remove what may go; return how many segments that were.

@@ -24,14 +24,19 @@ _TORN: Final = 20  # looks at a tail that a running gateway is writing
 _PAUSE: Final = 0.05  # seconds between them
 
 
-def verify_logs(folder: StateFolder, seal: SealCheck, log_id: str = "") -> list[Verification]:
-    """Verify all logs against the seal, or one; a log that is known to have been there and is gone is a finding."""
+def verify_logs(folder: StateFolder, seal: SealCheck, log_id: str = "", archive: Path | None = None) -> list[Verification]:
+    """Verify all logs against the seal, or one; a log that is known to have been there and is gone is a finding.
+
+    `archive`: what it holds of a journal is verified with the rest.
+    """
     permissions = permissions_of(folder, seal, log_id)
     known = {each.log_id for each in permissions}
     logs = set(list_logs(folder.journal))
     gone = set(missing_logs(folder.journal)) | (seal.sealed.keys() - logs - known)
     wanted = {log_id} if log_id else logs | gone
-    found = [settled(folder.journal / each, seal) for each in sorted(logs & wanted)]
+    found = [
+        settled(folder.journal / each, seal, archive / each if archive is not None else None) for each in sorted(logs & wanted)
+    ]
     found += [Verification(each, False, 0, "", "", 0, 0, "LOG_MISSING") for each in sorted(gone & wanted)]
     return found + permissions
 
@@ -63,17 +68,17 @@ def seal_of(folder: StateFolder, key: str = "", checkpoint: Path | None = None) 
         return check_seal(folder.seal, sources.of, given, earlier)
 
 
-def settled(folder: Path, seal: SealCheck) -> Verification:
+def settled(folder: Path, seal: SealCheck, archive: Path | None = None) -> Verification:
     """Verify a journal; while a gateway is writing, a tail that is torn at one look is whole at the next.
 
     A finding that stays in its place stands, and so does any finding after `_TORN` looks.
     """
-    last = verify_sealed(folder, seal)
+    last = verify_sealed(folder, seal, archive=archive)
     for _ in range(_TORN):
         if last.intact or not _being_written(folder):
             break
         time.sleep(_PAUSE)
-        again = verify_sealed(folder, seal)
+        again = verify_sealed(folder, seal, archive=archive)
         same_place = (again.file, again.offset) == (last.file, last.offset)
         last = again
         if same_place:

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from munjigi.audit import files, packed, segment
+from munjigi.audit.ports import LogSource
+from munjigi.audit.reader import JournalReader
 from munjigi.kernel.errors import Corruption, Unavailable
-from munjigi.kernel.ids import is_log_id, new_log_id
+from munjigi.kernel.ids import new_log_id
 
 MARKER: Final = "munjigi-archive"
 _PIECE: Final = 1 << 20  # bytes
@@ -54,6 +56,10 @@ class Archive:
                 f"{self._known}.",
             )
 
+    def lists(self, folder: Path, name: str) -> bool:
+        """Tell whether there is a file for a segment of the log in `folder`, whatever it holds."""
+        return (self.of_log(folder.name) / (name + packed.SUFFIX)).exists()
+
     def has(self, path: Path) -> bool:
         """Tell whether the packed segment `path` of a log is here, byte by byte.
 
@@ -67,13 +73,14 @@ class Archive:
             raise _different(target)
         return True
 
-    def put(self, path: Path) -> bool:
-        """Copy the packed segment `path` of a log, durable and read back; tell whether it was lacking.
+    def put(self, folder: Path, name: str) -> bool:
+        """Copy a packed segment of the log in `folder`, durable and read back; tell whether it was lacking.
 
         A file that is there already is not read again, only measured. Raises as `has`.
         """
         self.require()
-        folder = self.of_log(path.parent.name)
+        path = folder / (name + packed.SUFFIX)
+        folder = self.of_log(folder.name)
         target = folder / path.name
         if target.exists():
             if target.stat().st_size != path.stat().st_size:
@@ -104,11 +111,6 @@ class Archive:
         """Remove what a copy that was interrupted left behind. Raises `OSError`."""
         for scratch in self.of_log(log_id).glob(".*.tmp"):
             scratch.unlink(missing_ok=True)
-
-
-def archived_logs(folder: Path) -> list[str]:
-    """Return the ids of the logs in an archive, in order. Raises `OSError`."""
-    return sorted(each.name for each in folder.iterdir() if is_log_id(each.name))
 
 
 def whole(folder: Path, name: str) -> bool:
@@ -147,3 +149,21 @@ def _different(target: Path) -> Corruption:
         f"{target} is not the segment of the journal that has its name. It is left as it is, and nothing is removed; find out who "
         "writes to the archive.",
     )
+
+
+class ArchivedLog:
+    """A log whose removed records are read in an archive: all of it that evidence needs."""
+
+    def __init__(self, log: LogSource, folder: Path) -> None:
+        self._log = log
+        self._archived = JournalReader(folder)
+
+    def read(self, from_index: int, limit: int) -> list[tuple[int, bytes]]:
+        """Return records, as a `LogSource` does."""
+        return (self._archived if from_index < self._log.first() else self._log).read(from_index, limit)
+
+
+def archived(log: LogSource, archive: Path | None) -> LogSource | ArchivedLog:
+    """Return a log with what an archive has of it, if there is one and it has any."""
+    folder = archive / log.log_id if archive is not None else None
+    return ArchivedLog(log, folder) if folder is not None and folder.is_dir() else log

@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from munjigi.cli.options import state_option
+from munjigi.cli.options import archive_option, state_option
 
 _WAIT: Final = 5.0  # seconds for a fresh record to be sealed
 _PAUSE: Final = 0.2
@@ -24,16 +24,18 @@ _PAUSE: Final = 0.2
     show_envvar=True,
     help="Write the pack to this file; without it, to standard output.",
 )
-def audit_prove(record_ids: tuple[str, ...], state_dir: Path, out: Path | None) -> int:
+@archive_option
+def audit_prove(record_ids: tuple[str, ...], state_dir: Path, out: Path | None, archive: Path | None) -> int:
     """Write an evidence pack: records, with the proofs that they are sealed.
 
     A record's id is the decision id, or what `audit search` shows. Works on the state folder, without a server. The pack
     is checked with the program that `munjigi audit verifier` prints. Records that were sealed before a restore are proved
-    under the checkpoint of that time.
+    under the checkpoint of that time. A record that was removed at the end of its retention is read in the archive.
     """
     from munjigi.adapters.seal_keys import public_key
     from munjigi.app.files import StateFolder
     from munjigi.app.log_sources import LogSources
+    from munjigi.audit.archive import archived
     from munjigi.audit.seal.generations import opened, proving
     from munjigi.audit.seal.pack import evidence
     from munjigi.cli.failure import DONE
@@ -47,7 +49,7 @@ def audit_prove(record_ids: tuple[str, ...], state_dir: Path, out: Path | None) 
         try:
             with opened(state_dir / "seal") as generations:
                 number = proving(generations, places)
-                seal, logs = generations[number], {source.log_id: source for source in sources.look()}
+                seal, logs = generations[number], {source.log_id: archived(source, archive) for source in sources.look()}
                 pack = "".join(evidence(seal, logs, places, generations[:number]))
             break
         except (FailedPrecondition, NotFound) as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from munjigi.cli.failure import DONE, UNVERIFIED, Failure
-from munjigi.cli.options import Output, output_option, state_option
+from munjigi.cli.options import Output, archive_option, output_option, state_option
 
 if TYPE_CHECKING:
     from munjigi_client._proto.munjigi.v1 import audit_pb2 as pb
@@ -25,13 +25,15 @@ if TYPE_CHECKING:
     show_envvar=True,
     help="A checkpoint that you kept (a copy of seal/checkpoint).",
 )
+@archive_option
 @output_option
-def audit_verify(state_dir: Path, log_id: str, key: str, checkpoint: Path | None, output: Output) -> int:
+def audit_verify(state_dir: Path, log_id: str, key: str, checkpoint: Path | None, archive: Path | None, output: Output) -> int:
     """Verify the journals and the log of permissions on disk, byte by byte, without a server.
 
     Grants and people must be what their records made them. Each record is held against its log's seal as well, and the seal
     against its signature. Repairs nothing. Any byte that cannot be accounted for, a torn tail included, is exit 5.
-    With --checkpoint, history since then must only have grown.
+    With --checkpoint, history since then must only have grown. With --archive, the segments there are read as well: those that
+    were removed here must be there, and those that are in both the same.
     """
     from munjigi.app.files import StateFolder
     from munjigi.app.restoration import recorded
@@ -42,7 +44,7 @@ def audit_verify(state_dir: Path, log_id: str, key: str, checkpoint: Path | None
     folder = StateFolder(state_dir)
     began = time.perf_counter()
     seal = seal_of(folder, key, checkpoint)
-    found = verify_logs(folder, seal, log_id)
+    found = verify_logs(folder, seal, log_id, archive)
     if not found or (not log_id and not any((folder.journal / each.log_id).is_dir() or each.problem for each in found)):
         what = "no log with this id" if log_id else "no journal at all"
         raise Failure(

@@ -54,6 +54,14 @@ state_option = click.option(
     help="State folder.",
 )
 
+archive_option = click.option(
+    "--archive",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    envvar="MUNJIGI_ARCHIVE_DIR",
+    show_envvar=True,
+    help="Folder that closed segments were copied to.",
+)
+
 _FILE: Final = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 _CONNECTION: Final = (

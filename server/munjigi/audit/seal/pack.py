@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Final
 
+from munjigi.audit.archive import ArchivedLog
 from munjigi.audit.ports import LogSource
 from munjigi.audit.seal import entries as entries_
 from munjigi.audit.seal import merkle
@@ -19,7 +20,7 @@ from munjigi.audit.seal.entries import NewKey
 from munjigi.audit.seal.note import Checkpoint
 from munjigi.audit.seal.reader import SealReader
 from munjigi.audit.seal.store import rotations
-from munjigi.kernel.errors import FailedPrecondition, NotFound
+from munjigi.kernel.errors import Corruption, FailedPrecondition, NotFound
 from munjigi.kernel.ids import record_id
 
 FORMAT: Final = "munjigi-evidence/1"
@@ -27,13 +28,14 @@ FORMAT: Final = "munjigi-evidence/1"
 
 def evidence(
     seal: SealReader,
-    logs: Mapping[str, LogSource],
+    logs: Mapping[str, LogSource | ArchivedLog],
     places: Iterable[tuple[str, int]],
     before: Sequence[SealReader] = (),
 ) -> Iterator[str]:
     """Yield the lines of a pack about the records at (log id, index). `before` are the generations before this one.
 
-    Raises `NotFound` for a record that does not exist, `FailedPrecondition` for one that is not sealed yet.
+    Raises `NotFound` for a record that does not exist, `FailedPrecondition` for one that is not sealed yet, and
+    `Corruption` for one that is not what was sealed.
     """
     lineage = (*before, seal)
     changes = [_rotation(each, number, str(note)) for each in lineage for number, note in rotations(each.folder)]
@@ -51,7 +53,7 @@ def _rotation(seal: SealReader, number: int, note: str) -> dict[str, object]:
     return {"checkpoint": note, "entry": number, "time": entry.time, "key": _text(entry.public), "proof": _texts(proof)}
 
 
-def _record(seal: SealReader, log: LogSource | None, log_id: str, index: int) -> str:
+def _record(seal: SealReader, log: LogSource | ArchivedLog | None, log_id: str, index: int) -> str:
     name = record_id(log_id, index)
     records = log.read(index, 1) if log is not None else []
     if not records:
@@ -61,6 +63,11 @@ def _record(seal: SealReader, log: LogSource | None, log_id: str, index: int) ->
         raise FailedPrecondition("NOT_SEALED_YET", f"Record {name} is not sealed yet; try again in a second or two.")
     number, head = found
     with closing(seal.tree_of(log_id)) as tree:
+        if merkle.leaf_hash(records[0][1]) != tree.leaf(index):
+            raise Corruption(
+                "RECORD_NOT_AS_SEALED",
+                f"Record {name} is not the one that was sealed; run `munjigi audit verify`, with the archive.",
+            )
         proof = merkle.inclusion(tree, index, head.size)
     within = merkle.inclusion(seal.tree, number, seal.checkpoint.size)
     return _line(
