@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import msgspec
 from audit.support import START, TickingClock, access
 from grants.conformance_state import ALICE, GRANT
 
@@ -23,9 +24,10 @@ from munjigi.app.files import StateFolder
 from munjigi.app.log_sources import LogSources
 from munjigi.app.restore import restore
 from munjigi.app.verification import seal_of, verify_logs
-from munjigi.audit import packing
+from munjigi.audit import packing, removal, segment
+from munjigi.audit.holds import Hold, HoldFiles
 from munjigi.audit.journal import Journal
-from munjigi.audit.records import RestoredRecord
+from munjigi.audit.records import RemovedRecord, RestoredRecord
 from munjigi.audit.seal.check import SealCheck
 from munjigi.audit.seal.reader import sealed_size
 from munjigi.audit.seal.store import SealStore
@@ -41,6 +43,7 @@ class Installation:
 
     folder: StateFolder
     clock: TickingClock = field(default_factory=TickingClock)
+    disturb: Callable[[], object] | None = None  # what happens between the steps of a removal
 
     def __post_init__(self) -> None:
         self.folder.make()
@@ -104,6 +107,32 @@ class Installation:
         take_up(self.folder.keys, INSTALLATION, following)
         self.key = following
 
+    def remove(self) -> None:
+        """Remove the oldest segment, as retention does, where it is sealed."""
+        log = self.folder.journal / self.journal.log_id
+        begins = [segment.first_index_of(name) for name in segment.names(log)]
+        if len(begins) < 3 or begins[1] > sealed_size(self.folder.seal, self.journal.log_id):
+            return
+        after = self.journal.next_index
+        self.journal.change_mark(lambda known: removal.beginning(known, begins[1], after))
+        if self.disturb is not None:
+            self.disturb()
+        root = self.sealer.tree_of(self.journal.log_id).root(begins[1]).hex()
+        record = RemovedRecord(first_index=begins[0], next_index=begins[1], root=root, cut=0, years=2, article="x")
+        index = self.journal.append(record)
+        self.journal.sync()
+        self.count = self.journal.next_index
+        self.journal.change_mark(lambda known: removal.done(known, begins[1], index))
+        removal.remove_files(log, begins[1])
+
+    def hold(self) -> str:
+        """Place a legal hold, as the worker does: first the file, then its name in the mark, then the record."""
+        name = f"hold-{os.urandom(4).hex()}"
+        hold = Hold(hold_id=name, reason="a lawsuit", issuer="urn:test", employee="dpo.yoon", placed_at=self.clock.now())
+        HoldFiles(self.folder.holds).put(hold)
+        self.journal.change_mark(lambda known: msgspec.structs.replace(known, holds=(*known.holds, name)))
+        return name
+
     def restart(self) -> None:
         self.journal.close()
         self.journal = self._journal()
@@ -121,6 +150,8 @@ class Installation:
             self.append(15)
         if rng.random() < 0.1:
             self.rotate()
+        if rng.random() < 0.1:
+            self.hold()
 
     def close(self) -> None:
         self.journal.close()
@@ -187,7 +218,7 @@ def verified(state: Path, kept: Path | None = None) -> tuple[SealCheck, dict[str
 def payloads(state: Path) -> dict[str, list[bytes]]:
     """All records of all logs."""
     with closing(LogSources(StateFolder(state))) as sources:
-        return {source.log_id: [payload for _, payload in source.read(0, 100_000)] for source in sources.look()}
+        return {source.log_id: [payload for _, payload in source.read(source.first(), 100_000)] for source in sources.look()}
 
 
 def kept_checkpoint(installation: Installation, to: Path) -> Path:

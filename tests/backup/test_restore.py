@@ -16,6 +16,7 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
+import msgspec
 import pytest
 from audit.support import TickingClock, access
 from backup.kit import Installation, backed_up, kept_checkpoint, made, payloads, put_back, verified
@@ -27,8 +28,9 @@ from munjigi.app.backup_contents import DATA, Keys, Manifest, read_through, sign
 from munjigi.app.files import StateFolder
 from munjigi.app.log_sources import LogSources
 from munjigi.app.restoration import forget, record_restored, recorded
-from munjigi.audit import packed, slots
+from munjigi.audit import mark, packed, slots
 from munjigi.audit.copying import whole
+from munjigi.audit.holds import HoldFiles, named_by_marks
 from munjigi.audit.journal import Journal
 from munjigi.audit.reader import list_logs
 from munjigi.audit.records import decode
@@ -231,6 +233,74 @@ def _flip(path: Path, at: int) -> None:
     data = bytearray(path.read_bytes())
     data[at] ^= 1
     path.write_bytes(data)
+
+
+# retention
+
+
+def test_a_log_that_lost_its_beginning_to_retention_comes_back(installation: Installation, tmp_path: Path) -> None:
+    installation.remove()
+    installation.append(2)
+    before = payloads(installation.folder.root)
+    old = installation.journal.log_id
+    first = before[old][0]
+    assert decode(first).index > 0
+    manifest = backed_up(installation, tmp_path)
+    assert {log.log_id: log.records for log in manifest.logs}[old] == installation.journal.next_index
+    put_back(tmp_path, tmp_path / "restored")
+    assert payloads(tmp_path / "restored")[old] == before[old]
+    seal, found = verified(tmp_path / "restored")
+    assert not seal.problem
+    assert all(each.intact for each in found.values())
+    assert found[old].first == decode(first).index
+    with closing(Installation(StateFolder(tmp_path / "restored"))) as second:  # and its seal goes on
+        second.append(30)
+        second.seal()
+    seal, found = verified(tmp_path / "restored")
+    assert (seal.problem, [each.problem for each in found.values() if not each.intact]) == ("", [])
+
+
+def test_a_removal_that_is_under_way_is_whole_in_the_backup_or_not_begun(installation: Installation, tmp_path: Path) -> None:
+    old = installation.journal.log_id
+    installation.disturb = lambda: backed_up(installation, tmp_path)
+    installation.remove()
+    put_back(tmp_path, tmp_path / "restored")
+    _, found = verified(tmp_path / "restored")
+    assert (found[old].intact, found[old].first) == (True, 0)
+    (tmp_path / "later").mkdir()
+    known = mark.read(installation.folder.journal / old)
+    assert known is not None
+    # killed after the record and before the mark said so
+    removing = mark.Removing(known.first, known.removal)
+    installation.journal.change_mark(lambda now: msgspec.structs.replace(now, first=0, removal=-1, removing=removing))
+    backed_up(installation, tmp_path / "later")
+    put_back(tmp_path / "later", tmp_path / "again")
+    _, found = verified(tmp_path / "again")
+    assert (found[old].intact, found[old].first) == (True, known.first)
+
+
+def test_legal_holds_stand_and_can_be_released_after_a_restore(installation: Installation, tmp_path: Path) -> None:
+    names = [installation.hold(), installation.hold()]
+
+    def another(name: str, _size: int) -> None:
+        if name.startswith("journal/") and len(names) == 2:
+            names.append(installation.hold())
+
+    backed_up(installation, tmp_path, another)
+    put_back(tmp_path, tmp_path / "restored")
+    folder = StateFolder(tmp_path / "restored")
+    holds = HoldFiles(folder.holds)
+    assert {each.hold_id for each in holds.standing(named_by_marks(folder.journal))} == set(names)
+    with closing(open_restored(folder.root)) as journal:
+        named = mark.read(journal.folder)
+        assert named is not None
+        assert set(names[:2]) <= set(named.holds)
+        journal.change_mark(lambda known: msgspec.structs.replace(known, holds=()))
+        for name in names:
+            holds.remove(name)
+        assert holds.standing(named_by_marks(folder.journal)) == []
+    _, found = verified(folder.root)
+    assert all(each.intact for each in found.values())
 
 
 # the gap

@@ -17,8 +17,8 @@ from e2e_asking import question
 from running import Daemon, Stubs, free_port, serving
 from witnessing import BIN, checkpoint, decide, metrics, munjigi, public_of, until, witness
 
-from munjigi.audit.seal.note import VerifierKey
-from munjigi_client._proto.munjigi.v1 import audit_pb2, audit_pb2_grpc, decision_pb2, grant_pb2
+from munjigi.audit.seal.note import Checkpoint, VerifierKey
+from munjigi_client._proto.munjigi.v1 import audit_pb2, audit_pb2_grpc, explain_pb2, grant_pb2
 
 
 @contextmanager
@@ -58,6 +58,11 @@ def found_by_search(daemon: Daemon) -> set[str]:
                 return found
 
 
+def size_of(state: Path) -> int:
+    note = checkpoint(state)
+    return Checkpoint.parse(note.text).size if note is not None else 0
+
+
 def _complete(stub: audit_pb2_grpc.AuditServiceStub, daemon: Daemon) -> bool:
     request = audit_pb2.SearchRecordsRequest(page_size=1)
     try:
@@ -84,8 +89,9 @@ def test_p1_a_backup_under_load_is_restored_elsewhere_and_the_gap_is_stated(tmp_
             done = munjigi(state, "backup", str(file), "--keys", str(keys))
             assert (done.returncode, done.stderr) == (0, ""), done.stderr
             after = len(answered)
+            sealed = size_of(state)
             until(lambda: len(answered) > after + 200)
-        until(lambda: (note := checkpoint(state)) and VerifierKey.parse(witness_key).signed(note))
+        until(lambda: size_of(state) > sealed and VerifierKey.parse(witness_key).signed(checkpoint(state)))
         shutil.copy(state / "seal" / "checkpoint", kept)
         daemon.stop(signal.SIGKILL)
 
@@ -107,7 +113,7 @@ def test_p1_a_backup_under_load_is_restored_elsewhere_and_the_gap_is_stated(tmp_
         with restored.channel() as channel:
             stubs = Stubs(channel)
             explained = stubs.decision.Explain(
-                decision_pb2.ExplainRequest(decision_id=answered[before - 1]),
+                explain_pb2.ExplainRequest(decision_id=answered[before - 1]),
                 metadata=restored.credentials("dpo.yoon", "munjigi-cli"),
             )
             assert explained.grants

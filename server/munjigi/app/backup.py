@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from munjigi import __version__
@@ -22,7 +22,7 @@ from munjigi.audit import copying
 from munjigi.audit.copying import JournalCopy, Piece, SealCopy
 from munjigi.audit.reader import list_logs
 from munjigi.audit.seal.note import Checkpoint
-from munjigi.kernel.errors import ConfigurationError, Corruption, FailedPrecondition
+from munjigi.kernel.errors import ConfigurationError, Corruption, FailedPrecondition, Unavailable
 from munjigi.kernel.ids import new_log_id
 
 _LOOKS: Final = 50  # at the seal while its key is changed
@@ -97,14 +97,20 @@ def _pieces(folder: StateFolder, scratch: Path, seal: SealCopy, logs: list[LogHe
     yield from seal.pieces()
     yield from copying.plain(root, folder.shipping.name, "*.cursor", "*.dead")
     yield from copying.plain(root, "slots", "[0-9]*", "retired")
-    yield from copying.plain(root, folder.holds.name, "*.json")
+    holds: set[str] = set()
+    named: set[str] = set()
+    yield from _new(copying.plain(root, folder.holds.name, "*.json"), holds)
     for log_id in list_logs(folder.journal):
         journal = JournalCopy(folder.journal / log_id)
         yield from journal.pieces()
         assert journal.copied is not None
+        named.update(journal.copied.holds)
         logs.append(
             LogHeld(log_id, journal.copied.slot, journal.copied.records, seal.sealed.get(log_id, 0), journal.copied.chain)
         )
+    yield from _new(copying.plain(root, folder.holds.name, "*.json"), holds)  # those that were placed meanwhile
+    if not named <= {PurePath(name).stem for name in holds}:
+        raise Unavailable("BACKUP_DISTURBED", "A legal hold was placed and released while it was copied; run the backup again.")
     with _store(folder.state, scratch) as copy:
         with closing(SqliteStateStore(copy, read_only=True)) as store:
             heads = store.log_heads()
@@ -112,6 +118,16 @@ def _pieces(folder: StateFolder, scratch: Path, seal: SealCopy, logs: list[LogHe
         yield Piece(folder.state.name, copy.stat().st_size, copy.open("rb"))
     yield from copying.plain(root, folder.quarantine.name, "*.tail")
     yield from copying.plain(root, folder.policies.name, "*.bundle", "*.source")
+
+
+def _new(pieces: Iterator[Piece], seen: set[str]) -> Iterator[Piece]:
+    """Yield the pieces whose names were not seen before."""
+    for piece in pieces:
+        if piece.name in seen:
+            piece.content.close()
+        else:
+            seen.add(piece.name)
+            yield piece
 
 
 @contextmanager

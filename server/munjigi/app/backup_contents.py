@@ -34,7 +34,7 @@ Open = Callable[[str], AbstractContextManager[IO[bytes] | None]]
 
 
 class LogHeld(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How much of a log a backup holds, and how much of that is sealed. `slot` of a journal, -1 for permission records."""
+    """How much of a log a backup holds, and how much of that is sealed; what retention removed counts. `slot`: -1 for permissions."""
 
     log_id: str
     slot: int

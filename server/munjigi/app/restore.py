@@ -32,7 +32,7 @@ from munjigi.kernel.errors import Corruption, FailedPrecondition, InvalidArgumen
 from munjigi.kernel.ids import new_log_id
 from munjigi.kernel.personal import looks_personal
 
-_PLACE: Final = re.compile(r"(?:seal|shipping|slots|journal|quarantine|policies)/.+\Z|state\.sqlite\Z")
+_PLACE: Final = re.compile(r"(?:seal|shipping|slots|journal|quarantine|holds|policies)/.+\Z|state\.sqlite\Z")
 _MAX_REASON: Final = 500  # characters
 _NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 
@@ -178,7 +178,7 @@ def _verify(folder: StateFolder, manifest: Manifest) -> None:
         if not each.intact:
             place = f"{each.file or '(folder)'}, offset {each.offset}, record {each.index}"
             raise _unverified(f"log {each.log_id}: {each.problem} at {place}")
-    if {(each.log_id, each.records, each.chain) for each in found} != {
+    if {(each.log_id, each.first + each.records, each.chain) for each in found} != {
         (each.log_id, each.records, each.chain) for each in manifest.logs
     }:
         raise _unverified("its logs are not those of the manifest")

@@ -16,7 +16,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
 
-from munjigi.audit import files, frames, mark, packed, segment
+from munjigi.audit import files, frames, mark, packed, removal, segment
 from munjigi.audit.seal import entries
 from munjigi.audit.seal.generations import earlier
 from munjigi.audit.seal.merkle import HASH
@@ -36,12 +36,13 @@ class Piece(NamedTuple):
 
 
 class Copied(NamedTuple):
-    """How far the copy of a log reaches; `chain` (hex) is over all its records."""
+    """How far the copy of a log reaches: the index after its last record, and the chain (hex); the legal holds that it names."""
 
     log_id: str
     slot: int
     records: int
     chain: str
+    holds: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ class JournalCopy:
         root = self._folder.parent
         known, name, last = self._end()
         try:
+            known = removal.settled(self._folder, known)  # a removal that is under way is finished in the copy, or never began
             end = _Scan(self._folder / name, last, known)
             for each in segment.names(self._folder):
                 if known.first <= segment.first_index_of(each) and each < name:  # what retention removes may be there still
@@ -104,7 +106,7 @@ class JournalCopy:
             known, clean=True, segment=name, size=end.size, next_index=end.next_index, chain=end.chain.hex(), cuts=()
         )
         yield whole(f"{root.name}/{self._folder.name}/{mark.NAME}", mark.pack(exact))
-        self.copied = Copied(known.log_id, known.slot, end.next_index, end.chain.hex())
+        self.copied = Copied(known.log_id, known.slot, end.next_index, end.chain.hex(), known.holds)
 
     def _end(self) -> tuple[mark.Mark, str, BinaryIO]:
         """Open the last segment, which is never packed; a rotation may come between looking and opening."""

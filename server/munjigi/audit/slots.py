@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from munjigi.audit import files, mark, segment
 from munjigi.kernel.errors import Corruption
 from munjigi.kernel.ids import is_log_id, new_log_id
@@ -48,12 +50,18 @@ def begin_anew(root: Path, slots: Iterable[int], *, randomness: Callable[[], byt
 
     Raises `OSError`.
     """
+    ended = {log_id: mark.read(root / log_id) for log_id in logs(root)}
+    holds = tuple(dict.fromkeys(each for known in ended.values() if known is not None for each in known.holds))
     files.make_folder(slot_file(root, 0).parent)
-    files.write_file(retired_file(root), "".join(f"{each}\n" for each in logs(root)).encode("ascii"))
-    begun = []
+    files.write_file(retired_file(root), "".join(f"{each}\n" for each in ended).encode("ascii"))
+    begun: list[str] = []
     for slot in slots:
-        begun.append(_create(root, slot, new_log_id(randomness()), now))
-        files.write_file(slot_file(root, slot), begun[-1].encode("ascii") + b"\n")
+        log_id = _create(root, slot, new_log_id(randomness()), now, () if begun else holds)
+        begun.append(log_id)
+        files.write_file(slot_file(root, slot), log_id.encode("ascii") + b"\n")
+    for log_id, known in ended.items():  # a hold can be released only where somebody writes
+        if known is not None and known.holds:
+            mark.write(root / log_id, replace(known, holds=()))
     return begun
 
 
@@ -129,14 +137,14 @@ def _adopt(root: Path, slot: int) -> str:
     return found[0] if found else ""
 
 
-def _create(root: Path, slot: int, log_id: str, now: int) -> str:
-    """Make an empty log: whole under its name, or not there."""
+def _create(root: Path, slot: int, log_id: str, now: int, holds: tuple[str, ...] = ()) -> str:
+    """Make an empty log: whole under its name, or not there. `holds` are the legal holds that it names from the first."""
     scratch = root / f"{log_id}.tmp"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(files.FOLDER_MODE)
     os.close(segment.create(scratch, segment.Header(log_id, slot, 0, 0, 0, now, segment.GENESIS)))
     first = segment.name_of(0)
-    mark.write(scratch, mark.Mark(1, log_id, slot, True, first, segment.HEADER_SIZE, 0, segment.GENESIS.hex()))
+    mark.write(scratch, mark.Mark(1, log_id, slot, True, first, segment.HEADER_SIZE, 0, segment.GENESIS.hex(), holds=holds))
     scratch.rename(root / log_id)
     files.sync_folder(root)
     return log_id

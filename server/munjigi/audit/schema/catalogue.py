@@ -77,7 +77,7 @@ EVENTS: Final = (
     Event(records.DenialFloodRecord, "database", lambda _: ("failure", ("access", "denied"))),
     Event(records.PolicyRecord, "configuration", lambda record: ("success" if record.accepted else "failure", ("change",))),
     Event(records.ProcessRecord, "process", lambda record: ("success", ("start" if record.event == "start" else "end",))),
-    Event(records.RestoredRecord, "process", lambda _: ("success", ("change",))),
+    Event(records.RestoredRecord, "process", lambda _: ("success", ("change",)), (_GROUNDS,)),
     Event(records.TailCutRecord, "file", lambda _: ("failure", ("deletion",))),
     Event(records.RemovedRecord, "file", lambda _: ("success", ("deletion",))),
     Event(records.HoldRecord, "configuration", lambda _: ("success", ("creation",)), (_GROUNDS,)),
