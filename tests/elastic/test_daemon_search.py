@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,11 @@ def found(daemon: Daemon, *conditions: str) -> dict[str, Any]:
     return answer
 
 
+def metrics(daemon: Daemon) -> str:
+    with urllib.request.urlopen(f"http://{daemon.http_address}/metrics", timeout=10) as answer:
+        return str(answer.read().decode())
+
+
 def test_p7_the_trail_is_searched_in_the_cluster_and_what_was_edited_there_is_refused_and_named(
     cluster_server: ElasticsearchServer, prefix: str, daemon: Daemon
 ):
@@ -98,6 +104,10 @@ def test_p7_the_trail_is_searched_in_the_cluster_and_what_was_edited_there_is_re
     # What no edited document matches is answered as before.
     assert [each["id"] for each in found(daemon, "--decision-id", asked[0])["records"]] == [asked[0]]
     assert '"a document in Elasticsearch is not its record"' in daemon.text
+    deadline = time.monotonic() + PATIENCE
+    while 'reason="DOCUMENT_ALTERED"' not in metrics(daemon):
+        assert time.monotonic() < deadline, "no metric tells of the altered document"
+        time.sleep(0.1)
 
 
 def test_a_cluster_that_is_away_is_said_to_be_and_decisions_go_on(
