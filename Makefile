@@ -24,8 +24,10 @@ test: setup lint ## lint, quick tests on every other installed Python, then the 
 		{ echo "Branch coverage of the domain rooms fell below 94 %: test what was added there."; exit 1; }
 
 test-matrix: setup ## the tests of other servers: Elasticsearch 9.2 (needs a Java 21 or newer), and 8.19 without accounts and TLS
-	@MUNJIGI_TEST_ELASTICSEARCH_VERSION=9.2.4 $(BIN)/python -m pytest tests/elastic $(PYTEST_ARGS)
-	@MUNJIGI_TEST_ELASTICSEARCH_SECURE=0 $(BIN)/python -m pytest $(UNSECURED) $(PYTEST_ARGS)
+	@failed=0; \
+	MUNJIGI_TEST_ELASTICSEARCH_VERSION=9.2.4 $(BIN)/python -m pytest tests/elastic $(PYTEST_ARGS) || failed=1; \
+	MUNJIGI_TEST_ELASTICSEARCH_SECURE=0 $(BIN)/python -m pytest $(UNSECURED) $(PYTEST_ARGS) || failed=1; \
+	exit $$failed
 
 lint: setup ## ruff, mypy --strict, the doors between rooms, buf, generated stubs
 	@.ci/lint
