@@ -17,6 +17,11 @@ def names(log_id: str, count: int) -> list[str]:
     return [f"{log_id}-{number}" for number in range(count)]
 
 
+def answered(shipped: Shipped) -> float:
+    """A cluster that has just begun may answer too late, and then has stored the record already."""
+    return sum(shipped.metric("records_total", result) for result in ("stored", "already"))
+
+
 def test_p7_every_record_arrives_once_in_the_index_of_its_own_date(
     cluster_server: ElasticsearchServer, prefix: str, tmp_path: Path
 ):
@@ -28,13 +33,13 @@ def test_p7_every_record_arrives_once_in_the_index_of_its_own_date(
     found = stored(cluster_server, prefix)
     assert [each for _, each in found] == names(log_id, 2_500)
     assert len({index for index, _ in found}) == 3
-    assert (shipped.metric("records_total", "stored"), shipped.metric("next_index")) == (2_500, 2_500)
+    assert (answered(shipped), shipped.metric("next_index")) == (2_500, 2_500)
     assert shipped.metric("pending_since_timestamp_seconds") == 0
 
     filled(tmp_path / "state", 10, at=START + 3 * DAY)
     shipped.run()
     assert [each for _, each in stored(cluster_server, prefix)] == names(log_id, 2_510)
-    assert shipped.metric("records_total", "already") == 0
+    assert answered(shipped) == 2_510, "what is shipped is not sent again"
 
 
 def test_by_month_every_record_arrives_in_the_index_of_its_own_month(
