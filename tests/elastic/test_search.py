@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,11 @@ def test_records_whose_retention_has_ended_lack_nothing(there: ShippedSearch):
     assert there.holds(A, 4)
     there.server.call("DELETE", f"{place_of(there, 3)}?refresh=true")
     assert not there.holds(A, 4)
+    there.server.call("DELETE", place_of(there, 3).rpartition("/_doc")[0])
+    assert not there.holds(A, 4)
+    (cursor,) = there.shipping.glob("*.cursor")
+    os.utime(cursor, (0, 0))  # a log that ended long ago
+    assert there.holds(A, 4)
 
 
 def test_a_closed_index_does_not_make_the_answer_shorter(there: ShippedSearch):

@@ -66,6 +66,15 @@ class Progress:
             raise _unusable(self._cursor) from error
         return found if found.format == _FORMAT and found.next_index >= 0 else Cursor()
 
+    def saved_at(self) -> int:
+        """Return when the cursor was moved last, in UTC nanoseconds; 0 while there is none. Raises `Unavailable`."""
+        try:
+            return self._cursor.stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            raise _unusable(self._cursor) from error
+
     def save(self, cursor: Cursor) -> None:
         """Replace the cursor, durably. Raises `Unavailable`."""
         try:

@@ -90,9 +90,10 @@ class ElasticsearchSearch:
         }
         reply = self._ask(body)
         found, hits = _total(reply), _hits(reply)
-        if hits and str(hits[0]["_source"].get("@timestamp", "")) < to_rfc3339(time.time_ns() - _KEPT):
-            first = max(first, int(hits[0]["sort"][0]))  # what lies before it has reached the end of its retention
-        return found >= below - first
+        long_ago = time.time_ns() - _KEPT  # what lies before has reached the end of its retention, where it is missing
+        if hits and str(hits[0]["_source"].get("@timestamp", "")) < to_rfc3339(long_ago):
+            first = max(first, int(hits[0]["sort"][0]))
+        return found >= below - first or (not hits and progress.saved_at() < long_ago)
 
     def search(self, query: RecordQuery, page_size: int, page_token: str = "") -> RecordPage:
         """Return a page of records, newest first."""
