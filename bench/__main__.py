@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bench import casbin, client, decide, diff, following, load, reload, rounds, sample, seal, search, shipping, stream
+from bench import casbin, client, decide, diff, following, load, packed, reload, rounds, sample, seal, search, shipping, stream
 from bench import journal as journal_
 from bench.machine import CORES, LOAD_CORE, SERVER_CORE, Spread, pin, resident_mib, spread, unpin
 from bench.rounds import Measured
@@ -61,7 +61,11 @@ def main() -> int:
             rows += client.rows(figures["client"])
             figures["following"] = _json_of("bench.following", str(folder / "following"))
             rows += following.rows(figures["following"])
+            if reason := figures["following"].get("missing"):
+                notes.append(f"Following was measured without shipping: {reason}.")
         rows += journal_.rows(journal)
+        figures["packed"] = _json_of("bench.packed", str(folder / "packed"))
+        rows += packed.rows(figures["packed"])
         figures["search"] = _json_of("bench.search", str(folder / "search"))
         rows += search.rows(figures["search"])
         figures["seal"] = _json_of("bench.seal", str(folder / "seal"))

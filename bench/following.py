@@ -1,112 +1,168 @@
 """What following costs: Check's rate and the worker's processor time with a follower on the other core, and without.
 
-On two cores the follower shares one with the load generator, at a lower priority, and takes from its rate; so the cost
-is told by the worker's processor time. Run as `python -m bench.following FOLDER`; prints JSON.
+In turns: alone; followed, so that records are indexed and sealed; and shipped as well, to a real Elasticsearch, started as the
+tests do. On two cores follower and cluster share one with the load generator and take from its rate; so the cost is told by
+the worker's processor time. Run as `PYTHONPATH=tests python -m bench.following FOLDER`; prints JSON.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
+
+import pytest
+from elastic.server import ElasticsearchServer, make_folder
 
 from bench import load
 from bench.machine import LOAD_CORE, cpu_seconds, pin, spread
 from bench.servers import QUESTION, Server, Worker
-from bench.table import Row, number, within
+from bench.table import Row, within
+from munjigi.adapters.audit_index_sqlite import SqliteAuditIndex
+from munjigi.adapters.elasticsearch.access import Access
+from munjigi.adapters.elasticsearch.cluster import Cluster
+from munjigi.adapters.elasticsearch.documents import Naming
+from munjigi.adapters.elasticsearch.progress import Progress
+from munjigi.adapters.elasticsearch.template import install
 from munjigi.app.config import load_settings
 
 ROUNDS: Final = 5
 SECONDS: Final = 3.0
 _IN_FLIGHT: Final = 50
-_CATCH_UP_SECONDS: Final = 120.0
+_CATCH_UP_SECONDS: Final = 600.0
+_SEALED_SECONDS: Final = 2.5  # after the last record is read, the checkpoint over it is signed within two
 
 
 class Follower(Server):
-    """A follower on the state folder of a worker: indexes and seals."""
+    """A follower on the state folder of a worker: indexes and seals, and ships where it is given a cluster's address."""
 
-    def __init__(self, state: Path) -> None:
-        settings = load_settings({"state_dir": state, "http_address": "127.0.0.1:0", "sample": False, "log_level": "warning"})
+    def __init__(self, state: Path, url: str = "") -> None:
+        settings = load_settings(
+            {
+                "state_dir": state,
+                "http_address": "127.0.0.1:0",
+                "sample": False,
+                "log_level": "warning",
+                "elasticsearch_urls": (url,) if url else (),
+            }
+        )
         super().__init__(
             ["-m", "munjigi.app.follower"],
             settings.model_dump_json().encode() + b"\n",
             {"PROMETHEUS_MULTIPROC_DIR": str(state / "metrics")},
         )
+        self.ships = bool(url)
         pin(LOAD_CORE, self.pid)
         for task in Path(f"/proc/{self.pid}/task").iterdir():
             pin(LOAD_CORE, int(task.name))
             os.setpriority(os.PRIO_PROCESS, int(task.name), 10)
-        self.seen = 0.0  # seconds of processor time, at the last look
+
+
+@contextmanager
+def cluster() -> Iterator[tuple[str, str]]:
+    """Run an Elasticsearch on this process's core, without its security; give its address, or why there is none."""
+    folder = make_folder()
+    server = None
+    try:
+        server = ElasticsearchServer(folder, secure=False).start()
+        asyncio.run(_install(server.url))
+        yield server.url, ""
+    except pytest.skip.Exception as reason:
+        yield "", str(reason)
+    finally:
+        if server is not None:
+            server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _install(url: str) -> None:
+    async with Cluster(Access((url,))) as there:
+        await install(there, Naming(), replicas=0)
 
 
 def measure(folder: Path) -> dict[str, Any]:
-    """Load a worker in turns, alone and followed; let the follower catch up after each of its turns."""
+    """Load a worker in turns; let the follower catch up before and after each of its own."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    found: dict[str, list[float]] = {"alone": [], "followed": [], "cpu alone": [], "cpu followed": []}
-    spent = 0.0
     message = QUESTION.SerializeToString()
-    with Worker("native", folder / "state") as worker:
+    with cluster() as (url, missing), Worker("native", folder / "state") as worker:
+        kinds = ("alone", "followed", "shipped") if url else ("alone", "followed")
+        found: dict[str, Any] = {"missing": missing, "rate": {}, "cpu": {}, "follower_us": {}}
         metadata = worker.credentials()
-        first = worker.check(metadata).record.index
         for _ in range(ROUNDS):
-            for name in ("alone", "followed"):
-                follower = Follower(folder / "state") if name == "followed" else None
+            for kind in kinds:
+                follower = None if kind == "alone" else Follower(folder / "state", url if kind == "shipped" else "")
                 try:
-                    if follower is not None:
-                        spent += _caught_up(follower)
+                    begun = 0.0 if follower is None else _caught_up(follower, worker, metadata)
                     before = cpu_seconds(worker.pid)
                     got = load.run(
                         worker.port, load.CHECK, message, metadata, in_flight=_IN_FLIGHT, seconds=SECONDS, folder=folder
                     )
-                    found[name].append(got.rate)
-                    found[f"cpu {name}"].append((cpu_seconds(worker.pid) - before) / got.requests * 1e6)
+                    found["rate"].setdefault(kind, []).append(got.rate)
+                    found["cpu"].setdefault(kind, []).append((cpu_seconds(worker.pid) - before) / got.requests * 1e6)
                     if follower is not None:
-                        spent += _caught_up(follower)
+                        spent = (_caught_up(follower, worker, metadata) - begun) / got.requests * 1e6
+                        found["follower_us"].setdefault(kind, []).append(spent)
                 finally:
                     if follower is not None:
                         follower.stop()
-        records = worker.check(metadata).record.index - first
-    return {**found, "follower_us_a_record": spent / records * 1e6, "records": records}
+    return found
 
 
-def _caught_up(follower: Follower) -> float:
-    """Wait until the follower is idle; return the seconds of processor time that it has used since the last look, or its start."""
+def _caught_up(follower: Follower, worker: Worker, metadata: dict[str, str]) -> float:
+    """Wait until the follower has done all there is; return the seconds of processor time that it has used.
+
+    Raises `AssertionError` when that takes too long.
+    """
+    record = worker.check(metadata).record
     deadline = time.monotonic() + _CATCH_UP_SECONDS
-    before = cpu_seconds(follower.pid)
-    while time.monotonic() < deadline:
-        time.sleep(1.5)
-        now = cpu_seconds(follower.pid)
-        if now - before < 0.1:
-            break
-        before = now
-    used, follower.seen = now - follower.seen, now
-    return used
+    with closing(SqliteAuditIndex(worker.folder.index)) as index:
+        while index.cursor(record.log_id) <= record.index or (
+            follower.ships and Progress(worker.folder.shipping, record.log_id).cursor().next_index <= record.index
+        ):
+            assert time.monotonic() < deadline, "the follower did not catch up"
+            time.sleep(0.1)
+    time.sleep(_SEALED_SECONDS)
+    return cpu_seconds(follower.pid)
+
+
+_NAMES: Final = {"followed": "indexed and sealed", "shipped": "indexed, sealed and shipped"}
 
 
 def rows(found: dict[str, Any]) -> list[Row]:
     """Put what `measure` found into lines of the table."""
-    alone, followed = spread(found["alone"]), spread(found["followed"])
-    cpu_alone, cpu_followed = spread(found["cpu alone"]), spread(found["cpu followed"])
-    cost = cpu_followed.median / cpu_alone.median - 1
-    return [
-        Row(
-            "worker's processor time a Check while its records are indexed and sealed",
-            within(cpu_followed, " µs"),
-            f"not followed {within(cpu_alone, ' µs')}",
-            f"{cost:+.1%}",
-            "<= 5 % more",
-            cost <= 0.05,
-        ),
-        Row(
-            "Checks then, the follower on the load generator's core",
-            within(followed, "/s"),
-            f"not followed {within(alone, '/s')}",
-        ),
-        Row("follower: processor time a record, start and catching up included", f"{number(found['follower_us_a_record'])} µs"),
-    ]
+    rate = {kind: spread(each) for kind, each in found["rate"].items()}
+    cpu = {kind: spread(each) for kind, each in found["cpu"].items()}
+    lines = []
+    for kind, name in _NAMES.items():
+        if kind not in cpu:
+            continue
+        cost = cpu[kind].median / cpu["alone"].median - 1
+        lines += [
+            Row(
+                f"worker's processor time a Check while its records are {name}",
+                within(cpu[kind], " µs"),
+                f"not followed {within(cpu['alone'], ' µs')}",
+                f"{cost:+.1%}",
+                "<= 5 % more",
+                cost <= 0.05,
+            ),
+            Row(
+                "Checks then, "
+                + ("follower and Elasticsearch" if kind == "shipped" else "the follower")
+                + " on the load generator's core",
+                within(rate[kind], "/s"),
+                f"not followed {within(rate['alone'], '/s')}",
+            ),
+            Row(f"follower: processor time a record that is {name}", within(spread(found["follower_us"][kind]), " µs")),
+        ]
+    return lines
 
 
 if __name__ == "__main__":
