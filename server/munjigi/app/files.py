@@ -54,6 +54,11 @@ class StateFolder:
         return self.root / "reserve"
 
     @property
+    def recorded(self) -> Path:
+        """What was last recorded of settings and the seal's key (`app/recorded.py`)."""
+        return self.root / "recorded.json"
+
+    @property
     def seal(self) -> Path:
         """Trees over the logs, and the last signed checkpoint."""
         return self.root / "seal"

@@ -28,6 +28,7 @@ from munjigi.app.disk import Level
 from munjigi.app.files import StateFolder
 from munjigi.app.grant_watch import watch_grants
 from munjigi.app.heartbeat import Heartbeat
+from munjigi.app.recorded import Recorded
 from munjigi.app.restoration import forget, record_restored
 from munjigi.audit.records import DenialFloodRecord, ProcessRecord, SignInRecord
 from munjigi.kernel.errors import AuditUnavailable, ConfigurationError, Corruption, MunjigiError, Unavailable
@@ -68,10 +69,15 @@ async def _run(settings: Settings) -> int:
 
     gateway = open_gateway(settings, on_failure)
     restored = record_restored(StateFolder(settings.state_dir), gateway.journal)
-    gateway.journal.append(_process_record(gateway, "start"))
+    recorded = Recorded(StateFolder(settings.state_dir), settings)
+    changes = recorded.records()
+    gateway.journal.append(_process_record(gateway, recorded, "start"))
+    for change in changes:
+        gateway.journal.append(change)
     await gateway.committer.durable()
     if restored:
         forget(StateFolder(settings.state_dir))
+    _keep(recorded)
     await gateway.holds.settle()
     stop_on_request(asyncio.get_running_loop(), stopping.set)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.home.reload_soon)
@@ -83,7 +89,7 @@ async def _run(settings: Settings) -> int:
             tasks.create_task(watch_grants(gateway.store, gateway.home))
             if settings.policy_watch_seconds:
                 tasks.create_task(gateway.home.watch(settings.policy_watch_seconds))
-            tasks.create_task(_tick(gateway))
+            tasks.create_task(_tick(gateway, recorded))
             tasks.create_task(gateway.retention.run())
             await _serve(gateway, stopping)
             raise _Stop
@@ -94,7 +100,7 @@ async def _run(settings: Settings) -> int:
     if failed:
         logs.report("this worker ends", failed[0])
         return 1
-    await _close(gateway)
+    await _close(gateway, recorded)
     return 0
 
 
@@ -161,7 +167,7 @@ def _address(configured: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-async def _tick(gateway: Gateway) -> None:
+async def _tick(gateway: Gateway, recorded: Recorded) -> None:
     """Once a second: write what failed sign-ins and floods of denials add up to, hand metrics on, show a heartbeat, watch the follower's."""
     folder = StateFolder(gateway.settings.state_dir)
     own, follower = Heartbeat(folder.run, "worker"), Heartbeat(folder.run, "follower")
@@ -171,6 +177,11 @@ async def _tick(gateway: Gateway) -> None:
         now = gateway.clock.now()
         if _record_sums(gateway, gateway.failures.due(now), gateway.floods.end(now)):
             await gateway.committer.durable()
+        if changes := recorded.records():  # the follower took a new key of the seal up
+            for change in changes:
+                gateway.journal.append(change)
+            await gateway.committer.durable()
+        _keep(recorded)
         gateway.keys.poll(gateway.clock.now())
         if gateway.keys.problem != key_problem:
             key_problem = gateway.keys.problem
@@ -206,11 +217,17 @@ async def _look_at_disk(gateway: Gateway) -> None:
     gateway.meter.set(catalogue.DISK_USED, value=gateway.disk.use.used)
 
 
-async def _close(gateway: Gateway) -> None:
+def _keep(recorded: Recorded) -> None:
+    """Remember what is recorded. On a disk that refuses, the next start records it once more."""
+    with contextlib.suppress(OSError):
+        recorded.keep()
+
+
+async def _close(gateway: Gateway, recorded: Recorded) -> None:
     """Record the stop, sync for the last time, and close everything."""
     now = gateway.clock.now()
     _record_sums(gateway, gateway.failures.drain(now), gateway.floods.end(now))
-    gateway.journal.append(_process_record(gateway, "stop"))
+    gateway.journal.append(_process_record(gateway, recorded, "stop"))
     gateway.meter.flush(gateway.committer)
     await gateway.home.close()
     await gateway.committer.close()
@@ -220,7 +237,7 @@ async def _close(gateway: Gateway) -> None:
     _LOGGER.info("stopped")
 
 
-def _process_record(gateway: Gateway, event: str) -> ProcessRecord:
+def _process_record(gateway: Gateway, recorded: Recorded, event: str) -> ProcessRecord:
     snapshot = gateway.home.snapshot
     return ProcessRecord(
         event="start" if event == "start" else "stop",
@@ -229,6 +246,8 @@ def _process_record(gateway: Gateway, event: str) -> ProcessRecord:
         policy_revision=snapshot.bundle.revision,
         grant_revision=snapshot.grants.revision,
         front="native" if gateway.native else "grpcio",
+        settings_digest=recorded.digest,
+        seal_key=recorded.key,
     )
 
 

@@ -137,7 +137,7 @@ class PolicyRecord(Record, kw_only=True, omit_defaults=True, tag="policy.load"):
 
 
 class ProcessRecord(Record, kw_only=True, omit_defaults=True, tag="process.event"):
-    """Start and stop of a gateway worker."""
+    """Start and stop of a gateway worker, and under which settings and keys it worked."""
 
     event: Literal["start", "stop"]
     version: str
@@ -145,6 +145,23 @@ class ProcessRecord(Record, kw_only=True, omit_defaults=True, tag="process.event
     policy_revision: str = ""
     grant_revision: int = 0
     front: str = ""
+    settings_digest: str = ""
+    seal_key: str = ""
+
+
+class ConfigurationRecord(Record, kw_only=True, omit_defaults=True, tag="configuration.change"):
+    """This start has other settings than the one before. Names only: a value can tell what is none of the trail's business."""
+
+    settings: tuple[str, ...]
+    settings_digest: str
+    replaced: str
+
+
+class SealKeyRecord(Record, kw_only=True, omit_defaults=True, tag="seal.key"):
+    """Checkpoints are signed with another key from now on; the seal's own entry has the old key's signature on it."""
+
+    seal_key: str
+    replaced: str
 
 
 class RestoredLog(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -268,6 +285,8 @@ AnyRecord = (
     | PolicyRecord
     | ProcessRecord
     | RestoredRecord
+    | ConfigurationRecord
+    | SealKeyRecord
     | TailCutRecord
     | RemovedRecord
     | HoldRecord

@@ -78,6 +78,18 @@ EVENTS: Final = (
     Event(records.PolicyRecord, "configuration", lambda record: ("success" if record.accepted else "failure", ("change",))),
     Event(records.ProcessRecord, "process", lambda record: ("success", ("start" if record.event == "start" else "end",))),
     Event(records.RestoredRecord, "process", lambda _: ("success", ("change",)), (_GROUNDS,)),
+    Event(
+        records.ConfigurationRecord,
+        "configuration",
+        lambda _: ("success", ("change",)),
+        (Field("replaced", "munjigi.replaced", "keyword", "digest of the settings of the start before"),),
+    ),
+    Event(
+        records.SealKeyRecord,
+        "configuration",
+        lambda _: ("success", ("change",)),
+        (Field("replaced", "munjigi.replaced", "keyword", "verification key of the key that signed before"),),
+    ),
     Event(records.TailCutRecord, "file", lambda _: ("failure", ("deletion",))),
     Event(records.RemovedRecord, "file", lambda _: ("success", ("deletion",))),
     Event(records.HoldRecord, "configuration", lambda _: ("success", ("creation",)), (_GROUNDS,)),
@@ -225,6 +237,9 @@ FIELDS: Final = {
         Field("kept_entries", "munjigi.kept_entries", "long", "entries under the last checkpoint that somebody outside holds"),
         Field("lost_entries", "munjigi.lost_entries", "long", "sealed entries after the backup, which are lost"),
         Field("logs", "munjigi.logs", "object", "the logs in the backup; each ends there", parts=_RESTORED_PARTS),
+        Field("settings_digest", "munjigi.settings_digest", "keyword", "SHA-256 over all settings but secrets, hex"),
+        Field("settings", "munjigi.settings", "keyword", "names of the settings that differ from those of the start before"),
+        Field("seal_key", "munjigi.seal_key", "keyword", "verification key of the key that signs checkpoints"),
         # a torn tail
         Field("file", "file.name", "keyword", "segment of the journal"),
         Field("offset", "munjigi.offset", "long", "bytes before what was cut"),

@@ -122,6 +122,14 @@ def _restored(record: records.RestoredRecord) -> _Classified:
     return 6002, 99, _HIGH, {**own, "activity_name": "Restore"}
 
 
+def _settings(record: records.ConfigurationRecord) -> _Classified:
+    return 3004, 3, _INFORMATIONAL, {"entity": {"name": "settings", "type": "configuration", "uid": record.settings_digest}}
+
+
+def _seal_key(record: records.SealKeyRecord) -> _Classified:
+    return 3004, 3, _HIGH, {"entity": {"name": "key of the seal", "type": "key", "uid": record.seal_key}}
+
+
 def _tail_cut(_: records.TailCutRecord) -> _Classified:
     return 6008, 1, _HIGH, {}
 
@@ -161,6 +169,8 @@ _CLASSES: Final[dict[type[Record], Callable[[Any], _Classified]]] = {
     records.PolicyRecord: _policy,
     records.ProcessRecord: _process,
     records.RestoredRecord: _restored,
+    records.ConfigurationRecord: _settings,
+    records.SealKeyRecord: _seal_key,
     records.TailCutRecord: _tail_cut,
     records.RemovedRecord: _removed,
     records.HoldRecord: _hold(1),  # Create
