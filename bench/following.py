@@ -32,6 +32,7 @@ from munjigi.adapters.elasticsearch.documents import Naming
 from munjigi.adapters.elasticsearch.progress import Progress
 from munjigi.adapters.elasticsearch.template import install
 from munjigi.app.config import load_settings
+from munjigi.kernel.errors import Unavailable
 
 ROUNDS: Final = 5
 SECONDS: Final = 3.0
@@ -122,14 +123,22 @@ def _caught_up(follower: Follower, worker: Worker, metadata: dict[str, str]) -> 
     """
     record = worker.check(metadata).record
     deadline = time.monotonic() + _CATCH_UP_SECONDS
-    with closing(SqliteAuditIndex(worker.folder.index)) as index:
-        while index.cursor(record.log_id) <= record.index or (
-            follower.ships and Progress(worker.folder.shipping, record.log_id).cursor().next_index <= record.index
-        ):
-            assert time.monotonic() < deadline, "the follower did not catch up"
-            time.sleep(0.1)
+    while _indexed(worker, record.log_id) <= record.index or (
+        follower.ships and Progress(worker.folder.shipping, record.log_id).cursor().next_index <= record.index
+    ):
+        assert time.monotonic() < deadline, "the follower did not catch up"
+        time.sleep(0.1)
     time.sleep(_SEALED_SECONDS)
     return cpu_seconds(follower.pid)
+
+
+def _indexed(worker: Worker, log_id: str) -> int:
+    """Return how far the index is; opened anew each time, since the follower may make the file anew."""
+    try:
+        with closing(SqliteAuditIndex(worker.folder.index, read_only=True)) as index:
+            return index.cursor(log_id)
+    except Unavailable:
+        return 0
 
 
 _NAMES: Final = {"followed": "indexed and sealed", "shipped": "indexed, sealed and shipped"}
