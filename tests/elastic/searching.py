@@ -31,6 +31,9 @@ class MemoryLog:
     def epoch(self) -> tuple[int, int]:
         return (1, 1)
 
+    def first(self) -> int:
+        return 0
+
     def read(self, from_index: int, limit: int) -> list[tuple[int, bytes]]:
         return list(enumerate(self.records[from_index : from_index + limit], from_index))
 

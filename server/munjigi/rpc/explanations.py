@@ -62,7 +62,11 @@ class ExplanationService:
         return await self._answer(snapshot, request, call.received, decision_id)
 
     async def _past_decision(self, call: Call, decision_id: str) -> explain_pb2.ExplainResponse:
-        record = await self._past.record(*parse_record_id(decision_id))
+        record, removed = None, None
+        try:
+            record = await self._past.record(*parse_record_id(decision_id))
+        except NotFound as error:  # removed at the end of its retention: who may not read the trail learns nothing of that
+            removed = error
         if record is not None and (record.issuer, record.employee) == call.caller.employee:
             self._desk.about_oneself(call, "munjigi.audit")
         else:
@@ -70,7 +74,7 @@ class ExplanationService:
             # An explanation goes through all that the employee held, which is not in the trail.
             self._desk.authorize(call, "munjigi.grant", "read")
         if record is None:
-            raise NotFound(
+            raise removed or NotFound(
                 "DECISION_NOT_FOUND", "No decision of this id is in the trail here; copy it from an answer or a record."
             )
         snapshot = await self._past.decided_by(record)
