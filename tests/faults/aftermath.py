@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from audit.support import START, TickingClock, access
-from faults.life import Follower, open_journal
+from faults.life import BETWEEN, Follower, open_journal
 
 from munjigi.adapters.elasticsearch.progress import digest_of
 from munjigi.app.files import StateFolder
 from munjigi.audit.reader import JournalReader, list_logs
-from munjigi.audit.records import AccessRecord, TailCutRecord, decode
+from munjigi.audit.records import AccessRecord, RemovedRecord, TailCutRecord, decode
 from munjigi.audit.seal.check import check_seal, verify_sealed
 from munjigi.audit.seal.note import Note, VerifierKey
 
@@ -29,6 +29,8 @@ class Promises:
     checkpoints: list[str] = field(default_factory=list)
     shipped: int = 0
     dead: set[int] = field(default_factory=set)
+    removing: set[int] = field(default_factory=lambda: {0})  # where the log may begin
+    removed: int = 0
 
     def note(self, said: str) -> None:
         kind, *rest = said.split()
@@ -40,8 +42,12 @@ class Promises:
             self.checkpoints.append(b64decode(rest[0]).decode())
         elif kind == "s":
             self.shipped = int(rest[0])
-        else:
+        elif kind == "d":
             self.dead.add(int(rest[0]))
+        elif kind == "b":
+            self.removing.add(int(rest[0]))
+        else:
+            self.removed = int(rest[0])
 
 
 def check(state: Path, promises: Promises, key: VerifierKey | None) -> None:
@@ -49,7 +55,7 @@ def check(state: Path, promises: Promises, key: VerifierKey | None) -> None:
     folder = StateFolder(state)
     folder.make()
     for number in (AFTERWARDS, AFTERWARDS + 1):
-        journal = open_journal(folder, TickingClock(START + 10**16))
+        journal = open_journal(folder, TickingClock(START + 10 * BETWEEN))
         journal.append(access(number))
         journal.sync()
         journal.close()
@@ -67,21 +73,24 @@ def check(state: Path, promises: Promises, key: VerifierKey | None) -> None:
     assert seal.problem == ""
     found = verify_sealed(log, seal)
     assert found.intact, found
-    assert found.records == seal.sealed[log.name].size == journal.next_index
+    assert seal.sealed[log.name].size == journal.next_index
     _check_records(log, promises)
 
 
 def _check_records(log: Path, promises: Promises) -> None:
     with JournalReader(log) as reader:
-        found = [decode(payload) for _, payload in reader.read(0, 1 << 30)]
-    assert [each.index for each in found] == list(range(len(found)))
+        first = reader.first()
+        found = [decode(payload) for _, payload in reader.read(first, 1 << 30)]
+    assert first in promises.removing
+    assert first >= promises.removed
+    assert [each.index for each in found] == list(range(first, first + len(found)))
     times = [each.time for each in found]
     assert times == sorted(times)
     recovered = {each.index: int(each.request_id[2:]) for each in found if isinstance(each, AccessRecord)}
-    assert promises.acknowledged.items() <= recovered.items()
+    assert {(index, each) for index, each in promises.acknowledged.items() if index >= first} <= recovered.items()
     assert set(recovered.values()) <= promises.sent | {AFTERWARDS, AFTERWARDS + 1}
     assert len(set(recovered.values())) == len(recovered)
-    assert all(isinstance(each, AccessRecord | TailCutRecord) for each in found)
+    assert all(isinstance(each, AccessRecord | TailCutRecord | RemovedRecord) for each in found)
 
 
 def _check_shipping(follower: Follower, promises: Promises) -> None:

@@ -1,7 +1,8 @@
-"""A process that lives a piece of an installation's life in order: append, commit, rotate, seal, change the key, pack, ship.
+"""A process that lives a piece of an installation's life in order: append, commit, rotate, seal, change the key, pack, ship, remove.
 
 One thread, so that its calls have one order. It tells on standard output: `a N` (about to append request N), `k INDEX N`
-(acknowledged), `c BASE64` (this checkpoint was given out), `s INDEX` (shipped up to), `d INDEX` (a dead letter).
+(acknowledged), `c BASE64` (this checkpoint was given out), `s INDEX` (shipped up to), `d INDEX` (a dead letter),
+`b INDEX` (about to remove the records before it), `r INDEX` (removed).
 Arguments: state folder, seed, rounds, how it ends (`close`, `die`, `torn`).
 """
 
@@ -18,15 +19,19 @@ from audit.support import START, TickingClock, access
 
 from munjigi.adapters import seal_keys
 from munjigi.adapters.elasticsearch.progress import Cursor, DeadLetter, Progress, digest_of
+from munjigi.adapters.seal_keys import public_key
 from munjigi.app.files import StateFolder
 from munjigi.app.seal_start import begin_seal
-from munjigi.audit import packing
+from munjigi.audit import packing, removal, retention
 from munjigi.audit.journal import Journal
+from munjigi.audit.law import law
 from munjigi.audit.reader import JournalReader
+from munjigi.audit.records import RemovedRecord
 from munjigi.audit.seal.reader import sealed_size
 from munjigi.audit.seal.store import SealStore
 
 SEGMENT = 6000  # bytes
+BETWEEN = 2 * 366 * 86_400 * 10**9  # nanoseconds from life to life: what retention keeps is over
 RANDOMNESS = bytes(16)
 
 
@@ -94,13 +99,35 @@ class Follower:
         self.say(f"s {index + 1}")
 
 
+def retain(folder: StateFolder, journal: Journal, now: int) -> None:
+    """Remove what may go, as retention does: what is sealed, packed and of an earlier life."""
+    rules = retention.Rules(law().cut(now, 1), lambda *_: False, lambda _: True, lambda: None)
+    key = public_key(folder.keys / f"{seal_keys.INSTALLATION}.vkey")
+    plan = retention.plan(journal.folder, folder.seal, key, rules)
+    if plan is None:
+        return
+    say(f"b {plan.next_index}")
+    after = journal.next_index
+    journal.change_mark(lambda known: removal.beginning(known, plan.next_index, after))
+    index = journal.append(
+        RemovedRecord(
+            first_index=plan.first_index, next_index=plan.next_index, root=plan.root.hex(), cut=rules.cut, years=1, article="x"
+        )
+    )
+    journal.sync()
+    journal.change_mark(lambda known: removal.done(known, plan.next_index, index))
+    removal.remove_files(journal.folder, plan.next_index)
+    say(f"r {plan.next_index}")
+
+
 def main() -> int:
     state, seed, rounds, end = sys.argv[1:]
     rng = random.Random(int(seed))
     os.umask(0o077)
     folder = StateFolder(Path(state))
     folder.make()
-    journal = open_journal(folder, TickingClock(START + int(seed) * 10**12))
+    clock = TickingClock(START + int(seed) % 100 * BETWEEN)
+    journal = open_journal(folder, clock)
     follower = Follower(folder, journal.log_id, say)
     number = int(seed) * 1_000_000
     for turn in range(int(rounds)):
@@ -116,6 +143,8 @@ def main() -> int:
             seal_keys.make_next(folder.keys, seal_keys.INSTALLATION)
         if turn % 2:
             rng.choice((follower.seal, follower.pack, follower.ship))()
+        if turn % 5 == 4:
+            retain(folder, journal, clock.at)
     if end == "close":
         journal.close()
         follower.seal()

@@ -6,6 +6,7 @@ step. The next start must take what is left.
 
 from __future__ import annotations
 
+import copy
 import random
 import re
 import shutil
@@ -38,6 +39,8 @@ STEPS: Final = {
     "pack: sync": ("sync", r"journal/.*\.pack\.tmp"),
     "pack: name": ("rename", r"journal/.*\.pack\.tmp"),
     "pack: remove": ("unlink", r"journal/\w+/\d+\.seg"),
+    "remove: hashes kept": ("sync", r"seal/logs/\w+/0"),
+    "remove: file": ("unlink", r"journal/\w+/\d+\.seg\.zst"),
     "seal: leaves": ("write", r"seal/logs/\w+/0"),
     "seal: entries": ("write", r"seal/entries"),
     "seal: sync": ("sync", r"seal/entries"),
@@ -86,13 +89,7 @@ class Theatre:
         injected = f"inject={at.call}:{what}:when={at.number}"
         options = ("-o", "/dev/null", "-e", f"trace={at.call}", "-e", injected)
         done = traced(options, "faults.life", *self.arguments)
-        promises = Promises(
-            set(self.before.sent),
-            dict(self.before.acknowledged),
-            list(self.before.checkpoints),
-            self.before.shipped,
-            set(self.before.dead),
-        )
+        promises = copy.deepcopy(self.before)
         for line in done.stdout.splitlines(keepends=True):
             if line.endswith("\n"):
                 promises.note(line)
