@@ -73,6 +73,8 @@ HEALTHY = {
     'munjigi_call_seconds_bucket{%s,method="Check",le="0.5"}': "0+600x60",
     'munjigi_call_seconds_bucket{%s,method="Check",le="+Inf"}': "0+600x60",
     'munjigi_sign_in_failures_total{%s,reason="TOKEN_EXPIRED"}': "0+1x60",
+    'munjigi_denials_counted_total{%s,tool="crm-desk",reason="NO_GRANT"}': "0x60",
+    "munjigi_archive_waiting_segments{%s}": "1x60",
     'munjigi_tool_decisions_total{%s,tool="crm-desk",verdict="allow"}': "0+600x60",
     'munjigi_tool_decisions_total{%s,tool="crm-desk",verdict="deny"}': "0+60x60",
 }
@@ -106,6 +108,8 @@ HAPPENINGS: dict[str, dict[str, str]] = {
     "KeySetNotRenewed": {"munjigi_key_set_problem{%s}": "1x60"},
     "SignInFailures": {'munjigi_sign_in_failures_total{%s,reason="TOKEN_EXPIRED"}': "0+120x60"},
     "DenialFlood": {'munjigi_tool_decisions_total{%s,tool="crm-desk",verdict="deny"}': "0+6000x60"},
+    "DenialsCounted": {'munjigi_denials_counted_total{%s,tool="crm-desk",reason="NO_GRANT"}': "0x50 5x10"},
+    "ArchiveBehind": {"munjigi_archive_waiting_segments{%s}": "6x60"},
 }
 
 
