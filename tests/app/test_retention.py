@@ -190,7 +190,8 @@ def test_the_index_forgets_what_was_removed_and_is_made_again_from_what_is_left(
         assert each.payload(folder.name, first) == payloads_of(folder)[0][1]
     gone = "m1.01234567." + f"{first - 1:026d}"
     assert ids(fresh, members=(gone,)) == ids(index, members=(gone,)) == []
-    log.close()
+    for opened in (log, index, behind, fresh):
+        opened.close()
 
 
 def test_the_seal_goes_on_and_its_tree_is_made_again_but_for_what_is_gone(short: Path) -> None:
