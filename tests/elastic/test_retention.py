@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-from app.retiring import COUNT, STEP, copy_of, first_of, make, ready, retire
+from app.retiring import COUNT, DAY, STEP, copy_of, first_of, make, ready, retire, write
+from app.test_holds import placing, using
 from audit.support import START
 from elastic.server import ElasticsearchServer
 from elastic.support import Shipped, access_to, installed, stored
@@ -101,3 +103,77 @@ def test_shipping_from_the_beginning_begins_where_the_log_does(there: Installati
     assert [name for _, name in stored(there.server, there.prefix)] == [
         f"{there.log_id}-{number}" for number in range(first(there), COUNT + 1)
     ]
+
+
+# ---- Indices that are past their retention ---------------------------------------------------------------------------
+
+
+class Aged(NamedTuple):
+    """Four years of records up to now, all shipped: an index a month, the oldest of them past three years."""
+
+    there: Installation
+    log: Path
+
+    def expire(self, *options: str) -> tuple[int, list[str]]:
+        code, said = self.there.run("expire-index", *options)
+        return code, str(said).splitlines()
+
+    def indices(self) -> list[str]:
+        return sorted({index for index, _ in stored(self.there.server, self.there.prefix)})
+
+
+@pytest.fixture
+def aged(cluster_server: ElasticsearchServer, prefix: str, tmp_path: Path) -> Aged:
+    installed(cluster_server, tmp_path, prefix, rollover="month")
+    folder = StateFolder(tmp_path / "state")
+    folder.make()
+    log = write(folder.root, 400, start=time.time_ns() - 4 * 365 * DAY)
+    shipped = Shipped(folder, access_to(cluster_server, tmp_path), prefix, rollover="month")
+    shipped.run()
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("MUNJIGI_")},
+        "MUNJIGI_STATE_DIR": str(folder.root),
+        "MUNJIGI_ELASTICSEARCH_URLS": json.dumps([cluster_server.url]),
+        "MUNJIGI_ELASTICSEARCH_AUTHORITY": str(cluster_server.tls.authority),
+        "MUNJIGI_ELASTICSEARCH_CREDENTIALS": str(cluster_server.credentials(tmp_path, "admin")),
+        "MUNJIGI_ELASTICSEARCH_PREFIX": prefix,
+        "MUNJIGI_ELASTICSEARCH_ROLLOVER": "month",
+    }
+    return Aged(Installation(cluster_server, prefix, shipped, log.name, environment), log)
+
+
+def test_p7_expired_indices_go_and_are_neither_missed_nor_filled_again(aged: Aged) -> None:
+    there = aged.there
+    before = aged.indices()
+    code, said = aged.expire()
+    assert code == 0
+    old = said[:-1]
+    assert 11 <= len(old) <= 13
+    assert old == before[: len(old)]  # the oldest ones, and no other
+    assert aged.indices() == before  # nothing was done yet
+    code, said = aged.expire("--yes")
+    assert (code, said[-1]) == (0, f"{len(old)} indices were deleted.")
+    assert aged.indices() == before[len(old) :]
+    code, answer = there.reconcile()
+    assert (code, answer["equal"], answer["logs"][0]["missing"]) == (0, True, 0)
+    kept = stored(there.server, there.prefix)
+    assert there.run("rebuild", "--yes")[0] == 0
+    assert stored(there.server, there.prefix) == kept
+    assert aged.expire()[1] == ["No index is past its retention."]
+
+
+def test_expired_indices_are_those_of_no_hold_and_of_three_years_at_least(aged: Aged) -> None:
+    code, said = aged.expire("--years", "2")
+    assert (code, "at least three years" in " ".join(said)) == (1, True)
+    names = aged.expire()[1][:-1]
+    begin, end = aged.there.shipped.naming.period_of(names[3]) or (0, 0)
+    (hold,) = using(aged.log, placing(end - 1, end))  # its last nanosecond
+    assert aged.expire("--yes")[1][:-1] == [name for name in names if name != names[3]]
+    assert names[3] in aged.indices()
+    aged.there.shipped.run()  # the record of the hold
+    code, answer = aged.there.reconcile()
+    assert (code, answer["logs"][0]["missing"]) == (0, 0)
+    (aged.log.parents[1] / "holds" / f"{hold.hold_id}.json").unlink()
+    code, said = aged.expire("--yes")
+    assert (code, "nothing is removed" in " ".join(" ".join(said).split())) == (1, True)
+    assert begin < end

@@ -7,7 +7,10 @@ from typing import Final
 
 from munjigi.adapters.elasticsearch.access import NAMES, Access, Part
 from munjigi.adapters.elasticsearch.documents import Documents, Naming
+from munjigi.adapters.elasticsearch.expiry import expired
 from munjigi.app.config import Settings
+from munjigi.app.files import StateFolder
+from munjigi.kernel.clock import SystemClock
 from munjigi.kernel.errors import ConfigurationError
 
 _TIMEOUTS: Final[dict[Part, float]] = {"shipper": 30.0, "reader": 5.0}  # seconds of one request: somebody waits for a search
@@ -30,8 +33,9 @@ def naming_of(settings: Settings) -> Naming:
 
 
 def documents_of(settings: Settings) -> Documents:
-    """Return what makes documents of records."""
-    return Documents(naming_of(settings))
+    """Return what makes documents of records, and knows which are past their retention there."""
+    known, clock = expired(StateFolder(settings.state_dir).shipping), SystemClock()
+    return Documents(naming_of(settings), expected=lambda time: not known.covers(time, clock.now()))
 
 
 def searched(settings: Settings) -> bool:

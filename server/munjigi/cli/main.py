@@ -40,6 +40,10 @@ _AUDIT: Final = {
     "reconcile": Entry(
         f"{_HERE}.audit_reconcile:audit_reconcile", "Compare Elasticsearch with the logs, and send what is missing."
     ),
+    "expire-index": Entry(
+        f"{_HERE}.audit_expire_index:audit_expire_index",
+        "Delete the indices whose whole period is past its retention, and that no legal hold covers.",
+    ),
     "rebuild": Entry(
         f"{_HERE}.audit_rebuild:audit_rebuild", "Delete Munjigi's indices in Elasticsearch and make them again from the logs."
     ),

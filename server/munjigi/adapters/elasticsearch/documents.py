@@ -8,7 +8,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -56,12 +56,31 @@ class Naming:
         """Name the index of a record's time (UTC nanoseconds)."""
         return f"{self.prefix}-{datetime.fromtimestamp(time // 1_000_000_000, UTC).strftime(_FORMATS[self.rollover])}"
 
+    def period_of(self, name: str) -> tuple[int, int] | None:
+        """Return the time of the records that belong to an index, half-open; None when the name is none of ours."""
+        try:
+            begin = datetime.strptime(name, f"{self.prefix}-{_FORMATS[self.rollover]}").replace(tzinfo=UTC)
+        except ValueError:
+            return None
+        after = begin + timedelta(days=1 if self.rollover == "day" else 31)
+        end = after if self.rollover == "day" else after.replace(day=1)
+        period = int(begin.timestamp()) * 1_000_000_000, int(end.timestamp()) * 1_000_000_000
+        return period if period[0] >= 0 and self.of_time(period[0]) == name else None
+
+
+def _everything(_time: int) -> bool:
+    return True
+
 
 class Documents:
-    """Make documents and their lines; `source` makes the document of a record."""
+    """Make documents and their lines; `source` makes the document of a record.
 
-    def __init__(self, naming: Naming, source: ToDocument = document) -> None:
+    `expected` tells of a record's time whether its document belongs there: not once its period is past its retention.
+    """
+
+    def __init__(self, naming: Naming, source: ToDocument = document, expected: Callable[[int], bool] = _everything) -> None:
         self.naming = naming
+        self.expected = expected
         self.source = source
         self._day = (-1, "")
 

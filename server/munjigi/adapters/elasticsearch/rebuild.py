@@ -48,4 +48,4 @@ async def ship_again(source: LogSource, documents: Documents, sender: Sender, pr
         refused = own.dead_letters()
     stored = [DeadLetter(index, 0, "") for index in progress.dead_letters() if index not in refused]
     progress.add_letters([*refused.values(), *stored])
-    return shipping.next_index - source.first()
+    return shipping.sent

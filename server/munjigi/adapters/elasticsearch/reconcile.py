@@ -17,7 +17,7 @@ import orjson
 
 from munjigi.adapters.elasticsearch.access import json_bytes
 from munjigi.adapters.elasticsearch.cluster import Cluster
-from munjigi.adapters.elasticsearch.documents import Documents, payload_of
+from munjigi.adapters.elasticsearch.documents import Documents, payload_of, time_of
 from munjigi.adapters.elasticsearch.progress import DeadLetter, Progress
 from munjigi.adapters.elasticsearch.sender import Sender
 from munjigi.audit.ports import LogSource
@@ -117,7 +117,9 @@ class Reconciler:
             return {}, []
         findings = [Finding("invented", *place) for place in sorted(there.keys() - expected.keys())]
         findings += [Finding("edited", *place) for place, data in expected.items() if there.get(place, data) != data]
-        return {place: record for place, record in place_of.items() if place not in there}, findings
+        belongs = self._documents.expected
+        lost = {place: each for place, each in place_of.items() if place not in there and belongs(time_of(each[1]))}
+        return lost, findings
 
     def _removed(self, log_id: str, there: dict[Place, bytes]) -> list[Finding]:
         """Judge documents whose records are not here any more."""

@@ -55,6 +55,7 @@ class LogShipping:
         self._cursor = Cursor()
         self._letters = (-1, -1)
         self.dead_letters = 0
+        self.sent = 0
         self.pending_since = 0
 
     @property
@@ -105,7 +106,8 @@ class LogShipping:
         """Send chunk after chunk until there are no more, or until another one failed."""
         try:
             while (chunk := await self._next(run)) is not None:
-                dead = await self._sender.send(chunk.lines)
+                dead = await self._sender.send(chunk.lines) if chunk.lines else []
+                self.sent += len(chunk.lines)
                 if dead:
                     letters = [DeadLetter(each.line.position, each.status, each.kind) for each in dead]
                     self.dead_letters = await asyncio.to_thread(self._progress.add_letters, letters)
@@ -133,7 +135,9 @@ class LogShipping:
         if not records:
             return []
         self._source.settle()
-        lines = self._documents.lines(self._source.log_id, records)
+        lines = self._documents.lines(
+            self._source.log_id, [each for each in records if self._documents.expected(time_of(each[1]))]
+        )
         made = []
         for chunk in chunks(lines, MOST_DOCUMENTS, self._sender.most_bytes):
             (_, first), (last, payload) = records[chunk[0].position - following], records[chunk[-1].position - following]

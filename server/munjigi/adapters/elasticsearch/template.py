@@ -9,11 +9,10 @@ from typing import Any, Final, NamedTuple
 
 from munjigi.adapters.elasticsearch.cluster import Cluster
 from munjigi.adapters.elasticsearch.documents import Naming, Rollover
+from munjigi.audit.law import days_of, law
 from munjigi.audit.schema.ecs import index_template
 from munjigi.kernel.errors import InvalidArgument
 
-# Permission records are kept for three years (Notice 2026-9 of the PIPC, art. 5), and an index holds them beside the others.
-_KEPT_DAYS: Final = 3 * 366
 _HELD_DAYS: Final[dict[Rollover, int]] = {"day": 1, "month": 31}  # an index is as old as its first record, not its last one
 
 
@@ -29,10 +28,12 @@ async def install(cluster: Cluster, naming: Naming, *, replicas: int = 1, keep_d
 
     Raises `InvalidArgument` for fewer days than the law asks for, `Unavailable` when the cluster refuses.
     """
-    least = _KEPT_DAYS + _HELD_DAYS[naming.rollover]
+    kept = law().longest()  # an index holds records of all families
+    least = days_of(kept.years) + _HELD_DAYS[naming.rollover]
     if 0 < keep_days < least:
         raise InvalidArgument(
-            "RETENTION_TOO_SHORT", f"Permission records are kept for three years: set at least {least} days, or none."
+            "RETENTION_TOO_SHORT",
+            f"An index holds records of every kind, and {kept.asks} ({kept.article}): set at least {least} days, or none.",
         )
     settings: dict[str, Any] = {"number_of_replicas": replicas, "codec": "best_compression"}
     lifecycle = bool(keep_days) and await _install_lifecycle(cluster, naming.prefix, keep_days)
