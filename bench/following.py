@@ -52,6 +52,7 @@ class Follower(Server):
                 "sample": False,
                 "log_level": "warning",
                 "elasticsearch_urls": (url,) if url else (),
+                "audit_search": "sqlite",  # indexed in every turn
             }
         )
         super().__init__(

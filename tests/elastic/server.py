@@ -91,6 +91,8 @@ class ElasticsearchServer:
         return path
 
     def start(self) -> ElasticsearchServer:
+        if self.process is not None and self.process.poll() is None:
+            return self  # a test that failed before it stopped the server starts it again
         environment = {
             "PATH": os.environ["PATH"],
             "ES_PATH_CONF": str(self.folder / "config"),
