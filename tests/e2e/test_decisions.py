@@ -53,12 +53,12 @@ def test_an_allow_names_rule_grant_and_masks_and_its_record_is_found(daemon: Dae
 
 
 def test_search_by_member_takes_a_serial_and_finds_its_reference(daemon: Daemon, stubs: Stubs) -> None:
-    answer = stubs.decision.Check(question(member_ids=["1000777"]), metadata=daemon.credentials("cs.kim"))
-    found = records(daemon, stubs, member_id="1000777")
+    answer = stubs.decision.Check(question(member_ids=["2000777"]), metadata=daemon.credentials("cs.kim"))
+    found = records(daemon, stubs, member_id="2000777")
     assert answer.decision_id in {each["id"] for each in found}
-    assert all("1000777" not in str(each) for each in found)
-    assert answer.decision_id in {each["id"] for each in records(daemon, stubs, member_id="0001000777", resource="crm.member")}
-    assert not records(daemon, stubs, member_id="1000778")
+    assert all("2000777" not in str(each) for each in found)
+    assert answer.decision_id in {each["id"] for each in records(daemon, stubs, member_id="0002000777", resource="crm.member")}
+    assert not records(daemon, stubs, member_id="2000778")
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,7 @@ from munjigi_client._calls import METHODS
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
 # A name, telephone numbers, a resident number and a card number with wrong check digits, an e-mail address, a token.
-PLANTED = (
-    "홍길동",
+SHAPED = (
     "010-0123-4567",
     "+82 10 0123 4567",
     "900101-1234560",
@@ -31,8 +30,11 @@ PLANTED = (
     "gildong.hong@example.com",
     "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJnaWxkb25nIn0.c2lnbmF0dXJl",
 )
+PLANTED = ("홍길동", *SHAPED)
 SERIAL = "31415926535"  # nothing tells a serial from another number: planted only where one belongs
 SERIALS = ("member_ids", "member_id")
+# A typed reason is read by people and may hold any word: what has a shape is refused there, and a name has none.
+PROSE = ("reason",)
 SECONDS = 30
 
 
@@ -80,6 +82,13 @@ def blank(kind: type[Message]) -> Message:
     return made
 
 
+def planted_in(field: str) -> tuple[str, ...]:
+    """Return what is planted in a field of this name."""
+    if field in SERIALS:
+        return (SERIAL,)
+    return (*SHAPED, SERIAL) if field in PROSE else PLANTED
+
+
 def everything_asked(daemon: Daemon) -> tuple[int, list[str]]:
     """Ask every call with every value in every place; return how many, and what was answered."""
     answers: list[str] = []
@@ -92,7 +101,7 @@ def everything_asked(daemon: Daemon) -> tuple[int, list[str]]:
             for employee, tool in (("cs.kim", "crm-desk"), ("dpo.yoon", "munjigi-cli")):
                 metadata = daemon.credentials(employee, tool)
                 for way in places(kind()):
-                    for value in (SERIAL,) if way[-1].name in SERIALS else PLANTED:
+                    for value in planted_in(way[-1].name):
                         request = blank(kind)
                         plant(request, way, value)
                         count += 1

@@ -98,16 +98,16 @@ def test_tail_has_all_logs(daemon: Daemon, stubs: Stubs) -> None:
 
 def test_a_member_is_found_by_serial_and_the_serial_is_not_recorded(daemon: Daemon, stubs: Stubs) -> None:
     position = tail(daemon, stubs).position
-    asked = check(daemon, stubs, member_ids=["1000787"])
+    asked = check(daemon, stubs, member_ids=["2000787"])
     check(daemon, stubs)
-    assert [each.id for each in tail(daemon, stubs, position=position, member_id="1000787").records] == [asked]
-    found = search(daemon, stubs, member_id="1000787", resource="crm.member").records
+    assert [each.id for each in tail(daemon, stubs, position=position, member_id="2000787").records] == [asked]
+    found = search(daemon, stubs, member_id="2000787", resource="crm.member").records
     assert [each.id for each in found] == [asked]
     # Looking for the member is an access that names the member, by the same reference.
-    looked = search(daemon, stubs, member_id="1000787").records[0]
+    looked = search(daemon, stubs, member_id="2000787").records[0]
     assert (looked.content["resource"], looked.content["members"]) == ("munjigi.audit", found[0].content["members"])
     for each in search(daemon, stubs, employee="dpo.yoon", page_size=200).records:
-        assert "1000787" not in str(each)
+        assert "2000787" not in str(each)
 
 
 @pytest.mark.parametrize("name", ["TailRecords", "SearchRecords"])

@@ -57,7 +57,7 @@ class Compared(NamedTuple):
 
 
 class Reconciler:
-    """Compares logs with what a cluster holds. The account must be allowed to read and to create documents."""
+    """Compares logs with what a cluster holds. The account must be allowed to read, to refresh and to create documents."""
 
     def __init__(self, cluster: Cluster, documents: Documents, sender: Sender, leaf: Leaf = lambda _log_id, _index: b"") -> None:
         self._cluster = cluster
@@ -197,7 +197,11 @@ class Reconciler:
 
     @asynccontextmanager
     async def _view(self) -> AsyncIterator[str]:
-        """Hold a point in time of all our indices: what arrives meanwhile neither hides nor doubles anything."""
+        """Hold a point in time of all our indices: what arrives meanwhile neither hides nor doubles anything.
+
+        It holds what a search can find, so that all that was written before is made findable first.
+        """
+        await self._cluster.demand("POST", f"/{self._documents.naming.pattern}/_refresh")
         opened = await self._cluster.demand("POST", f"/{self._documents.naming.pattern}/_pit?keep_alive={_KEEP}")
         view = str(opened.body["id"])
         try:
