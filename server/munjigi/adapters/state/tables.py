@@ -1,6 +1,6 @@
 """The tables of the state store, in SQLAlchemy Core; the migrations make exactly these (a test compares them).
 
-Times are UTC nanoseconds. Texts are compared byte by byte: SQLite's default; PostgreSQL's needs `COLLATE "C"`.
+Times are UTC nanoseconds. Texts are compared byte by byte (`columns.py`).
 Lists that are only ever read as a whole (approvers, scopes) are JSON texts.
 """
 
@@ -19,8 +19,9 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Table,
-    Text,
 )
+
+from munjigi.adapters.state.columns import TEXT
 
 METADATA: Final = MetaData(
     naming_convention={
@@ -33,43 +34,43 @@ METADATA: Final = MetaData(
 PERSON: Final = Table(
     "person",
     METADATA,
-    Column("person_id", Text, primary_key=True),
-    Column("principal_type", Text, nullable=False),
-    Column("department", Text, nullable=False),
+    Column("person_id", TEXT, primary_key=True),
+    Column("principal_type", TEXT, nullable=False),
+    Column("department", TEXT, nullable=False),
 )
 
 ACCOUNT: Final = Table(
     "account",
     METADATA,
-    Column("issuer", Text, primary_key=True),
-    Column("subject", Text, primary_key=True),
-    Column("person_id", Text, ForeignKey("person.person_id"), nullable=False, index=True),
+    Column("issuer", TEXT, primary_key=True),
+    Column("subject", TEXT, primary_key=True),
+    Column("person_id", TEXT, ForeignKey("person.person_id"), nullable=False, index=True),
     Column("position", Integer, nullable=False),
 )
 
 FACT: Final = Table(
     "fact",
     METADATA,
-    Column("person_id", Text, ForeignKey("person.person_id"), primary_key=True),
+    Column("person_id", TEXT, ForeignKey("person.person_id"), primary_key=True),
     Column("position", Integer, primary_key=True),
-    Column("kind", Text, nullable=False),
+    Column("kind", TEXT, nullable=False),
     Column("starts_at", BigInteger, nullable=False),
     Column("ends_at", BigInteger, nullable=False),
-    Column("source", Text, nullable=False),
+    Column("source", TEXT, nullable=False),
 )
 
 ROLE_GRANT: Final = Table(
     "role_grant",
     METADATA,
-    Column("grant_id", Text, primary_key=True),
-    Column("issuer", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("role", Text, nullable=False),
-    Column("purpose", Text, nullable=False),
+    Column("grant_id", TEXT, primary_key=True),
+    Column("issuer", TEXT, nullable=False),
+    Column("subject", TEXT, nullable=False),
+    Column("role", TEXT, nullable=False),
+    Column("purpose", TEXT, nullable=False),
     Column("starts_at", BigInteger, nullable=False),
     Column("ends_at", BigInteger, nullable=False),
-    Column("approved_by", Text, nullable=False),
-    Column("scope", Text, nullable=True),
+    Column("approved_by", TEXT, nullable=False),
+    Column("scope", TEXT, nullable=True),
     ForeignKeyConstraint(["issuer", "subject"], ["account.issuer", "account.subject"]),
     CheckConstraint("starts_at <= ends_at", name="role_grant_period"),
     Index("ix_role_grant_account", "issuer", "subject"),
@@ -86,13 +87,13 @@ PERMISSION_LOG: Final = Table(
     Index("ix_permission_log_at", "at"),
 )
 
-# One row: the log's id, the revision before its first record, its last revision, time and chain. Locked last in a transaction,
-# so that revisions are dense and in commit order.
+# One row: the log's id, the revision before its first record, its last revision, time and chain. Locked first in a transaction,
+# so that revisions are dense and in commit order, and what the rules looked up is still true at the commit.
 HEAD: Final = Table(
     "head",
     METADATA,
     Column("one", Integer, primary_key=True, autoincrement=False),
-    Column("log_id", Text, nullable=False),
+    Column("log_id", TEXT, nullable=False),
     Column("grant_revision", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("chain", LargeBinary, nullable=False),
@@ -104,7 +105,7 @@ HEAD: Final = Table(
 ENDED_LOG: Final = Table(
     "ended_log",
     METADATA,
-    Column("log_id", Text, primary_key=True),
+    Column("log_id", TEXT, primary_key=True),
     Column("base", BigInteger, nullable=False),
     Column("grant_revision", BigInteger, nullable=False),
     Column("chain", LargeBinary, nullable=False),

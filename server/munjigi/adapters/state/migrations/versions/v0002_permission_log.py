@@ -13,6 +13,7 @@ import msgspec
 import sqlalchemy as sa
 from alembic import op
 
+from munjigi.adapters.state.columns import TEXT
 from munjigi.kernel.ids import new_log_id
 
 revision = "0002"
@@ -25,6 +26,18 @@ _APPEND_ONLY = """
 CREATE TRIGGER permission_log_no_{what} BEFORE {what} ON permission_log
 BEGIN SELECT RAISE(ABORT, 'permission records are never changed'); END
 """
+# ENABLE ALWAYS: also in a session that says it is a replica's.
+_APPEND_ONLY_POSTGRESQL = (
+    """
+CREATE FUNCTION permission_log_refuse() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN RAISE EXCEPTION 'permission records are never changed'; END $$
+""",
+    """
+CREATE TRIGGER permission_log_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON permission_log
+FOR EACH STATEMENT EXECUTE FUNCTION permission_log_refuse()
+""",
+    "ALTER TABLE permission_log ENABLE ALWAYS TRIGGER permission_log_append_only",
+)
 
 
 def upgrade() -> None:
@@ -52,7 +65,7 @@ def upgrade() -> None:
     op.create_table(
         "head",
         sa.Column("one", sa.Integer, autoincrement=False, nullable=False),
-        sa.Column("log_id", sa.Text, nullable=False),
+        sa.Column("log_id", TEXT, nullable=False),
         sa.Column("grant_revision", sa.BigInteger, nullable=False),
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("chain", sa.LargeBinary, nullable=False),
@@ -65,6 +78,9 @@ def upgrade() -> None:
     if connection.dialect.name == "sqlite":
         for what in ("UPDATE", "DELETE"):
             op.execute(_APPEND_ONLY.format(what=what))
+    if connection.dialect.name == "postgresql":
+        for statement in _APPEND_ONLY_POSTGRESQL:
+            op.execute(statement)
 
 
 def _record(row: Any) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from munjigi.adapters.state.columns import TEXT
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -16,7 +18,7 @@ def upgrade() -> None:
     op.add_column("head", sa.Column("base", sa.BigInteger, nullable=False, server_default="0"))
     op.create_table(
         "ended_log",
-        sa.Column("log_id", sa.Text, nullable=False),
+        sa.Column("log_id", TEXT, nullable=False),
         sa.Column("base", sa.BigInteger, nullable=False),
         sa.Column("grant_revision", sa.BigInteger, nullable=False),
         sa.Column("chain", sa.LargeBinary, nullable=False),
