@@ -12,7 +12,8 @@ import pytest
 
 from munjigi.app.files import StateFolder
 from munjigi.app.policy_home import PolicyHome
-from munjigi.audit.records import PolicyRecord, Record
+from munjigi.audit.record import Record
+from munjigi.audit.records import PolicyRecord
 from munjigi.kernel.identity import EmployeeKey
 
 ROOT = Path(__file__).resolve().parents[2]

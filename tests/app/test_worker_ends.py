@@ -20,22 +20,24 @@ SECRET = "010-1234-5678"
 TASK = f"""
 import asyncio, sys
 from munjigi.app import worker
+from munjigi.app.registrar import Registrar
 async def dies(*_):
     await asyncio.sleep(0.1)
     raise ValueError("{SECRET}")
-worker.watch_grants = dies
+Registrar.watch = dies
 sys.exit(worker.main())
 """
 FRONT = """
 import asyncio, gc, sys
 from munjigi.app import worker
+from munjigi.app.registrar import Registrar
 async def ends_the_front(*_):
     while True:
         await asyncio.sleep(0.1)
         for found in gc.get_objects():
             if type(found).__name__ == "NativeFront" and hasattr(found, "ended"):
                 found._front.close()
-worker.watch_grants = ends_the_front
+Registrar.watch = ends_the_front
 sys.exit(worker.main())
 """
 

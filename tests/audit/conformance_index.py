@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from munjigi.audit import pages
+from munjigi.audit.permission_records import GrantAddedRecord, GrantEndedRecord
 from munjigi.audit.ports import AuditIndex, RecordQuery, RecordSearch
-from munjigi.audit.records import GrantAddedRecord, GrantEndedRecord, PolicyRecord, Record, TailCutRecord, encode
+from munjigi.audit.record import Record
+from munjigi.audit.records import PolicyRecord, TailCutRecord, encode
 from munjigi.kernel.errors import Corruption, FailedPrecondition, InvalidArgument, MunjigiError
 
 A = "a" * 20

@@ -13,14 +13,18 @@ from audit.support import START, access, confirm
 from hypothesis import given
 from hypothesis import strategies as st
 
-from munjigi.audit import records
+from munjigi.audit import permission_records, records
 from munjigi.audit.ports import RecordQuery
-from munjigi.audit.records import AccessRecord, Record, decode, encode
+from munjigi.audit.record import Record
+from munjigi.audit.records import AccessRecord, decode, encode
 from munjigi.audit.schema import catalogue
 from munjigi.audit.schema.catalogue import COMMON, EVENTS, FIELDS, SEARCHED, Event, Field, fields_of
 from munjigi.audit.schema.ecs import document, index_template
 from munjigi.audit.schema.ocsf import ocsf
+from munjigi.kernel.access_request import Vote
 from munjigi.kernel.errors import AuditUnavailable, Corruption
+from munjigi.kernel.grant import Delegation, Fact, Scope
+from munjigi.kernel.identity import EmployeeKey
 
 LOG = "a" * 20
 _names = st.text(alphabet="abcdefgh.-_", min_size=1, max_size=8)
@@ -37,12 +41,19 @@ def any_record(event: Event) -> st.SearchStrategy[bytes]:
         "starts_at": _times,
         "ends_at": _times,
         "valid_until": _times,
+        "sessions_from": _times,
+        "made_at": _times,
+        "lapses_at": _times,
+        "delegations": st.lists(st.builds(Delegation, _names, _times, _times), max_size=2).map(tuple),
+        "votes": st.lists(
+            st.builds(Vote, st.integers(0, 5), _names, _names, _names, _names, st.booleans(), _names, _times), max_size=2
+        ).map(tuple),
         "asked_at": _times,
         "backup_time": _times,
         "restored_at": _times,
         "logs": st.lists(st.builds(records.RestoredLog, _names, st.integers(0, 9), st.integers(0, 9)), max_size=2).map(tuple),
         "subject_count": st.integers(1, 1000),
-        "facts": st.lists(st.builds(records.Fact, _names, _times, _times, _names), max_size=2).map(tuple),
+        "facts": st.lists(st.builds(Fact, _names, _times, _times, _names), max_size=2).map(tuple),
     }
     hints = typing.get_type_hints(event.record)
     simple: dict[Any, st.SearchStrategy[Any]] = {str: _names, int: st.integers(0, 2**63 - 1)}
@@ -97,9 +108,11 @@ def test_every_field_of_every_record_is_mapped_and_no_other() -> None:
 def test_objects_name_every_part() -> None:
     kinds = {
         "fields": records.FieldRecord,
-        "scope": records.Scope,
-        "accounts": records.EmployeeKey,
-        "facts": records.Fact,
+        "scope": Scope,
+        "accounts": EmployeeKey,
+        "facts": Fact,
+        "delegations": Delegation,
+        "votes": Vote,
         "logs": records.RestoredLog,
     }
     assert set(kinds) == {each.name for each in FIELDS.values() if each.kind == "object"}
@@ -295,7 +308,7 @@ def test_ocsf_is_total(event: Event, data: st.DataObject) -> None:
 
 
 def test_ocsf_says_who_got_which_role() -> None:
-    grant = records.GrantAddedRecord(
+    grant = permission_records.GrantAddedRecord(
         index=0, time=START, employee="cs.lee", issuer="urn:test", grant_revision=3, grant_id="g-1",
         holder_issuer="urn:test", holder="cs.kim", role="cs_agent", purpose="inquiry", starts_at=1, ends_at=2,
     )  # fmt: skip

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from munjigi.audit.segment import GENESIS
-from munjigi.grants.changes import Change, Edit, State, check_origin
+from munjigi.grants.changes import Change, Edit, Once, State, check_origin
 from munjigi.grants.ledger import Ledger
-from munjigi.grants.permission_log import change_of, rows_of
-from munjigi.grants.ports import LogHead, LogRow
+from munjigi.grants.permission_log import rows_of
+from munjigi.grants.ports import LogHead, LogRow, RequestFilter
+from munjigi.grants.records import change_of
+from munjigi.kernel.access_request import AccessRequest
 from munjigi.kernel.errors import FailedPrecondition, NotFound, Unavailable
 
 
@@ -19,6 +21,7 @@ class MemoryStateStore:
         self._ended: list[LogHead] = []
         self._log_id = "m" * 20
         self._closed = False
+        self._mutations: dict[tuple[str, str, str], Once] = {}
 
     def migrate(self) -> None:
         self._open()
@@ -47,17 +50,50 @@ class MemoryStateStore:
             raise FailedPrecondition("STATE_REWOUND", "Load again.")
         return [change_of(row) for row in self._rows[revision:]]
 
-    def apply(self, edits: Sequence[Edit], *, at: int, actor: str, request_id: str) -> int:
+    def apply(
+        self,
+        edits: Sequence[Edit],
+        *,
+        at: int,
+        actor: str,
+        request_id: str,
+        issuer: str = "",
+        after: int | None = None,
+        once: Once | None = None,
+    ) -> int:
         tried = self._open().copy()
         check_origin(at, actor, request_id)
+        if after is not None and after != tried.grant_revision:
+            raise FailedPrecondition("STATE_MOVED", "Another change came first.")
+        if once is not None and (issuer, actor, request_id) in self._mutations:
+            raise FailedPrecondition("STATE_CONFLICT", "Another change came first.")
         tried.apply(edits)
         stamped = max(at, self._rows[-1].at if self._rows else 0)
         first = len(self._rows) + 1
-        changes = [Change(first + i, stamped, stamped != at, actor, request_id, edit) for i, edit in enumerate(edits)]
+        changes = [Change(first + i, stamped, stamped != at, actor, request_id, edit, issuer) for i, edit in enumerate(edits)]
         head = self.log_head()
         self._rows += rows_of(changes, head.chain, head.base)
         self._ledger = tried
+        if once is not None:
+            self._mutations[issuer, actor, request_id] = once
         return tried.grant_revision
+
+    def remembered(self, issuer: str, actor: str, request_id: str) -> Once | None:
+        self._open()
+        return self._mutations.get((issuer, actor, request_id))
+
+    def request(self, access_request_id: str) -> AccessRequest | None:
+        return self._open().request(access_request_id)
+
+    def requests(self, asked: RequestFilter) -> list[AccessRequest]:
+        found = sorted(self._open().state().requests, key=lambda each: (each.made_at, each.access_request_id), reverse=True)
+        return [
+            each
+            for each in found
+            if (not asked.state or each.state == asked.state)
+            and (asked.employee is None or each.employee == asked.employee)
+            and (asked.before is None or (each.made_at, each.access_request_id) < asked.before)
+        ][: asked.limit]
 
     def log_head(self) -> LogHead:
         self._open()

@@ -18,7 +18,8 @@ from munjigi.app.files import StateFolder
 from munjigi.app.recorded import Recorded
 from munjigi.audit import files
 from munjigi.audit.reader import JournalReader, list_logs
-from munjigi.audit.records import ConfigurationRecord, ProcessRecord, Record, SealKeyRecord, decode
+from munjigi.audit.record import Record
+from munjigi.audit.records import ConfigurationRecord, ProcessRecord, SealKeyRecord, decode
 
 BIN = Path(sys.executable).parent / "munjigi"
 R = TypeVar("R", bound=Record)

@@ -8,13 +8,26 @@ from dataclasses import replace
 import pytest
 
 from munjigi.audit.segment import GENESIS
-from munjigi.grants.changes import GrantEdit, PersonEdit, State, grant_added, grant_changed, grant_ended, person_changed
+from munjigi.grants.changes import (
+    BlockEdit,
+    Edit,
+    GrantEdit,
+    Once,
+    PersonEdit,
+    RequestEdit,
+    State,
+    grant_added,
+    grant_changed,
+    grant_ended,
+    person_changed,
+)
 from munjigi.grants.permission_log import PermissionLog, link
-from munjigi.grants.ports import LogHead, StateStore
+from munjigi.grants.ports import LogHead, RequestFilter, StateStore
 from munjigi.grants.sample import sample_company, seed_sample
 from munjigi.grants.verification import verify_permissions
+from munjigi.kernel.access_request import AccessRequest, Vote
 from munjigi.kernel.errors import FailedPrecondition, InvalidArgument, MunjigiError, NotFound, Unavailable
-from munjigi.kernel.grant import Fact, Grant, Person, Scope
+from munjigi.kernel.grant import Block, Delegation, Fact, Grant, Person, Scope
 from munjigi.kernel.identity import EmployeeKey
 
 KIM = EmployeeKey("urn:test", "kim")
@@ -24,6 +37,12 @@ ALICE = Person(
 )
 BOB = Person("p.lee", "contractor", "", (LEE,))
 GRANT = Grant("g.1", KIM, "cs_agent", "inquiry", 100, 200, ("lee", "yoon"), Scope(("crm.member.*", "class:contact"), ("read",)))
+
+VOTE = Vote(0, "p.lee", "urn:test", "lee", "", True, "needed", 8)
+ASKED = AccessRequest(
+    "ar-1", "new", KIM, "p.kim", LEE, "cs_agent", "inquiry", "CS-2026-000001", "PIA-1", Scope(("class:contact",), ()), 0, 0, 30,
+    "a new desk", "", "", ("owner", "privacy"), 7, 99,
+)  # fmt: skip
 
 
 class StateStoreConformance:
@@ -56,7 +75,7 @@ class StateStoreConformance:
         assert store.load() == State([bare, GRANT, empty_scope], [ALICE, BOB], 5)
 
     def test_each_change_has_its_own_dense_revision(self, store: StateStore) -> None:
-        edits: list[GrantEdit | PersonEdit] = [
+        edits: list[Edit] = [
             person_changed(ALICE),
             grant_added(GRANT),
             grant_changed(replace(GRANT, ends_at=300)),
@@ -73,7 +92,7 @@ class StateStoreConformance:
         assert store.changes_since(3) == []
 
     def test_any_past_revision_can_be_rebuilt(self, store: StateStore) -> None:
-        steps: list[GrantEdit | PersonEdit] = [
+        steps: list[Edit] = [
             person_changed(ALICE),
             grant_added(GRANT),
             grant_changed(replace(GRANT, scope=None, ends_at=900)),
@@ -87,6 +106,76 @@ class StateStoreConformance:
             seen.append(store.load())
         assert [store.load_at(revision) for revision in range(len(seen))] == seen
         assert len({repr(state) for state in seen}) == len(seen)
+
+    def test_a_request_goes_through_its_life_and_keeps_what_was_asked(self, store: StateStore) -> None:
+        voted = replace(ASKED, stage=1, votes=(VOTE,))
+        closed = replace(voted, state="approved", grant_id="g.1", votes=(VOTE, VOTE._replace(stage=1, on_behalf_of="p.lee")))
+        later = replace(ASKED, access_request_id="ar-2", made_at=8)
+        steps = [RequestEdit("request_made", ASKED), RequestEdit("request_made", later), RequestEdit("request_voted", voted)]
+        put(store, person_changed(ALICE), *steps, RequestEdit("request_closed", closed))
+        assert store.load().requests == [closed, later]
+        assert [store.load_at(revision).requests for revision in (1, 2, 4)] == [[], [ASKED], [voted, later]]
+        assert (store.request("ar-1"), store.request("ar-9")) == (closed, None)
+        assert [change.edit for change in store.changes_since(1)] == [*steps, RequestEdit("request_closed", closed)]
+        assert store.requests(RequestFilter()) == [later, closed]
+        assert store.requests(RequestFilter(limit=1)) == [later]
+        assert store.requests(RequestFilter(before=(later.made_at, "ar-2"))) == [closed]
+        assert store.requests(RequestFilter(state="requested")) == [later]
+        assert store.requests(RequestFilter(employee=LEE)) == []
+        for edit, reason in (
+            (RequestEdit("request_made", ASKED), "ACCESS_REQUEST_EXISTS"),
+            (RequestEdit("request_closed", replace(closed, state="denied")), "ACCESS_REQUEST_CLOSED"),
+            (RequestEdit("request_voted", replace(later, role="cs_manager")), "ACCESS_REQUEST_FIXED"),
+            (RequestEdit("request_voted", replace(later, access_request_id="ar-3")), "ACCESS_REQUEST_UNKNOWN"),
+        ):
+            with pytest.raises(MunjigiError) as caught:
+                put(store, edit)
+            assert caught.value.reason == reason
+        assert store.load().requests == [closed, later]
+
+    def test_grants_are_suspended_resumed_and_ended_and_never_come_back(self, store: StateStore) -> None:
+        suspended = replace(GRANT, suspended="leave")
+        ended = replace(GRANT, ends_at=150, ended="revoked")
+        put(store, person_changed(ALICE), grant_added(GRANT), GrantEdit("grant_suspended", suspended, "on leave", "personnel"))
+        assert store.load().grants == [suspended]
+        put(store, GrantEdit("grant_resumed", GRANT), grant_ended(ended, "no longer needed", "request"))
+        assert store.load().grants == [ended]
+        assert store.changes_since(4)[0].edit == GrantEdit("grant_ended", ended, "no longer needed", "request")
+        for edit in (GrantEdit("grant_resumed", GRANT), grant_changed(GRANT), grant_ended(ended)):
+            with pytest.raises(FailedPrecondition) as caught:
+                put(store, edit)
+            assert caught.value.reason == "GRANT_STATE"
+
+    def test_people_keep_who_decides_for_them_and_since_when_sessions_count(self, store: StateStore) -> None:
+        whole = replace(ALICE, status="leave", manager="p.lee", delegations=(Delegation("p.lee", 3, 9),), sessions_from=77)
+        put(store, PersonEdit("person_changed", whole, "leave", "hr"))
+        assert store.load().people == [whole]
+        assert store.changes_since(0)[0].edit == PersonEdit("person_changed", whole, "leave", "hr")
+
+    def test_principals_are_blocked_once_and_unblocked_once(self, store: StateStore) -> None:
+        block = BlockEdit("principal_blocked", Block("tool", "crm-desk"), "it leaks")
+        free = BlockEdit("principal_unblocked", block.block, "repaired")
+        put(store, block, BlockEdit("principal_blocked", Block("person", "p.kim"), "x"))
+        assert store.load().blocks == [Block("person", "p.kim"), Block("tool", "crm-desk")]
+        with pytest.raises(FailedPrecondition, match="already"):
+            put(store, block)
+        put(store, free)
+        with pytest.raises(FailedPrecondition, match="not"):
+            put(store, free)
+        assert store.load().blocks == store.load_at(3).blocks == [Block("person", "p.kim")]
+
+    def test_a_mutation_is_remembered_with_its_answer_and_made_for_one_revision(self, store: StateStore) -> None:
+        once = Once("d" * 64, b"answer")
+        who = {"actor": "lee", "issuer": "urn:test", "request_id": "r-1"}
+        assert store.apply([person_changed(ALICE)], at=10, after=0, once=once, **who) == 1
+        assert store.remembered("urn:test", "lee", "r-1") == once
+        assert store.remembered("urn:other", "lee", "r-1") is store.remembered("urn:test", "lee", "r-2") is None
+        assert store.changes_since(0)[0].issuer == "urn:test"
+        for after, reason in ((0, "STATE_MOVED"), (2, "STATE_MOVED"), (1, "STATE_CONFLICT")):
+            with pytest.raises(FailedPrecondition) as caught:
+                store.apply([person_changed(BOB)], at=11, after=after, once=once, **who)
+            assert caught.value.reason == reason
+        assert store.revision() == 1
 
     def test_the_revision_of_a_time_is_the_last_one_not_after_it(self, store: StateStore) -> None:
         assert store.revision_at(2**63 - 1) == 0
@@ -252,5 +341,5 @@ class SharedStateStoreConformance(StateStoreConformance):
             other.close()
 
 
-def put(store: StateStore, *edits: GrantEdit | PersonEdit) -> int:
+def put(store: StateStore, *edits: Edit) -> int:
     return store.apply(edits, at=1_000, actor="tester", request_id="r")

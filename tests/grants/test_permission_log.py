@@ -19,11 +19,13 @@ from doubles.index_memory import MemoryAuditIndex
 from doubles.state_memory import MemoryStateStore
 from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.audit.follow import Epochs, follow_once
-from munjigi.audit.records import GrantAddedRecord, GrantChangedRecord, GrantEndedRecord, PersonRecord, decode
+from munjigi.audit.permission_records import GrantAddedRecord, GrantChangedRecord, GrantEndedRecord, PersonRecord
+from munjigi.audit.records import decode
 from munjigi.audit.verify import Sealed, Verification
 from munjigi.grants.changes import Change, GrantEdit, PersonEdit, grant_added, grant_changed, grant_ended, person_changed
-from munjigi.grants.permission_log import PermissionLog, change_of, record_of, rows_of
+from munjigi.grants.permission_log import PermissionLog, rows_of
 from munjigi.grants.ports import LogRow, PermissionRows, StateStore
+from munjigi.grants.records import change_of, record_of
 from munjigi.grants.verification import verify_permissions
 from munjigi.kernel.errors import Corruption, Unavailable
 from munjigi.kernel.grant import Fact, Grant, Person, Scope
@@ -224,8 +226,8 @@ TAMPERED = [
     ("DELETE FROM role_grant", 5, "STATE_DIFFERS"),
     ("DELETE FROM fact", 5, "STATE_DIFFERS"),
     ("UPDATE person SET department = 'x' WHERE person_id = 'p.lee'", 5, "STATE_DIFFERS"),
-    ("INSERT INTO person VALUES ('p.ghost', 'employee', '')", 5, "STATE_DIFFERS"),
-    ("INSERT INTO role_grant SELECT 'g.ghost', issuer, subject, role, purpose, 0, 9, '[]', NULL FROM role_grant", 5, "STATE_DIFFERS"),
+    ("INSERT INTO person (person_id, principal_type, department) VALUES ('p.ghost', 'employee', '')", 5, "STATE_DIFFERS"),
+    ("INSERT INTO role_grant SELECT 'g.ghost', issuer, subject, role, purpose, 0, 9, '[]', NULL, '', '', '', 0 FROM role_grant", 5, "STATE_DIFFERS"),
 ]  # fmt: skip
 
 

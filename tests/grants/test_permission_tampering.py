@@ -116,7 +116,7 @@ def change_state(path: Path, rng: random.Random) -> int:
                 f"UPDATE role_grant SET role = 'r{rng.randrange(10**6)}'",
                 f"UPDATE role_grant SET purpose = 'p{rng.randrange(10**6)}'",
                 f"UPDATE person SET department = 'x{rng.randrange(10**6)}'",
-                f"INSERT INTO person VALUES ('p.{rng.randrange(10**6)}', 'employee', '')",
+                f"INSERT INTO person (person_id, principal_type, department) VALUES ('p.{rng.randrange(10**6)}', 'employee', '')",
                 "DELETE FROM role_grant",
             )
         ),

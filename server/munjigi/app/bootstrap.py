@@ -20,12 +20,13 @@ from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.app.config import Settings
 from munjigi.app.disk import Disk, Level
 from munjigi.app.files import StateFolder
-from munjigi.app.grant_watch import load_table
+from munjigi.app.grant_changes import load_table
 from munjigi.app.history import KeptHistory
 from munjigi.app.holds import Holds
 from munjigi.app.policy_home import PolicyHome, load_first
 from munjigi.app.recent_reads import recall
 from munjigi.app.record_search import record_search
+from munjigi.app.registrar import Registrar
 from munjigi.app.retention import Retention
 from munjigi.app.seal_start import begin_seal
 from munjigi.app.trail import Trail
@@ -79,6 +80,7 @@ class Gateway:
     store: SqliteStateStore
     index: RecordSearch
     home: PolicyHome
+    registrar: Registrar
     meter: Meter
     disk: Disk
     room: Room
@@ -172,6 +174,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         note_policy,
         note_load,
     )
+    registrar = Registrar(store, home, clock)
     history.follow(home, home)
     note_policy(home.snapshot.bundle)
     note_load(True)
@@ -209,6 +212,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         store,
         index,
         home,
+        registrar,
         meter,
         disk,
         room,

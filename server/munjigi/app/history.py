@@ -138,7 +138,7 @@ class KeptHistory:
             raise FailedPrecondition(
                 "HISTORY_NOT_KEPT", "The state store is older than this decision; restore a later backup of it."
             ) from None
-        return GrantTable.build(state.grants, state.people, state.grant_revision)
+        return GrantTable.build(state.grants, state.people, state.grant_revision, state.blocks)
 
     def _source(self, revision: str) -> Path:
         return self._kept / f"{revision}.source"

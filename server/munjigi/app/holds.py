@@ -20,7 +20,7 @@ from munjigi.audit.journal import Journal
 from munjigi.audit.mark import Mark
 from munjigi.audit.records import HoldRecord, ReleaseRecord
 from munjigi.kernel.clock import Clock
-from munjigi.kernel.errors import FailedPrecondition, InvalidArgument, NotFound
+from munjigi.kernel.errors import AlreadyExists, FailedPrecondition, NotFound
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.kernel.ids import record_id
 from munjigi.monitoring import catalogue
@@ -62,7 +62,7 @@ class Holds:
             for each in found.values():
                 if request_id and (each.request_id, each.issuer, each.employee) == (request_id, *employee):
                     if (each.reason, each.from_time, each.to_time) != (reason, from_time, to_time):
-                        raise InvalidArgument("REQUEST_ID_REUSED", "`request_id` was used for another hold; use a new one.")
+                        raise AlreadyExists("REQUEST_ID_REUSED", "`request_id` was used for another hold; use a new one.")
                     return each
             if len(found) >= MOST:
                 raise FailedPrecondition("TOO_MANY_HOLDS", f"{MOST} legal holds stand; release one that another one covers.")

@@ -15,7 +15,8 @@ from munjigi.adapters.seal_keys import public_key
 from munjigi.app.config import Settings
 from munjigi.app.files import StateFolder
 from munjigi.audit import files
-from munjigi.audit.records import ConfigurationRecord, Record, SealKeyRecord
+from munjigi.audit.record import Record
+from munjigi.audit.records import ConfigurationRecord, SealKeyRecord
 from munjigi.kernel.errors import ConfigurationError
 
 _FORMAT: Final = 1

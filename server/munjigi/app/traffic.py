@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from munjigi.adapters.state.sqlite import SqliteStateStore
-from munjigi.app.grant_watch import apply_changes, load_table
+from munjigi.app.grant_changes import apply_changes, load_table
 from munjigi.audit import segment
 from munjigi.audit.reader import JournalReader, list_logs
 from munjigi.audit.records import AccessRecord, AnyRecord, decode
@@ -62,7 +62,7 @@ class Tables:
             base = max((each for each in self._tables if each < revision), default=-1)
             if base < 0:
                 state = self._store.load_at(revision)
-                found = GrantTable.build(state.grants, state.people, revision)
+                found = GrantTable.build(state.grants, state.people, revision, state.blocks)
             else:
                 changes = [each for each in self._store.changes_since(base) if each.grant_revision <= revision]
                 found = apply_changes(self._tables[base], changes)

@@ -26,7 +26,6 @@ from munjigi.app.child import EXIT_CONFIGURATION, receive_settings, send_ready, 
 from munjigi.app.config import Settings, split_address
 from munjigi.app.disk import Level
 from munjigi.app.files import StateFolder
-from munjigi.app.grant_watch import watch_grants
 from munjigi.app.heartbeat import Heartbeat
 from munjigi.app.recorded import Recorded
 from munjigi.app.restoration import forget, record_restored
@@ -86,7 +85,7 @@ async def _run(settings: Settings) -> int:
     gc.freeze()
     try:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(watch_grants(gateway.store, gateway.home))
+            tasks.create_task(gateway.registrar.watch())
             if settings.policy_watch_seconds:
                 tasks.create_task(gateway.home.watch(settings.policy_watch_seconds))
             tasks.create_task(_tick(gateway, recorded))

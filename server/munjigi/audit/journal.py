@@ -21,7 +21,8 @@ from google_crc32c import value as crc32c
 from msgspec.structs import replace
 
 from munjigi.audit import files, frames, mark, recovery, segment, slots
-from munjigi.audit.records import Record, TailCutRecord, encode
+from munjigi.audit.record import Record
+from munjigi.audit.records import TailCutRecord, encode
 from munjigi.kernel.clock import Clock
 from munjigi.kernel.errors import AuditUnavailable, InvalidArgument
 

@@ -14,19 +14,23 @@ from typing import Final, Literal
 
 import msgspec
 
+from munjigi.audit.permission_records import (
+    BlockedRecord,
+    GrantAddedRecord,
+    GrantChangedRecord,
+    GrantEndedRecord,
+    GrantResumedRecord,
+    GrantSuspendedRecord,
+    PersonRecord,
+    RequestClosedRecord,
+    RequestMadeRecord,
+    RequestVotedRecord,
+    UnblockedRecord,
+)
+from munjigi.audit.record import Record
 from munjigi.kernel.errors import AuditUnavailable
-from munjigi.kernel.grant import Fact, PrincipalType, Scope
-from munjigi.kernel.identity import EmployeeKey
 
 FORMAT: Final = 1
-
-
-class Record(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="type"):
-    """What every record has. The journal sets `index` and `time` (UTC nanoseconds) when it takes the record."""
-
-    index: int = -1
-    time: int = 0
-    clock_stepped: bool = False
 
 
 class FieldRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -232,51 +236,6 @@ class ReleaseRecord(Record, kw_only=True, omit_defaults=True, tag="retention.rel
     reason: str
 
 
-class PermissionRecord(Record, kw_only=True, omit_defaults=True):
-    """What every permission record has. `employee` made the change; it is not a person's account where a program did."""
-
-    issuer: str = ""
-    employee: str
-    request_id: str = ""
-    grant_revision: int
-
-
-class GrantRecord(PermissionRecord, kw_only=True, omit_defaults=True):
-    """A whole grant, as it is after the change."""
-
-    grant_id: str
-    holder_issuer: str
-    holder: str
-    role: str
-    purpose: str
-    starts_at: int
-    ends_at: int
-    approved_by: tuple[str, ...] = ()
-    scope: Scope | None = None
-
-
-class GrantAddedRecord(GrantRecord, kw_only=True, omit_defaults=True, tag="permission.grant"):
-    """A grant was given."""
-
-
-class GrantChangedRecord(GrantRecord, kw_only=True, omit_defaults=True, tag="permission.change"):
-    """The period, scope or approvers of a grant were changed."""
-
-
-class GrantEndedRecord(GrantRecord, kw_only=True, omit_defaults=True, tag="permission.revoke"):
-    """A grant was ended."""
-
-
-class PersonRecord(PermissionRecord, kw_only=True, omit_defaults=True, tag="permission.person"):
-    """A person was added, or everything known about one was replaced."""
-
-    person_id: str
-    principal_type: PrincipalType
-    department: str = ""
-    accounts: tuple[EmployeeKey, ...] = ()
-    facts: tuple[Fact, ...] = ()
-
-
 AnyRecord = (
     AccessRecord
     | ConfirmRecord
@@ -293,8 +252,15 @@ AnyRecord = (
     | ReleaseRecord
     | GrantAddedRecord
     | GrantChangedRecord
+    | GrantSuspendedRecord
+    | GrantResumedRecord
     | GrantEndedRecord
     | PersonRecord
+    | RequestMadeRecord
+    | RequestVotedRecord
+    | RequestClosedRecord
+    | BlockedRecord
+    | UnblockedRecord
 )
 
 _encoder: Final = msgspec.msgpack.Encoder()

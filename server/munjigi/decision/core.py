@@ -40,12 +40,14 @@ def decide(snapshot: Snapshot, request: Request, now: int) -> Decision:
     if ground.whole and fields:
         return refuse(snapshot, request, frame, reasons.FIELD_UNKNOWN)
 
+    if table.blocks and table.blocked(employee, tool):
+        return refuse(snapshot, request, frame, reasons.BLOCKED)
     held = table.of(employee)
     linked: Linked = []
     waiting: Linked = []
     asker: Asker | None = None
     for grant in held:
-        if grant.purpose == purpose and grant.starts_at <= now < grant.ends_at:
+        if grant.purpose == purpose and grant.starts_at <= now < grant.ends_at and not grant.suspended:
             role = grant.role
             sheet = ground.sheets.get(role) or ground.sheet(role)
             if sheet.requires:

@@ -119,6 +119,8 @@ def _grant(bundle: PolicyBundle, asker: Asker, grant: Grant) -> GrantStanding:
         standing = reasons.GRANT_NOT_STARTED
     elif asker.now >= grant.ends_at:
         standing = reasons.GRANT_EXPIRED
+    elif grant.suspended:
+        standing = reasons.GRANT_SUSPENDED
     else:
         standing = reasons.REQUIREMENT_MISSING if lacking else IN_FORCE
     return GrantStanding(grant, standing, lacking)
@@ -225,6 +227,7 @@ _NEARNESS: Final = (
     *reasons.UNDECIDED.values(),
     reasons.REQUIREMENT_MISSING,
     reasons.GRANT_OUT_OF_SCOPE,
+    reasons.GRANT_SUSPENDED,
     reasons.GRANT_NOT_STARTED,
     reasons.GRANT_EXPIRED,
     reasons.GRANT_OTHER_PURPOSE,

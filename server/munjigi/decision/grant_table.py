@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from munjigi.decision.persistent import ShardedMap, SortedKeys
 from munjigi.kernel.errors import FailedPrecondition
-from munjigi.kernel.grant import Grant, Person
+from munjigi.kernel.grant import Block, Grant, Person
 from munjigi.kernel.identity import EmployeeKey
 
 
@@ -35,6 +35,7 @@ class _Parts(NamedTuple):
     holders: ShardedMap[tuple[str, str], SortedKeys[EmployeeKey]]  # by role and purpose
     accounts: ShardedMap[EmployeeKey, Person]
     people: ShardedMap[str, Person]
+    blocks: frozenset[Block]
 
 
 _NOBODY: Final[SortedKeys[EmployeeKey]] = SortedKeys()
@@ -43,15 +44,16 @@ _NOBODY: Final[SortedKeys[EmployeeKey]] = SortedKeys()
 class GrantTable:
     """All grants and people at `revision` (the store's dense integer). Grants of one employee are ordered by id."""
 
-    __slots__ = ("_held", "_parts", "revision")
+    __slots__ = ("_held", "_parts", "blocks", "revision")
 
     def __init__(self, parts: _Parts, revision: int) -> None:
         self._parts = parts
         self._held = parts.held
+        self.blocks = parts.blocks
         self.revision = revision
 
     @classmethod
-    def build(cls, grants: Iterable[Grant], people: Iterable[Person], revision: int) -> GrantTable:
+    def build(cls, grants: Iterable[Grant], people: Iterable[Person], revision: int, blocks: Iterable[Block] = ()) -> GrantTable:
         """Make a table out of everything at once.
 
         Of grants (or people) with one id the last counts. Raises `FailedPrecondition` when two people
@@ -78,6 +80,7 @@ class GrantTable:
             holders=ShardedMap((of, SortedKeys.in_order(each)) for of, each in holders.items()),
             accounts=ShardedMap(accounts.items()),
             people=ShardedMap(by_person.items()),
+            blocks=frozenset(blocks),
         )
         return cls(parts, revision)
 
@@ -95,6 +98,15 @@ class GrantTable:
     def person(self, employee: EmployeeKey) -> Person | None:
         """Return whose account this is."""
         return self._parts.accounts.get(employee)
+
+    def person_of(self, person_id: str) -> Person | None:
+        """Return the person of this id."""
+        return self._parts.people.get(person_id)
+
+    def blocked(self, employee: EmployeeKey, tool: str) -> bool:
+        """Tell whether the tool or the person behind the account is blocked."""
+        person = self.person(employee)
+        return Block("tool", tool) in self.blocks or (person is not None and Block("person", person.person_id) in self.blocks)
 
     def grant(self, grant_id: str) -> Grant | None:
         """Return the grant of this id."""
@@ -138,6 +150,18 @@ class GrantTable:
             holders=parts.holders.with_item(of, (parts.holders.get(of) or _NOBODY).with_key(grant.employee)),
         )
         return GrantTable(parts, revision)
+
+    def with_block(self, block: Block, revision: int) -> GrantTable:
+        """Return the table in which this principal is blocked."""
+        return GrantTable(self._parts._replace(blocks=self.blocks | {block}), revision)
+
+    def without_block(self, block: Block, revision: int) -> GrantTable:
+        """Return the table in which this principal is not blocked."""
+        return GrantTable(self._parts._replace(blocks=self.blocks - {block}), revision)
+
+    def at(self, revision: int) -> GrantTable:
+        """Return the same table at a later revision: a change that concerns no grant."""
+        return GrantTable(self._parts, revision)
 
     def without_grant(self, grant_id: str, revision: int) -> GrantTable:
         """Return the table without this grant; nothing but the revision changes if it has none."""

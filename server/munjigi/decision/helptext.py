@@ -24,6 +24,8 @@ _PLAIN: Final = {
     reasons.FIELD_UNKNOWN: "This resource has no such column. Leave fields empty to ask for all; name none for a class.",
     reasons.SUBJECTS_REQUIRED: "Say whose data it is: send the member ids, or how many members are concerned.",
     reasons.GRANT_EXPIRED: "Your grant for this purpose has ended.",
+    reasons.BLOCKED: "The control center has stopped this employee or this tool. Call the control center.",
+    reasons.GRANT_SUSPENDED: "Your grant for this purpose is suspended. Ask the role's owners, or the personnel office, why.",
     reasons.GRANT_NOT_STARTED: "Your grant for this purpose has not started yet.",
     reasons.GRANT_OTHER_PURPOSE: "Your grants are for other purposes.",
     reasons.GRANT_OUT_OF_SCOPE: "Your grant was narrowed and does not cover this.",

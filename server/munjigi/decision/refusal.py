@@ -34,6 +34,8 @@ def no_link_reason(held: tuple[Grant, ...], purpose: str, now: int) -> str:
     if not held:
         return reasons.NO_GRANT
     same = [grant for grant in held if grant.purpose == purpose]
+    if any(grant.suspended and now < grant.ends_at for grant in same):
+        return reasons.GRANT_SUSPENDED
     if any(grant.starts_at > now for grant in same):
         return reasons.GRANT_NOT_STARTED
     if same:

@@ -62,6 +62,7 @@ def questions_of(bundle: PolicyBundle, cases: Iterable[TableCase]) -> list[Quest
             for grant in snapshot.grants.of(request.employee)
             if grant.purpose == request.purpose
             and grant.starts_at <= now < grant.ends_at
+            and not grant.suspended
             and asker.meets(_requires(bundle, grant))
         ]
         for field in decide(snapshot, request, now).fields:

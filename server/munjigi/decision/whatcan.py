@@ -45,7 +45,7 @@ def what_can(snapshot: Snapshot, employee: EmployeeKey, tool: str, now: int, pur
     """Return the permissions ordered by object, action and purpose. `now` is UTC nanoseconds; an empty purpose means all."""
     bundle, table = snapshot
     asking = bundle.tools.get(tool)
-    if asking is None:
+    if asking is None or (table.blocks and table.blocked(employee, tool)):
         return []
     by_purpose: dict[str, list[Grant]] = defaultdict(list)
     for grant in table.of(employee):

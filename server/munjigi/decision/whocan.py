@@ -136,6 +136,8 @@ def _settled(cond: str) -> bool:
 def _answer(
     snapshot: Snapshot, frame: Frame, ground: Ground, question: Question, employee: EmployeeKey, now: int
 ) -> Holder | None:
+    if snapshot.grants.blocks and snapshot.grants.blocked(employee, question.tool):
+        return None
     request = Request(employee, question.tool, question.resource, question.fields, question.action, question.purpose, subjects=1)
     best = _Supposing(snapshot, request, now, hopeful=True)
     linked: Linked = []

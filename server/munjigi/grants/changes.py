@@ -9,19 +9,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, NamedTuple
 
+from munjigi.grants.lifecycle import GRANT, REQUEST, GrantEvent
+from munjigi.kernel.access_request import AccessRequest, RequestState
 from munjigi.kernel.errors import FailedPrecondition, InvalidArgument, NotFound
-from munjigi.kernel.grant import Grant, Person
+from munjigi.kernel.grant import Block, Grant, Person
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.kernel.ids import ID
 
-GrantKind = Literal["grant_added", "grant_changed", "grant_ended"]
+GrantKind = Literal["grant_added", "grant_changed", "grant_suspended", "grant_resumed", "grant_ended"]
+RequestChange = Literal["request_made", "request_voted", "request_closed"]
+PersonEvent = Literal["", "joiner", "mover", "leaver", "leave", "return", "facts", "delegation"]
 
 
 class GrantEdit(NamedTuple):
-    """Add a grant, change its period, scope or approvers, or end it. `grant` is the whole grant afterwards."""
+    """Add a grant, change its period, scope or approvers, suspend or resume it, or end it. `grant` is the whole grant afterwards.
+
+    `method` is how it came about: a request, break-glass, personnel, review, block, sample.
+    """
 
     kind: GrantKind
     grant: Grant
+    reason: str = ""
+    method: str = ""
 
 
 class PersonEdit(NamedTuple):
@@ -29,10 +38,34 @@ class PersonEdit(NamedTuple):
 
     kind: Literal["person_changed"]
     person: Person
+    event: PersonEvent = ""
+    source: str = ""
 
 
-Edit = GrantEdit | PersonEdit
+class RequestEdit(NamedTuple):
+    """A request was made, voted on or closed. `request` is the whole request afterwards."""
+
+    kind: RequestChange
+    request: AccessRequest
+
+
+class BlockEdit(NamedTuple):
+    """A principal was blocked, or is not any more."""
+
+    kind: Literal["principal_blocked", "principal_unblocked"]
+    block: Block
+    reason: str
+
+
+Edit = GrantEdit | PersonEdit | RequestEdit | BlockEdit
 _LAST_NS: Final = 2**63 - 1
+_LONGEST_NAME: Final = 128
+_EVENTS: Final[dict[GrantKind, GrantEvent]] = {
+    "grant_changed": "change",
+    "grant_suspended": "suspend",
+    "grant_resumed": "resume",
+    "grant_ended": "revoke",
+}
 
 
 class Change(NamedTuple):
@@ -47,14 +80,24 @@ class Change(NamedTuple):
     actor: str
     request_id: str
     edit: Edit
+    issuer: str = ""
 
 
 class State(NamedTuple):
-    """The grant table at one revision; grants by id, people by id."""
+    """The grant table at one revision; grants, people and requests by id, blocks by kind and principal."""
 
     grants: list[Grant]
     people: list[Person]
     grant_revision: int
+    blocks: list[Block] = []  # noqa: RUF012 - never changed
+    requests: list[AccessRequest] = []  # noqa: RUF012 - never changed
+
+
+class Once(NamedTuple):
+    """What a mutation leaves behind, so that the same call gets the same answer: digest of its body, and the answer's bytes."""
+
+    digest: str
+    answer: bytes
 
 
 def grant_added(grant: Grant) -> GrantEdit:
@@ -67,9 +110,9 @@ def grant_changed(grant: Grant) -> GrantEdit:
     return GrantEdit("grant_changed", grant)
 
 
-def grant_ended(grant: Grant) -> GrantEdit:
+def grant_ended(grant: Grant, reason: str = "", method: str = "") -> GrantEdit:
     """End a grant: `grant.ends_at` is not after the end that it had."""
-    return GrantEdit("grant_ended", grant)
+    return GrantEdit("grant_ended", grant, reason, method)
 
 
 def person_changed(person: Person) -> PersonEdit:
@@ -85,7 +128,8 @@ def check_grant_edit(edit: GrantEdit, before: Grant | None, *, account_known: bo
     """
     grant = edit.grant
     scope = (*grant.scope.objects, *grant.scope.actions) if grant.scope else ()
-    _check_storable((*grant.employee, grant.role, grant.purpose, *grant.approved_by, *scope), (grant.starts_at, grant.ends_at))
+    texts = (*grant.employee, grant.role, grant.purpose, *grant.approved_by, *scope, grant.suspended, grant.ended, edit.reason)
+    _check_storable(texts, (grant.starts_at, grant.ends_at))
     if ID.match(grant.grant_id) is None:
         raise InvalidArgument("GRANT_ID_INVALID", "A grant id is 1 to 64 of A-Z a-z 0-9 . _ -")
     if edit.kind == "grant_added":
@@ -102,6 +146,11 @@ def check_grant_edit(edit: GrantEdit, before: Grant | None, *, account_known: bo
         raise NotFound("GRANT_UNKNOWN", "There is no grant with this id; list the grants to find it.")
     if (grant.employee, grant.role, grant.purpose) != (before.employee, before.role, before.purpose):
         raise FailedPrecondition("GRANT_FIXED", "Employee, role and purpose of a grant never change; end it and add another.")
+    state = "revoked" if before.ended else "suspended" if before.suspended else "active"
+    if (state, _EVENTS[edit.kind]) not in GRANT:
+        raise FailedPrecondition(
+            "GRANT_STATE", f"The grant is {state}, so this can't be done to it; look at it with `munjigi grant show`."
+        )
     if grant.starts_at > grant.ends_at:
         raise InvalidArgument("GRANT_PERIOD_INVALID", "A grant can't end before it starts.")
     if edit.kind == "grant_ended" and grant.ends_at > before.ends_at:
@@ -117,8 +166,12 @@ def check_person_edit(edit: PersonEdit, owners: Mapping[EmployeeKey, str], grant
     person = edit.person
     names = (text for account in person.accounts for text in account)
     facts = (text for fact in person.facts for text in (fact.kind, fact.source))
+    deputies = (deputy.person_id for deputy in person.delegations)
+    periods = [(each.starts_at, each.ends_at) for each in person.facts]
+    periods += [(each.starts_at, each.ends_at) for each in person.delegations]
     _check_storable(
-        (person.department, *names, *facts), (time for fact in person.facts for time in (fact.starts_at, fact.ends_at))
+        (person.department, person.manager, edit.source, *names, *facts, *deputies),
+        (person.sessions_from, *(time for period in periods for time in period)),
     )
     if ID.match(person.person_id) is None:
         raise InvalidArgument("PERSON_ID_INVALID", "A person id is 1 to 64 of A-Z a-z 0-9 . _ -")
@@ -132,8 +185,50 @@ def check_person_edit(edit: PersonEdit, owners: Mapping[EmployeeKey, str], grant
         raise FailedPrecondition(
             "ACCOUNT_GRANTED", "An account that a grant names can't be taken away; end the grant and keep the account."
         )
-    if any(fact.starts_at > fact.ends_at for fact in person.facts):
-        raise InvalidArgument("FACT_PERIOD_INVALID", "A fact can't end before it starts.")
+    if any(starts_at > ends_at for starts_at, ends_at in periods):
+        raise InvalidArgument("FACT_PERIOD_INVALID", "A fact or delegation can't end before it starts.")
+
+
+def check_request_edit(edit: RequestEdit, before: AccessRequest | None) -> None:
+    """Refuse a step of a request that its life does not have, or one that touches what was asked for.
+
+    Raises `InvalidArgument`, `NotFound` or `FailedPrecondition`.
+    """
+    request = edit.request
+    scope = (*request.scope.objects, *request.scope.actions) if request.scope else ()
+    votes = (
+        text for vote in request.votes for text in (vote.issuer, vote.subject, vote.person_id, vote.on_behalf_of, vote.reason)
+    )
+    texts = (*request.employee, *request.applicant, request.role, request.purpose, request.reason, *scope, *votes)
+    _check_storable(texts, (request.starts_at, request.ends_at, request.made_at, request.lapses_at))
+    if any(ID.match(each) is None for each in (request.access_request_id, request.person_id)):
+        raise InvalidArgument("ACCESS_REQUEST_ID_INVALID", "An id of a request or person is 1 to 64 of A-Z a-z 0-9 . _ -")
+    if edit.kind == "request_made":
+        if before is not None:
+            raise FailedPrecondition("ACCESS_REQUEST_EXISTS", "A request with this id exists; choose a new id.")
+        if (request.state, request.stage, request.votes) != ("requested", 0, ()):
+            raise InvalidArgument("ACCESS_REQUEST_STATE", "A request begins undecided.")
+        return
+    if before is None:
+        raise NotFound("ACCESS_REQUEST_UNKNOWN", "There is no request with this id; `munjigi requests` lists them.")
+    if request.digest != before.digest or request.votes[: len(before.votes)] != before.votes:
+        raise FailedPrecondition("ACCESS_REQUEST_FIXED", "What was asked for, and who decided, never changes; ask anew.")
+    if request.state not in next_states(before.state):
+        raise FailedPrecondition("ACCESS_REQUEST_CLOSED", f"The request is {before.state}; ask anew.")
+
+
+def next_states(state: RequestState) -> frozenset[RequestState]:
+    """Return the states that may follow a request's."""
+    return frozenset(after for (before, _), states in REQUEST.items() if before == state for after in states)
+
+
+def check_block_edit(edit: BlockEdit, *, blocked: bool) -> None:
+    """Refuse to block who is blocked, or to unblock who is not. Raises `InvalidArgument` or `FailedPrecondition`."""
+    _check_storable((edit.block.principal, edit.reason), ())
+    if not 0 < len(edit.block.principal) <= _LONGEST_NAME:
+        raise InvalidArgument("PRINCIPAL_INVALID", "Name the employee or the tool.")
+    if blocked == (edit.kind == "principal_blocked"):
+        raise FailedPrecondition("BLOCK_STATE", f"This principal is {'already' if blocked else 'not'} blocked.")
 
 
 def check_origin(at: int, actor: str, request_id: str) -> None:

@@ -4,21 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from munjigi.grants.changes import Edit, GrantEdit, State, check_grant_edit, check_person_edit, person_changed
-from munjigi.kernel.grant import Grant, Person
+from munjigi.grants.changes import (
+    BlockEdit,
+    Edit,
+    GrantEdit,
+    PersonEdit,
+    RequestEdit,
+    State,
+    check_block_edit,
+    check_grant_edit,
+    check_person_edit,
+    check_request_edit,
+)
+from munjigi.kernel.access_request import AccessRequest
+from munjigi.kernel.grant import Block, Grant, Person
 from munjigi.kernel.identity import EmployeeKey
 
 
 class Ledger:
     """People, accounts and grants at the revision reached so far."""
 
-    __slots__ = ("_granted", "_grants", "_owners", "_people", "grant_revision")
+    __slots__ = ("_blocks", "_granted", "_grants", "_owners", "_people", "_requests", "grant_revision")
 
     def __init__(self) -> None:
         self._grants: dict[str, Grant] = {}
         self._granted: set[EmployeeKey] = set()  # accounts that a grant names or named: grants are ended, never removed
         self._people: dict[str, Person] = {}
         self._owners: dict[EmployeeKey, str] = {}
+        self._requests: dict[str, AccessRequest] = {}
+        self._blocks: set[Block] = set()
         self.grant_revision = 0
 
     def apply(self, edits: Iterable[Edit]) -> None:
@@ -29,15 +43,20 @@ class Ledger:
         for edit in edits:
             if isinstance(edit, GrantEdit):
                 self._apply_grant(edit)
+            elif isinstance(edit, PersonEdit):
+                self._apply_person(edit)
+            elif isinstance(edit, RequestEdit):
+                check_request_edit(edit, self._requests.get(edit.request.access_request_id))
+                self._requests[edit.request.access_request_id] = edit.request
             else:
-                self._apply_person(edit.person)
+                self._apply_block(edit)
             self.grant_revision += 1
 
     def copy(self) -> Ledger:
         """Return an independent ledger with the same content."""
         other = Ledger()
         other._grants, other._people, other._owners = dict(self._grants), dict(self._people), dict(self._owners)
-        other._granted = set(self._granted)
+        other._granted, other._requests, other._blocks = set(self._granted), dict(self._requests), set(self._blocks)
         other.grant_revision = self.grant_revision
         return other
 
@@ -47,7 +66,13 @@ class Ledger:
             [self._grants[key] for key in sorted(self._grants)],
             [self._people[key] for key in sorted(self._people)],
             self.grant_revision,
+            sorted(self._blocks),
+            [self._requests[key] for key in sorted(self._requests)],
         )
+
+    def request(self, access_request_id: str) -> AccessRequest | None:
+        """Return the request of this id."""
+        return self._requests.get(access_request_id)
 
     def _apply_grant(self, edit: GrantEdit) -> None:
         grant = edit.grant
@@ -55,11 +80,16 @@ class Ledger:
         self._grants[grant.grant_id] = grant
         self._granted.add(grant.employee)
 
-    def _apply_person(self, person: Person) -> None:
+    def _apply_block(self, edit: BlockEdit) -> None:
+        check_block_edit(edit, blocked=edit.block in self._blocks)
+        (self._blocks.add if edit.kind == "principal_blocked" else self._blocks.discard)(edit.block)
+
+    def _apply_person(self, edit: PersonEdit) -> None:
+        person = edit.person
         before = self._people.get(person.person_id)
         had = set(before.accounts) if before else set()
         owners = {account: self._owners[account] for account in person.accounts if account in self._owners}
-        check_person_edit(person_changed(person), owners, had & self._granted)
+        check_person_edit(edit, owners, had & self._granted)
         for account in had:
             del self._owners[account]
         self._owners.update(dict.fromkeys(person.accounts, person.person_id))

@@ -9,99 +9,12 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from typing import Final
 
-import msgspec
-
-from munjigi.audit.records import (
-    GrantAddedRecord,
-    GrantChangedRecord,
-    GrantEndedRecord,
-    GrantRecord,
-    PermissionRecord,
-    PersonRecord,
-    decode,
-    encode,
-)
+from munjigi.audit.records import encode
 from munjigi.audit.segment import GENESIS
-from munjigi.grants.changes import Change, GrantEdit, GrantKind, PersonEdit
+from munjigi.grants.changes import Change
 from munjigi.grants.ports import LogHead, LogRow, PermissionRows
-from munjigi.kernel.errors import Corruption
-from munjigi.kernel.grant import Grant, Person
-from munjigi.kernel.identity import EmployeeKey
-
-_RECORDS: Final[dict[GrantKind, type[GrantRecord]]] = {
-    "grant_added": GrantAddedRecord,
-    "grant_changed": GrantChangedRecord,
-    "grant_ended": GrantEndedRecord,
-}
-_KINDS: Final = {record: kind for kind, record in _RECORDS.items()}
-
-
-def record_of(change: Change, base: int = 0) -> PermissionRecord:
-    """Describe a change. `base` is the grant revision before its log's first record."""
-    edit = change.edit
-    if isinstance(edit, PersonEdit):
-        person = edit.person
-        return PersonRecord(
-            index=change.grant_revision - 1 - base,
-            time=change.at,
-            clock_stepped=change.clock_stepped,
-            employee=change.actor,
-            request_id=change.request_id,
-            grant_revision=change.grant_revision,
-            person_id=person.person_id,
-            principal_type=person.principal_type,
-            department=person.department,
-            accounts=person.accounts,
-            facts=person.facts,
-        )
-    grant = edit.grant
-    return _RECORDS[edit.kind](
-        index=change.grant_revision - 1 - base,
-        time=change.at,
-        clock_stepped=change.clock_stepped,
-        employee=change.actor,
-        request_id=change.request_id,
-        grant_revision=change.grant_revision,
-        grant_id=grant.grant_id,
-        holder_issuer=grant.employee.issuer,
-        holder=grant.employee.subject,
-        role=grant.role,
-        purpose=grant.purpose,
-        starts_at=grant.starts_at,
-        ends_at=grant.ends_at,
-        approved_by=grant.approved_by,
-        scope=grant.scope,
-    )
-
-
-def change_of(row: LogRow) -> Change:
-    """Return the change that a row records.
-
-    Raises `Corruption` when the row is not the record of its place and time.
-    """
-    try:
-        record = decode(row.payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise _corrupt(row.index, "can't be read") from None
-    if not isinstance(record, PermissionRecord) or (record.index, record.grant_revision, record.time) != (
-        row.index,
-        row.grant_revision,
-        row.at,
-    ):
-        raise _corrupt(row.index, "is not the record of its row")
-    edit: GrantEdit | PersonEdit
-    if isinstance(record, PersonRecord):
-        person = Person(record.person_id, record.principal_type, record.department, record.accounts, record.facts)
-        edit = PersonEdit("person_changed", person)
-    else:
-        assert isinstance(record, GrantRecord)
-        holder = EmployeeKey(record.holder_issuer, record.holder)
-        period = (record.starts_at, record.ends_at)
-        grant = Grant(record.grant_id, holder, record.role, record.purpose, *period, record.approved_by, record.scope)
-        edit = GrantEdit(_KINDS[type(record)], grant)
-    return Change(record.grant_revision, record.time, record.clock_stepped, record.employee, record.request_id, edit)
+from munjigi.grants.records import corrupt, record_of
 
 
 def rows_of(changes: Sequence[Change], chain: bytes, base: int = 0) -> list[LogRow]:
@@ -164,11 +77,11 @@ class PermissionLog:
         found = []
         for expected, row in enumerate(rows[from_index - first :], from_index):
             if row.index != expected or row.chain != link(chain or GENESIS, row.payload):
-                raise _corrupt(expected, "does not continue the chain")
+                raise corrupt(expected, "does not continue the chain")
             chain = row.chain
             found.append((row.index, row.payload))
         if not found:
-            raise _corrupt(from_index, "is missing")
+            raise corrupt(from_index, "is missing")
         return found
 
     def settle(self) -> None:
@@ -188,7 +101,3 @@ class PermissionLog:
         last = self._rows.log_rows(before.base + before.next_index - 1, 1)
         if not last or last[0].chain != before.chain:
             self._cut += 1
-
-
-def _corrupt(index: int, what: str) -> Corruption:
-    return Corruption("STATE_CORRUPT", f"Permission record {index} of the state store {what}; run `munjigi audit verify`.")

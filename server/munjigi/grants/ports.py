@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
-from munjigi.grants.changes import Change, Edit, State
+from munjigi.grants.changes import Change, Edit, Once, State
+from munjigi.kernel.access_request import AccessRequest, RequestState
+from munjigi.kernel.identity import EmployeeKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,15 @@ class LogHead(NamedTuple):
     next_index: int
     chain: bytes
     base: int = 0
+
+
+class RequestFilter(NamedTuple):
+    """Which requests: those in a state (empty: any), for an employee (None: any), made before (`made_at`, id), at most `limit`."""
+
+    state: RequestState | Literal[""] = ""
+    employee: EmployeeKey | None = None
+    before: tuple[int, str] | None = None
+    limit: int = 100
 
 
 class PermissionRows(Protocol):
@@ -97,12 +108,36 @@ class StateStore(PermissionRows, Protocol):
         """
         ...
 
-    def apply(self, edits: Sequence[Edit], *, at: int, actor: str, request_id: str) -> int:
+    def apply(
+        self,
+        edits: Sequence[Edit],
+        *,
+        at: int,
+        actor: str,
+        request_id: str,
+        issuer: str = "",
+        after: int | None = None,
+        once: Once | None = None,
+    ) -> int:
         """Commit all edits or none, durably, one revision each, and return the last revision.
 
-        `at` is UTC nanoseconds, clamped to the log's last time. Their records are written in the same transaction.
-        Raises what `munjigi.grants.changes` raises.
+        `at` is UTC nanoseconds, clamped to the log's last time. `issuer` and `actor` are the account that made the change. Their
+        records are written in the same transaction, and `once` is remembered in it under the actor and `request_id`. With `after`
+        the edits were made for that revision: the store being elsewhere, nothing is written and `FailedPrecondition`
+        `STATE_MOVED` is raised. Raises what `munjigi.grants.changes` raises.
         """
+        ...
+
+    def remembered(self, issuer: str, actor: str, request_id: str) -> Once | None:
+        """Return what an account's mutation of this idempotency key left behind within the last seven days."""
+        ...
+
+    def request(self, access_request_id: str) -> AccessRequest | None:
+        """Return the request of this id."""
+        ...
+
+    def requests(self, asked: RequestFilter) -> list[AccessRequest]:
+        """Return requests, newest first."""
         ...
 
     def begin_log(self, log_id: str) -> LogHead:

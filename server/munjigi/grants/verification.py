@@ -10,8 +10,9 @@ from munjigi.audit.segment import GENESIS
 from munjigi.audit.verify import Sealed, Verification
 from munjigi.grants.changes import Change, State
 from munjigi.grants.ledger import Ledger
-from munjigi.grants.permission_log import change_of, link
+from munjigi.grants.permission_log import link
 from munjigi.grants.ports import LogHead, LogRow, PermissionRows
+from munjigi.grants.records import change_of
 from munjigi.kernel.errors import Corruption, MunjigiError, Unavailable
 
 FILE: Final = "state.sqlite"

@@ -38,6 +38,10 @@ class NotFound(MunjigiError):
     """What was named does not exist."""
 
 
+class AlreadyExists(MunjigiError):
+    """An idempotency key was used before, for something else."""
+
+
 class FailedPrecondition(MunjigiError):
     """The state of things does not permit this now, and a retry alone will not help."""
 

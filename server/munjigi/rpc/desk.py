@@ -14,6 +14,7 @@ from typing import Final
 
 from munjigi.audit.journal import Journal
 from munjigi.decision.core import decide
+from munjigi.decision.reasons import BLOCKED
 from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Decision, Effect, Request
 from munjigi.kernel.clock import Clock
@@ -185,13 +186,13 @@ class Desk:
         return self._conclude(call, request, decide(snapshot, request, call.received), snapshot, request_id, members)
 
     def about_oneself(self, call: Call, resource: str) -> str:
-        """Record that someone asks what concerns only themselves, which anyone may; return the decision id."""
+        """Record that someone asks what concerns only themselves, which anyone may who is not blocked; return the decision id."""
         self._room.require()
         snapshot = self._snapshots.snapshot
         request = Request(call.caller.employee, call.caller.tool, resource, (), "read", OVERSIGHT, ip=call.caller.peer)
-        decision = decide(snapshot, request, call.received)._replace(
-            allow=True, reason="ABOUT_ONESELF", fields=(), rule="", role_path=(), help=""
-        )
+        decision = decide(snapshot, request, call.received)
+        if decision.reason != BLOCKED:
+            decision = decision._replace(allow=True, reason="ABOUT_ONESELF", fields=(), rule="", role_path=(), help="")
         return self._conclude(call, request, decision, snapshot, "")
 
     def _conclude(

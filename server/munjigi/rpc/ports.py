@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from munjigi.audit.holds import Hold
 from munjigi.audit.ports import IndexedRecord
@@ -11,9 +11,13 @@ from munjigi.audit.seal.check import SealCheck
 from munjigi.audit.verify import Verification
 from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Decision
+from munjigi.grants.book import Book, Plan
+from munjigi.grants.ports import StateStore
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.policy.types import Problem
 from munjigi.rpc.verification import Restored
+
+Answer = TypeVar("Answer")
 
 
 class SnapshotSource(Protocol):
@@ -89,7 +93,7 @@ class HoldKeeper(Protocol):
     async def place(self, employee: EmployeeKey, reason: str, from_time: int, to_time: int, request_id: str) -> Hold:
         """Place a hold over [from_time, to_time), 0 for open ends; return it once it is in force and recorded.
 
-        Raises `InvalidArgument` when the request id belongs to another hold, `FailedPrecondition` when too many stand.
+        Raises `AlreadyExists` when the request id belongs to another hold, `FailedPrecondition` when too many stand.
         """
         ...
 
@@ -99,6 +103,30 @@ class HoldKeeper(Protocol):
 
     async def standing(self) -> list[Hold]:
         """Return the holds that stand, oldest first. Raises `Corruption` when one is gone."""
+        ...
+
+
+class Changed(NamedTuple):
+    """A change that is committed: what was planned as its answer, and the last revision that it made."""
+
+    answer: bytes
+    grant_revision: int
+
+
+class Registrar(Protocol):
+    """Whoever changes the grant table goes through here."""
+
+    async def change(self, by: EmployeeKey, request_id: str, body: bytes, plan: Callable[[Book], Plan]) -> Changed:
+        """Plan on what the store has now, and commit; the change is durable, recorded and in this worker's snapshot afterwards.
+
+        `plan` may be called several times, in another thread. Asked again with the same `request_id` and body within a week,
+        the answer is the first one's. Raises `AlreadyExists` for the same `request_id` with another body, what `plan` raises,
+        and `Unavailable` when the store can't be reached.
+        """
+        ...
+
+    async def look(self, question: Callable[[StateStore], Answer]) -> Answer:
+        """Ask the store in another thread. Raises `Unavailable`."""
         ...
 
 

@@ -24,6 +24,7 @@ _CODES: Final[tuple[tuple[type[errors.MunjigiError], StatusCode], ...]] = (
     (errors.Unauthenticated, StatusCode.UNAUTHENTICATED),
     (errors.PermissionDenied, StatusCode.PERMISSION_DENIED),
     (errors.NotFound, StatusCode.NOT_FOUND),
+    (errors.AlreadyExists, StatusCode.ALREADY_EXISTS),
     (errors.FailedPrecondition, StatusCode.FAILED_PRECONDITION),
     (errors.ResourceExhausted, StatusCode.RESOURCE_EXHAUSTED),
     (errors.Unavailable, StatusCode.UNAVAILABLE),

@@ -1,4 +1,4 @@
-"""Scopes and approver lists as JSON text, and back; bytes that don't decode are `Corruption`."""
+"""What is only ever read as a whole (scopes, approvers, delegations, requests) as JSON text, and back; what doesn't decode is `Corruption`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from munjigi.kernel.access_request import AccessRequest
 from munjigi.kernel.errors import Corruption
-from munjigi.kernel.grant import Grant, Scope
+from munjigi.kernel.grant import Delegation, Grant, Scope
 
 
 class GrantRow(NamedTuple):
@@ -20,6 +21,8 @@ class GrantRow(NamedTuple):
 _ENCODER: Final = msgspec.json.Encoder()
 _NAMES: Final = msgspec.json.Decoder(tuple[str, ...])
 _SCOPE: Final = msgspec.json.Decoder(Scope)
+_DELEGATIONS: Final = msgspec.json.Decoder(tuple[Delegation, ...])
+_REQUEST: Final = msgspec.json.Decoder(AccessRequest)
 
 
 def encode_grant(grant: Grant) -> GrantRow:
@@ -35,6 +38,32 @@ def decode_grant(row: GrantRow) -> tuple[tuple[str, ...], Scope | None]:
     """
     try:
         return _NAMES.decode(row.approved_by), None if row.scope is None else _SCOPE.decode(row.scope)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        raise _corrupt() from None
+
+
+def encode_delegations(delegations: tuple[Delegation, ...]) -> str:
+    """Write a person's delegations."""
+    return _ENCODER.encode(delegations).decode()
+
+
+def decode_delegations(text: str) -> tuple[Delegation, ...]:
+    """Read a person's delegations. Raises `Corruption` when they don't decode."""
+    try:
+        return _DELEGATIONS.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        raise _corrupt() from None
+
+
+def encode_request(request: AccessRequest) -> str:
+    """Write a request."""
+    return _ENCODER.encode(request).decode()
+
+
+def decode_request(text: str) -> AccessRequest:
+    """Read a request. Raises `Corruption` when it doesn't decode."""
+    try:
+        return _REQUEST.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise _corrupt() from None
 

@@ -7,10 +7,11 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select, tuple_, update
 
-from munjigi.adapters.state.codec import GrantRow, decode_grant, encode_grant
+from munjigi.adapters.state.codec import GrantRow, decode_delegations, decode_grant, encode_delegations, encode_grant
+from munjigi.adapters.state.request_rows import write_block, write_request
 from munjigi.adapters.state.tables import ACCOUNT, FACT, PERSON, ROLE_GRANT
-from munjigi.grants.changes import GrantEdit, PersonEdit, check_grant_edit, check_person_edit
-from munjigi.kernel.grant import Fact, Grant, Person, PrincipalType
+from munjigi.grants.changes import BlockEdit, Edit, GrantEdit, PersonEdit, check_grant_edit, check_person_edit
+from munjigi.kernel.grant import Fact, Grant, Person, PrincipalType, Status
 from munjigi.kernel.identity import EmployeeKey
 
 
@@ -34,9 +35,25 @@ def read_people(connection: Connection) -> list[Person]:
             row.department,
             tuple(accounts[row.person_id]),
             tuple(facts[row.person_id]),
+            cast("Status", row.status),
+            row.manager,
+            decode_delegations(row.delegations),
+            row.sessions_from,
         )
         for row in connection.execute(select(PERSON).order_by(PERSON.c.person_id))
     ]
+
+
+def write(connection: Connection, edit: Edit) -> None:
+    """Write one edit after asking the rules. Raises what `grants/changes.py` raises."""
+    if isinstance(edit, GrantEdit):
+        write_grant(connection, edit)
+    elif isinstance(edit, PersonEdit):
+        write_person(connection, edit)
+    elif isinstance(edit, BlockEdit):
+        write_block(connection, edit)
+    else:
+        write_request(connection, edit)
 
 
 def write_grant(connection: Connection, edit: GrantEdit) -> None:
@@ -54,6 +71,7 @@ def write_grant(connection: Connection, edit: GrantEdit) -> None:
     check_grant_edit(edit, None if found is None else _grant(found), account_known=known)
     lists = encode_grant(grant)
     values: dict[str, Any] = {"starts_at": grant.starts_at, "ends_at": grant.ends_at, **lists._asdict()}
+    values |= {name: getattr(grant, name) for name in ("access_request_id", "suspended", "ended", "break_glass")}
     if edit.kind == "grant_added":
         values |= {"grant_id": grant.grant_id, "issuer": grant.employee.issuer, "subject": grant.employee.subject}
         values |= {"role": grant.role, "purpose": grant.purpose}
@@ -79,7 +97,8 @@ def write_person(connection: Connection, edit: PersonEdit) -> None:
     granted = connection.execute(held.select_from(join).where(ACCOUNT.c.person_id == person.person_id)).all()
     check_person_edit(edit, owners, [EmployeeKey(row.issuer, row.subject) for row in granted])
 
-    values = {"principal_type": person.principal_type, "department": person.department}
+    values = {name: getattr(person, name) for name in ("principal_type", "department", "status", "manager", "sessions_from")}
+    values["delegations"] = encode_delegations(person.delegations)
     changed = connection.execute(update(PERSON).where(PERSON.c.person_id == person.person_id).values(values))
     if changed.rowcount == 0:
         connection.execute(insert(PERSON).values(person_id=person.person_id, **values))
@@ -107,4 +126,6 @@ def write_person(connection: Connection, edit: PersonEdit) -> None:
 def _grant(row: RowMapping) -> Grant:
     approved_by, scope = decode_grant(GrantRow(row["approved_by"], row["scope"]))
     employee = EmployeeKey(row["issuer"], row["subject"])
-    return Grant(row["grant_id"], employee, row["role"], row["purpose"], row["starts_at"], row["ends_at"], approved_by, scope)
+    period = (row["starts_at"], row["ends_at"])
+    since = (row["access_request_id"], row["suspended"], row["ended"], row["break_glass"])
+    return Grant(row["grant_id"], employee, row["role"], row["purpose"], *period, approved_by, scope, *since)

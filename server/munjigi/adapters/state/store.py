@@ -15,16 +15,19 @@ from typing import Any, ClassVar, Final, Literal
 
 from sqlalchemy import Connection, Engine, Row, exc, func, insert, select, text, update
 
-from munjigi.adapters.state.rows import read_grants, read_people, write_grant, write_person
+from munjigi.adapters.state.request_rows import read_blocks, read_request, read_requests, remember, remembered
+from munjigi.adapters.state.rows import read_grants, read_people, write
 from munjigi.adapters.state.tables import ENDED_LOG, HEAD, PERMISSION_LOG
 from munjigi.audit.segment import GENESIS
-from munjigi.grants.changes import Change, Edit, GrantEdit, State, check_origin
+from munjigi.grants.changes import Change, Edit, Once, State, check_origin
 from munjigi.grants.ledger import Ledger
-from munjigi.grants.permission_log import change_of, rows_of
-from munjigi.grants.ports import LogHead, LogRow
+from munjigi.grants.permission_log import rows_of
+from munjigi.grants.ports import LogHead, LogRow, RequestFilter
+from munjigi.grants.records import change_of
+from munjigi.kernel.access_request import AccessRequest
 from munjigi.kernel.errors import ConfigurationError, Corruption, FailedPrecondition, MunjigiError, NotFound, Unavailable
 
-SCHEMA_VERSIONS: Final = ("0001", "0002", "0003")  # oldest first; the last one is this code's
+SCHEMA_VERSIONS: Final = ("0001", "0002", "0003", "0004")  # oldest first; the last one is this code's
 _LAST_TIME: Final = 2**63 - 1  # nanoseconds
 
 Kind = Literal["read", "write"]
@@ -84,7 +87,8 @@ class SqlStateStore(ABC):
     def load(self) -> State:
         """Return everything at one revision."""
         with self._transaction("read") as connection:
-            return State(read_grants(connection), read_people(connection), _head(connection))
+            tables = (read_grants(connection), read_people(connection), _head(connection))
+            return State(*tables, read_blocks(connection), read_requests(connection))
 
     def load_at(self, revision: int) -> State:
         """Rebuild the table at a past revision.
@@ -119,31 +123,58 @@ class SqlStateStore(ABC):
                 raise FailedPrecondition("STATE_REWOUND", "The state store is older than what was loaded from it; load it again.")
             return _changes(connection, revision, head) if revision < head else []
 
-    def apply(self, edits: Sequence[Edit], *, at: int, actor: str, request_id: str) -> int:
+    def apply(
+        self,
+        edits: Sequence[Edit],
+        *,
+        at: int,
+        actor: str,
+        request_id: str,
+        issuer: str = "",
+        after: int | None = None,
+        once: Once | None = None,
+    ) -> int:
         """Commit all edits or none and return the last revision.
 
-        Raises what `munjigi.grants.changes` raises.
+        Raises `FailedPrecondition` `STATE_MOVED`, and what `munjigi.grants.changes` raises.
         """
         check_origin(at, actor, request_id)
         with self._transaction("write") as connection:
             head = _locked_head(connection)
+            if after is not None and after != head.grant_revision:
+                raise FailedPrecondition("STATE_MOVED", "Another change came first; read the state again and retry.")
+            if once is not None:
+                remember(connection, once, issuer=issuer, actor=actor, request_id=request_id, at=at)
             for edit in edits:
-                if isinstance(edit, GrantEdit):
-                    write_grant(connection, edit)
-                else:
-                    write_person(connection, edit)
+                write(connection, edit)
             if not edits:
                 return int(head.grant_revision)
             last = head.grant_revision + len(edits)
             stamped, first = max(at, head.at), head.grant_revision + 1
             changes = [
-                Change(first + offset, stamped, stamped != at, actor, request_id, edit) for offset, edit in enumerate(edits)
+                Change(first + offset, stamped, stamped != at, actor, request_id, edit, issuer)
+                for offset, edit in enumerate(edits)
             ]
             rows = rows_of(changes, head.chain, head.base)
             connection.execute(insert(PERMISSION_LOG), [_values(row) for row in rows])
             connection.execute(update(HEAD).values(grant_revision=last, at=stamped, chain=rows[-1].chain))
             self._tell(connection)
         return int(last)
+
+    def remembered(self, issuer: str, actor: str, request_id: str) -> Once | None:
+        """Return what a mutation of this idempotency key left behind."""
+        with self._transaction("read") as connection:
+            return remembered(connection, issuer, actor, request_id)
+
+    def request(self, access_request_id: str) -> AccessRequest | None:
+        """Return the request of this id."""
+        with self._transaction("read") as connection:
+            return read_request(connection, access_request_id)
+
+    def requests(self, asked: RequestFilter) -> list[AccessRequest]:
+        """Return requests, newest first."""
+        with self._transaction("read") as connection:
+            return read_requests(connection, asked)
 
     def begin_log(self, log_id: str) -> LogHead:
         """End the log, and begin another one under `log_id`; return what was ended."""

@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Table,
+    false,
 )
 
 from munjigi.adapters.state.columns import TEXT
@@ -37,6 +39,10 @@ PERSON: Final = Table(
     Column("person_id", TEXT, primary_key=True),
     Column("principal_type", TEXT, nullable=False),
     Column("department", TEXT, nullable=False),
+    Column("status", TEXT, nullable=False, server_default="active"),
+    Column("manager", TEXT, nullable=False, server_default=""),
+    Column("delegations", TEXT, nullable=False, server_default="[]"),
+    Column("sessions_from", BigInteger, nullable=False, server_default="0"),
 )
 
 ACCOUNT: Final = Table(
@@ -71,9 +77,47 @@ ROLE_GRANT: Final = Table(
     Column("ends_at", BigInteger, nullable=False),
     Column("approved_by", TEXT, nullable=False),
     Column("scope", TEXT, nullable=True),
+    Column("access_request_id", TEXT, nullable=False, server_default=""),
+    Column("suspended", TEXT, nullable=False, server_default=""),
+    Column("ended", TEXT, nullable=False, server_default=""),
+    Column("break_glass", Boolean, nullable=False, server_default=false()),
     ForeignKeyConstraint(["issuer", "subject"], ["account.issuer", "account.subject"]),
     CheckConstraint("starts_at <= ends_at", name="role_grant_period"),
     Index("ix_role_grant_account", "issuer", "subject"),
+)
+
+# `content` is the whole request as JSON; the other columns are what requests are found by.
+ACCESS_REQUEST: Final = Table(
+    "access_request",
+    METADATA,
+    Column("access_request_id", TEXT, primary_key=True),
+    Column("state", TEXT, nullable=False),
+    Column("issuer", TEXT, nullable=False),
+    Column("subject", TEXT, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("content", TEXT, nullable=False),
+    Index("ix_access_request_state", "state", "made_at"),
+    Index("ix_access_request_account", "issuer", "subject", "made_at"),
+)
+
+BLOCK: Final = Table(
+    "block",
+    METADATA,
+    Column("kind", TEXT, primary_key=True),
+    Column("principal", TEXT, primary_key=True),
+)
+
+# What mutations answered, by who asked and their idempotency key; kept for a week.
+MUTATION: Final = Table(
+    "mutation",
+    METADATA,
+    Column("issuer", TEXT, primary_key=True),
+    Column("actor", TEXT, primary_key=True),
+    Column("request_id", TEXT, primary_key=True),
+    Column("digest", TEXT, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index("ix_mutation_at", "at"),
 )
 
 # The permission records: a log (grants/permission_log.py). Rows are added and never touched again; triggers see to it.

@@ -11,31 +11,13 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
+from munjigi.audit import permission_records as permissions
 from munjigi.audit import records
-from munjigi.audit.records import Record
+from munjigi.audit.record import Record
+from munjigi.audit.schema.field import Field, Kind
+from munjigi.audit.schema.permission_fields import PERMISSION_FIELDS
 
-Kind = Literal["keyword", "long", "boolean", "date_nanos", "address", "binary", "object"]
-Law = Literal["", "identifier", "date-time", "source location", "data subject", "task"]
 Outcome = Literal["success", "failure", "unknown"]
-
-
-class Field(NamedTuple):
-    """One field of records: its names in the search index, separated by blanks, its type there, its meaning.
-
-    `kind` is a type of Elasticsearch, but for `address`: an IP address, or a word such as `local` that is none, and goes
-    only where it is a keyword (ECS `*.address`), not where its type is `ip`.
-    Times are UTC nanoseconds in the record. `law` is the item of an access record that the field answers
-    (Notice 2026-9 of the PIPC, art. 2(3) and 8). `related`: where the value is gathered under `related.*`.
-    `parts` are the fields of an object.
-    """
-
-    name: str
-    stored: str
-    kind: Kind
-    meaning: str
-    law: Law = ""
-    related: Literal["", "user", "ip"] = ""
-    parts: tuple[Field, ...] = ()
 
 
 class Event(NamedTuple):
@@ -64,10 +46,15 @@ def _judge_decision(record: records.AccessRecord) -> tuple[Outcome, tuple[str, .
     return ("success", ("access", "allowed")) if record.decision == "ALLOW" else ("failure", ("access", "denied"))
 
 
+def _judge_request(record: permissions.RequestClosedRecord) -> tuple[Outcome, tuple[str, ...]]:
+    return ("success" if record.request_state == "approved" else "failure"), ("user", "info")
+
+
 _REFUSED_PEER: Final = Field("peer", "source.address source.ip", "address", "address that the transport saw", related="ip")
 _GROUNDS: Final = Field(
     "reason", "event.reason", "keyword", "why, as a person typed it; what looks like personal data is refused"
 )
+_SAID_BY: Final = Field("source", "munjigi.source", "keyword", "who says what is new about the person")
 _CONFIRMED: Final[dict[str, Outcome]] = {"read": "success", "failed": "failure", "abandoned": "unknown"}
 
 EVENTS: Final = (
@@ -94,10 +81,17 @@ EVENTS: Final = (
     Event(records.RemovedRecord, "file", lambda _: ("success", ("deletion",))),
     Event(records.HoldRecord, "configuration", lambda _: ("success", ("creation",)), (_GROUNDS,)),
     Event(records.ReleaseRecord, "configuration", lambda _: ("success", ("deletion",)), (_GROUNDS,)),
-    Event(records.GrantAddedRecord, "iam", lambda _: ("success", ("user", "creation"))),
-    Event(records.GrantChangedRecord, "iam", lambda _: ("success", ("user", "change"))),
-    Event(records.GrantEndedRecord, "iam", lambda _: ("success", ("user", "deletion"))),
-    Event(records.PersonRecord, "iam", lambda _: ("success", ("user", "change"))),
+    Event(permissions.GrantAddedRecord, "iam", lambda _: ("success", ("user", "creation")), (_GROUNDS,)),
+    Event(permissions.GrantChangedRecord, "iam", lambda _: ("success", ("user", "change")), (_GROUNDS,)),
+    Event(permissions.GrantSuspendedRecord, "iam", lambda _: ("success", ("user", "change")), (_GROUNDS,)),
+    Event(permissions.GrantResumedRecord, "iam", lambda _: ("success", ("user", "change")), (_GROUNDS,)),
+    Event(permissions.GrantEndedRecord, "iam", lambda _: ("success", ("user", "deletion")), (_GROUNDS,)),
+    Event(permissions.PersonRecord, "iam", lambda _: ("success", ("user", "change")), (_SAID_BY,)),
+    Event(permissions.RequestMadeRecord, "iam", lambda _: ("success", ("user", "info")), (_GROUNDS,)),
+    Event(permissions.RequestVotedRecord, "iam", lambda _: ("success", ("user", "info")), (_GROUNDS,)),
+    Event(permissions.RequestClosedRecord, "iam", _judge_request, (_GROUNDS,)),
+    Event(permissions.BlockedRecord, "iam", lambda _: ("success", ("user", "change")), (_GROUNDS,)),
+    Event(permissions.UnblockedRecord, "iam", lambda _: ("success", ("user", "change")), (_GROUNDS,)),
 )
 BY_RECORD: Final = {each.record: each for each in EVENTS}
 
@@ -126,31 +120,11 @@ _FIELD_PARTS: Final = (
     Field("rule", "rule", "keyword", "`file:line` of the rule that decided"),
     Field("grants", "grants", "keyword", "every grant that alone would have allowed the field"),
 )
-_SCOPE_PARTS: Final = (
-    Field(
-        "objects",
-        "objects",
-        "keyword",
-        "`database.table.column`, `database.table.*` or `class:NAME`; none means all of the role's",
-    ),
-    Field("actions", "actions", "keyword", "actions; none means all of the role's"),
-)
 _RESTORED_PARTS: Final = (
     Field("log_id", "log_id", "keyword", "the log"),
     Field("records", "records", "long", "records of it in the backup"),
     Field("sealed", "sealed", "long", "those of them that were sealed then"),
 )
-_ACCOUNT_PARTS: Final = (
-    Field("issuer", "issuer", "keyword", "issuer"),
-    Field("subject", "subject", "keyword", "subject"),
-)
-_FACT_PARTS: Final = (
-    Field("kind", "kind", "keyword", "pledge, training, device"),
-    Field("starts_at", "starts_at", "date_nanos", "from this moment on"),
-    Field("ends_at", "ends_at", "date_nanos", "before this moment"),
-    Field("source", "source", "keyword", "who says so"),
-)
-
 FIELDS: Final = {
     each.name: each
     for each in (
@@ -259,21 +233,7 @@ FIELDS: Final = {
         Field("hold_id", "munjigi.hold_id", "keyword", "the legal hold"),
         Field("from_time", "munjigi.from_time", "date_nanos", "it covers records from this moment on"),
         Field("to_time", "munjigi.to_time", "date_nanos", "it covers records before this moment"),
-        # permissions
-        Field("grant_id", "munjigi.grant_id", "keyword", "the grant"),
-        Field("holder_issuer", "user.target.domain", "keyword", "issuer of the holder's account"),
-        Field("holder", "user.target.name", "keyword", "who holds the grant: subject of the account", related="user"),
-        Field("role", "user.target.roles", "keyword", "role that is held"),
-        Field("starts_at", "munjigi.starts_at", "date_nanos", "in force from this moment on"),
-        Field("ends_at", "munjigi.ends_at", "date_nanos", "in force before this moment"),
-        Field("approved_by", "munjigi.approved_by", "keyword", "who approved", related="user"),
-        Field(
-            "scope", "munjigi.scope", "object", "the part of the role that is held; absent means all of it", parts=_SCOPE_PARTS
-        ),
-        Field("person_id", "munjigi.person_id", "keyword", "the person whose accounts and facts these are"),
-        Field("department", "munjigi.department", "keyword", "the person's department"),
-        Field("accounts", "munjigi.accounts", "object", "accounts that are the person's", parts=_ACCOUNT_PARTS),
-        Field("facts", "munjigi.facts", "object", "what is known about the person", parts=_FACT_PARTS),
+        *PERMISSION_FIELDS,
     )
 }
 

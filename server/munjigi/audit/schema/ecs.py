@@ -17,7 +17,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from munjigi.audit.records import AnyRecord, decode
-from munjigi.audit.schema.catalogue import COMMON, EVENTS, FIELDS, Event, Field, fields_of, type_of
+from munjigi.audit.schema.catalogue import COMMON, EVENTS, FIELDS, Event, fields_of, type_of
+from munjigi.audit.schema.field import Field
 from munjigi.kernel.clock import SECOND, to_rfc3339
 from munjigi.kernel.errors import Corruption
 from munjigi.kernel.ids import record_id

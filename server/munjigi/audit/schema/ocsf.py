@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from munjigi.audit import permission_records as permissions
 from munjigi.audit import records
-from munjigi.audit.records import Record
+from munjigi.audit.record import Record
 from munjigi.audit.schema.catalogue import BY_RECORD
 from munjigi.audit.schema.ecs import document, read
 from munjigi.kernel.ids import record_id
@@ -147,8 +148,8 @@ def _hold(activity: int) -> Callable[[records.HoldRecord | records.ReleaseRecord
     return classified
 
 
-def _grant(activity: int) -> Callable[[records.GrantRecord], _Classified]:
-    def classified(record: records.GrantRecord) -> _Classified:
+def _grant(activity: int) -> Callable[[permissions.GrantRecord], _Classified]:
+    def classified(record: permissions.GrantRecord) -> _Classified:
         user = _user(record.holder_issuer, record.holder)
         own: Part = {"user": user, "iam_roles": [{"name": record.role}], "actor": {"user": _user(record.issuer, record.employee)}}
         return 3007, activity, _INFORMATIONAL, own
@@ -156,9 +157,23 @@ def _grant(activity: int) -> Callable[[records.GrantRecord], _Classified]:
     return classified
 
 
-def _person(record: records.PersonRecord) -> _Classified:
+def _person(record: permissions.PersonRecord) -> _Classified:
     user = {"uid": record.person_id, "type_id": 1}
     return 3007, 2, _INFORMATIONAL, {"user": user, "actor": {"user": _user(record.issuer, record.employee)}}
+
+
+def _request(record: permissions.RequestRecord) -> _Classified:
+    user = _user(record.holder_issuer, record.holder)
+    own: Part = {"user": user, "iam_roles": [{"name": record.role}], "actor": {"user": _user(record.issuer, record.employee)}}
+    return 3007, _OTHER, _INFORMATIONAL, {**own, "activity_name": f"Access request: {record.request_state}"}
+
+
+def _block(activity: int) -> Callable[[permissions.BlockRecord], _Classified]:
+    def classified(record: permissions.BlockRecord) -> _Classified:
+        user: Part = {"uid": record.principal, "type_id": 1 if record.principal_kind == "person" else 3}
+        return 3007, activity, _HIGH, {"user": user, "actor": {"user": _user(record.issuer, record.employee)}}
+
+    return classified
 
 
 _CLASSES: Final[dict[type[Record], Callable[[Any], _Classified]]] = {
@@ -175,8 +190,15 @@ _CLASSES: Final[dict[type[Record], Callable[[Any], _Classified]]] = {
     records.RemovedRecord: _removed,
     records.HoldRecord: _hold(1),  # Create
     records.ReleaseRecord: _hold(4),  # Delete
-    records.GrantAddedRecord: _grant(16),  # Assign Roles
-    records.GrantChangedRecord: _grant(2),  # Update
-    records.GrantEndedRecord: _grant(17),  # Remove Roles
-    records.PersonRecord: _person,
+    permissions.GrantAddedRecord: _grant(16),  # Assign Roles
+    permissions.GrantChangedRecord: _grant(2),  # Update
+    permissions.GrantSuspendedRecord: _grant(17),  # Remove Roles
+    permissions.GrantResumedRecord: _grant(16),  # Assign Roles
+    permissions.GrantEndedRecord: _grant(17),  # Remove Roles
+    permissions.PersonRecord: _person,
+    permissions.RequestMadeRecord: _request,
+    permissions.RequestVotedRecord: _request,
+    permissions.RequestClosedRecord: _request,
+    permissions.BlockedRecord: _block(5),  # Disable
+    permissions.UnblockedRecord: _block(4),  # Enable
 }

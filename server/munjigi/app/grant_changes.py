@@ -1,0 +1,29 @@
+"""From the store to the grant table: as a whole, and change by change in dense order."""
+
+from __future__ import annotations
+
+from munjigi.decision.grant_table import GrantTable
+from munjigi.grants.changes import BlockEdit, Change, GrantEdit, PersonEdit
+from munjigi.grants.ports import StateStore
+
+
+def apply_changes(table: GrantTable, changes: list[Change]) -> GrantTable:
+    """Return the table after the changes."""
+    for change in changes:
+        edit = change.edit
+        if isinstance(edit, GrantEdit):
+            table = table.with_grant(edit.grant, change.grant_revision)
+        elif isinstance(edit, PersonEdit):
+            table = table.with_person(edit.person, change.grant_revision)
+        elif isinstance(edit, BlockEdit):
+            put = table.with_block if edit.kind == "principal_blocked" else table.without_block
+            table = put(edit.block, change.grant_revision)
+        else:
+            table = table.at(change.grant_revision)
+    return table
+
+
+def load_table(store: StateStore) -> GrantTable:
+    """Return the whole table of the store."""
+    state = store.load()
+    return GrantTable.build(state.grants, state.people, state.grant_revision, state.blocks)
