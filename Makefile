@@ -23,10 +23,11 @@ test: setup lint ## lint, quick tests on every other installed Python, then the 
 	@[ -n "$(PYTEST_ARGS)" ] || $(BIN)/python -m coverage report --format=total --fail-under=94 --include="$(FLOOR)" >/dev/null || \
 		{ echo "Branch coverage of the domain rooms fell below 94 %: test what was added there."; exit 1; }
 
-test-matrix: setup ## the tests of other servers: Elasticsearch 9.2 (needs a Java 21 or newer), and 8.19 without accounts and TLS
+test-matrix: setup ## the tests of other servers: Elasticsearch 9.2 (needs a Java 21 or newer), 8.19 without accounts and TLS, PostgreSQL 15 with TLS
 	@failed=0; \
 	MUNJIGI_TEST_ELASTICSEARCH_VERSION=9.2.4 $(BIN)/python -m pytest tests/elastic $(PYTEST_ARGS) || failed=1; \
 	MUNJIGI_TEST_ELASTICSEARCH_SECURE=0 $(BIN)/python -m pytest $(UNSECURED) $(PYTEST_ARGS) || failed=1; \
+	MUNJIGI_TEST_POSTGRESQL=15 $(BIN)/python -m pytest tests/grants/test_state_postgresql.py $(PYTEST_ARGS) || failed=1; \
 	exit $$failed
 
 lint: setup ## ruff, mypy --strict, the doors between rooms, buf, generated stubs

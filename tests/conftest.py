@@ -1,13 +1,31 @@
-"""Hypothesis profiles, chosen by HYPOTHESIS_PROFILE: `default`, `quick` (other Pythons), `oracle` (`make oracle`)."""
+"""Hypothesis profiles, chosen by HYPOTHESIS_PROFILE: `default`, `quick` (other Pythons), `oracle` (`make oracle`).
+
+And the PostgreSQL that tests share.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from postgresql import PostgresqlServer
 
 # No deadline: the machine is shared with servers that the suite starts, and a slow example isn't a wrong one.
 settings.register_profile("default", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=25)
 settings.register_profile("oracle", deadline=None, max_examples=5_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresqlServer]:
+    """One server for all tests that need a PostgreSQL; each makes itself a database."""
+    from postgresql import postgresql
+
+    with postgresql(tmp_path_factory.mktemp("postgresql")) as server:
+        yield server

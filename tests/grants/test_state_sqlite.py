@@ -166,6 +166,31 @@ def test_migrations_make_exactly_the_tables(path: Path) -> None:
     assert tuple(reversed(known)) == SCHEMA_VERSIONS
 
 
+@pytest.mark.parametrize("step", range(2, len(SCHEMA_VERSIONS)), ids=lambda step: SCHEMA_VERSIONS[step])
+def test_a_migration_only_adds_what_the_version_before_can_leave_out(path: Path, step: int) -> None:
+    """Both versions run at once for a while: CONTRIBUTING.md, How to add a migration."""
+    from sqlalchemy import inspect
+
+    from munjigi.adapters.state.migrate import upgrade
+
+    def columns() -> dict[tuple[str, str], tuple[str, bool]]:
+        tables = inspect(connection)
+        return {
+            (table, column["name"]): (str(column["type"]), bool(column["nullable"]) or column["default"] is not None)
+            for table in tables.get_table_names()
+            for column in tables.get_columns(table)
+        }
+
+    with closing(SqliteStateStore(path)) as store, store._transaction("write") as connection:
+        upgrade(connection, SCHEMA_VERSIONS[step - 1])
+        before = columns()
+        upgrade(connection, SCHEMA_VERSIONS[step])
+        after = columns()
+    assert {name: after.get(name) for name in before} == before
+    known = {table for table, _ in before}
+    assert [name for name, (_, optional) in after.items() if name not in before and name[0] in known and not optional] == []
+
+
 def test_concurrent_writers_stay_dense(path: Path) -> None:
     opened(path).close()
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, create_engine, event, exc, text
 
-from munjigi.adapters.state.store import SqlStateStore
+from munjigi.adapters.state.store import Kind, SqlStateStore
 from munjigi.kernel.errors import ConfigurationError, Corruption, Unavailable
 
 _BUSY_SECONDS: Final = 5
@@ -38,6 +38,7 @@ class SqliteStateStore(SqlStateStore):
 
     options = MappingProxyType({"read": {"munjigi_begin": "BEGIN"}, "write": {"munjigi_begin": "BEGIN IMMEDIATE"}})
     driver_error = sqlite3.DatabaseError
+    name = "state.sqlite"
     where = "its folder, its disk and its owner"
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
@@ -55,6 +56,9 @@ class SqliteStateStore(SqlStateStore):
 
     def _has_tables(self, connection: Connection) -> bool:
         return connection.execute(text("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")).first() is not None
+
+    def _began(self, connection: Connection, kind: Kind) -> None:
+        """Do nothing: `BEGIN` has said it."""
 
     def _alone(self, connection: Connection) -> None:
         """Do nothing: a writer is alone."""

@@ -36,12 +36,14 @@ Kind = Literal["read", "write"]
 class SqlStateStore(ABC):
     """People, grants and the log of permission records in tables; implements `StateStore`."""
 
-    options: ClassVar[Mapping[Kind, Mapping[str, Any]]]
+    options: Mapping[Kind, Mapping[str, Any]]
     """Execution options that make a reader see one moment, and a writer what is committed."""
     driver_error: ClassVar[type[Exception]]
     """What the driver raises; in an event of the pool SQLAlchemy does not wrap it."""
     where: ClassVar[str]
     """Where to look when the store can't be used, for its operator."""
+    name: ClassVar[str]
+    """What findings call it."""
 
     def __init__(self, engine: Engine) -> None:
         """Keep the engine; nothing is opened yet."""
@@ -55,6 +57,10 @@ class SqlStateStore(ABC):
     @abstractmethod
     def _passes(self, error: Exception) -> bool:
         """Tell whether an error says that the store can't be used now, rather than that it is damaged."""
+
+    @abstractmethod
+    def _began(self, connection: Connection, kind: Kind) -> None:
+        """Prepare a transaction that has just begun."""
 
     @abstractmethod
     def _alone(self, connection: Connection) -> None:
@@ -211,6 +217,7 @@ class SqlStateStore(ABC):
             raise Unavailable("STATE_UNREACHABLE", "The state store is closed; open it again.")
         try:
             with self._engine.connect().execution_options(**self.options[kind]) as connection, connection.begin():
+                self._began(connection, kind)
                 yield connection
         except (exc.DBAPIError, exc.TimeoutError, self.driver_error) as error:
             raise self._translated(error) from None
