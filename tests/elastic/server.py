@@ -10,7 +10,6 @@ authority, and it has the users and the password below with the roles of docs/el
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
@@ -22,12 +21,11 @@ import urllib.error
 import urllib.request
 import zipfile
 from base64 import b64encode
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
-from parts import missing
+from java import java_home, maven_archive
 from running import free_port
 
 from munjigi.adapters.identity.authority import init_tls
@@ -204,18 +202,7 @@ class GivenServer(ElasticsearchServer):
 
 def _unpacked(folder: Path) -> Path:
     """Unpack the distribution, fetched where Maven is and it has not been before."""
-    repository = Path.home() / ".m2/repository" / GROUP.replace(".", "/") / "elasticsearch" / VERSION
-    archive = repository / f"elasticsearch-{VERSION}.zip"
-    if not archive.exists():
-        if shutil.which("mvn") is None:
-            missing(f"Maven, which fetches Elasticsearch {VERSION}, is not installed")
-        artifact = f"-Dartifact={GROUP}:elasticsearch:{VERSION}:zip"
-        done = subprocess.run(
-            ["mvn", "-q", "-B", "dependency:get", "-Dtransitive=false", artifact], capture_output=True, text=True, check=False
-        )
-        if not archive.exists():
-            missing(f"Elasticsearch {VERSION} can't be fetched with Maven: {(done.stdout + done.stderr)[-500:]}")
-    with zipfile.ZipFile(archive) as packed:
+    with zipfile.ZipFile(maven_archive(GROUP, "elasticsearch", VERSION)) as packed:
         packed.extractall(folder)
     home = folder / f"elasticsearch-{VERSION}"
     for program in (home / "bin").iterdir():
@@ -225,34 +212,7 @@ def _unpacked(folder: Path) -> Path:
 
 def _java_home() -> str:
     """Find a Java that this Elasticsearch runs on: 17 to 24 for 8.19, 21 or newer for 9."""
-    least, most = (17, 24) if VERSION.startswith("8.") else (21, 99)
-    for home in _java_homes():
-        with contextlib.suppress(OSError):
-            number = (home / "release").read_text("utf-8").partition('JAVA_VERSION="')[2].partition(".")[0].partition('"')[0]
-            if number.isdigit() and least <= int(number) <= most and os.access(home / "bin" / "java", os.X_OK):
-                return str(home)
-    return missing(f"Elasticsearch {VERSION} needs a Java of version {least} to {most} (Debian: openjdk-17-jre-headless)")
-
-
-def _java_homes() -> Iterator[Path]:
-    """Go through the places where people put a Java, those that the environment names first."""
-    for name in ("ES_JAVA_HOME", "JAVA_HOME"):
-        if os.environ.get(name):
-            yield Path(os.environ[name])
-    for root, pattern in (
-        ("/usr/lib/jvm", "*"),
-        ("/usr/java", "*"),
-        ("/usr/local", "*j[dr][ke]*"),
-        ("/opt", "*"),
-        ("/opt/java", "*"),
-        ("/Library/Java/JavaVirtualMachines", "*/Contents/Home"),
-        (str(Path.home() / ".sdkman/candidates/java"), "*"),
-        (str(Path.home() / ".jdks"), "*"),
-    ):
-        yield from sorted(Path(root).glob(pattern))
-    program = shutil.which("java")
-    if program is not None:
-        yield Path(program).resolve().parents[1]
+    return java_home(f"Elasticsearch {VERSION}", *((17, 24) if VERSION.startswith("8.") else (21, 99)))
 
 
 def make_folder() -> Path:

@@ -25,6 +25,7 @@ from identity.kit import (
 )
 
 from munjigi.adapters.identity.keys import parse_key_set
+from munjigi.audit.records import LockoutRecord
 from munjigi.kernel.clock import SECOND
 from munjigi.kernel.errors import ResourceExhausted, Unauthenticated
 from munjigi.kernel.identity import Caller, EmployeeKey
@@ -255,23 +256,56 @@ def test_a_name_that_two_tools_share_names_none():
     assert reason(Desk().ask, [bearer(sign())], uris=(DESK_URI,), trust=MTLS, tools=tools) == "TOOL_UNKNOWN"
 
 
-def test_a_throttled_address_costs_no_signature_and_leaves_remembered_callers_alone():
+def forged(subject: str) -> str:
+    """A token that names someone, and that no key of the issuer signed."""
+    return sign(claims(sub=subject), key_id="ES256")
+
+
+def test_a_locked_door_costs_no_signature_and_is_nobody_elses():
     desk = Desk(keys=StaticKeys(), limit=3)
     good = [bearer(sign()), tool_header(sign_tool())]
     assert desk.ask(good) == KIM_AT_DESK
     for _ in range(4):
-        assert reason(desk.ask, [bearer(sign(key_id="nobody")), tool_header(sign_tool())]) == "KEY_UNKNOWN"
-    looked_up = desk.keys.misses
-    assert reason(desk.ask, [bearer(sign(key_id="nobody")), tool_header(sign_tool())]) == "TOO_MANY_FAILURES"
-    assert desk.keys.misses == looked_up
-    assert desk.ask(good) == KIM_AT_DESK
-    assert (
-        desk.ask([bearer(sign(claims(sub="cs.lee"))), tool_header(sign_tool())], peer="ipv4:192.0.2.8:1").employee.subject
-        == "cs.lee"
-    )
-    fresh = [bearer(sign(claims(sub="mkt.park"))), tool_header(sign_tool())]
-    assert reason(desk.ask, fresh) == "TOO_MANY_FAILURES"
-    assert desk.ask(fresh, now=NOW + SECOND).employee.subject == "mkt.park"
+        assert reason(desk.ask, [bearer(forged("cs.kim")), tool_header(sign_tool())]) == "TOKEN_ALGORITHM"
+    assert reason(desk.ask, [bearer(forged("cs.kim")), tool_header(sign_tool())]) == "TOO_MANY_FAILURES"
+    assert desk.ask(good) == KIM_AT_DESK  # who was admitted stays so
+    fresh = sign(claims(jti="fresh"))
+    assert reason(desk.ask, [bearer(fresh), tool_header(sign_tool())]) == "TOO_MANY_FAILURES"
+    # Colleagues at the same tool and address, the account from elsewhere, and through another tool, are as before.
+    assert desk.ask([bearer(sign(claims(sub="cs.lee"))), tool_header(sign_tool())]).employee.subject == "cs.lee"
+    assert desk.ask([bearer(fresh), tool_header(sign_tool())], peer="ipv4:192.0.2.8:1") == KIM_AT_DESK._replace(peer="192.0.2.8")
+    other = [bearer(sign(claims(azp="fraud-console"))), tool_header(sign_tool("fraud-console"))]
+    assert desk.ask(other).tool == "fraud-console"
+    assert desk.ask([bearer(sign(claims(jti="later"))), tool_header(sign_tool())], now=NOW + SECOND) == KIM_AT_DESK
+    assert [(each.reason, each.tool, each.count) for each in desk.records if isinstance(each, LockoutRecord)] == [
+        ("TOKEN_ALGORITHM", "crm-desk", 4)
+    ]
+
+
+def test_a_lock_names_the_employee_only_where_a_signature_did():
+    desk = Desk(limit=1)
+    for token in (forged("cs.kim"), forged("cs.kim"), sign(claims(sub="cs.lee", azp="x")), sign(claims(sub="cs.lee", azp="x"))):
+        reason(desk.ask, [bearer(token), tool_header(sign_tool())])
+    locks = [each for each in desk.records if isinstance(each, LockoutRecord)]
+    assert [(each.reason, each.issuer, each.employee) for each in locks] == [
+        ("TOKEN_ALGORITHM", "", ""),
+        ("TOKEN_OTHER_TOOL", ISSUER, "cs.lee"),
+    ]
+
+
+def test_nothing_that_is_no_guess_locks_a_door():
+    desk = Desk(limit=1)
+    expired = sign(claims(exp=NOW // SECOND - 1))
+    for metadata, expected in (
+        ([tool_header(sign_tool())], "TOKEN_MISSING"),
+        ([bearer(expired), tool_header(sign_tool())], "TOKEN_EXPIRED"),
+        ([bearer(sign(key_id="nobody")), tool_header(sign_tool())], "KEY_UNKNOWN"),
+        ([bearer(sign())], "TOOL_TOKEN_MISSING"),
+        ([bearer(sign()), tool_header(sign_tool()), xfcc(f"URI={DESK_URI}")], "XFCC_NOT_TRUSTED"),
+    ):
+        for _ in range(5):
+            assert reason(desk.ask, metadata) == expected
+    assert desk.ask([bearer(sign()), tool_header(sign_tool())]) == KIM_AT_DESK
 
 
 def test_a_failing_tool_behind_the_proxy_does_not_throttle_its_neighbours():

@@ -6,68 +6,16 @@ import json
 import ssl
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from identity.issuing import Handler, Issuer, run
 from identity.kit import ISSUER, NOW, jwk, key_set, reason, sign
 
 from munjigi.adapters.identity.authority import init_tls, server_files
-from munjigi.adapters.identity.jwks import DROP_AFTER, FileKeys, UrlKeys, key_source
+from munjigi.adapters.identity.jwks import DROP_AFTER, FileKeys, UrlKeys, key_source, published_at
 from munjigi.adapters.identity.tokens import EMPLOYEE_TYPES, JwtVerifier
 from munjigi.kernel.clock import SECOND, SystemClock
 from munjigi.kernel.errors import Unavailable
-
-
-class Issuer(ThreadingHTTPServer):
-    """Serve what the test says; count the requests."""
-
-    daemon_threads = True
-
-    def __init__(self, context: ssl.SSLContext | None = None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answer = lambda handler: handler.send(key_set("EdDSA"))
-        self.asked: list[str] = []
-        self.release = threading.Event()
-        self.scheme = "http"
-        if context is not None:
-            self.scheme = "https"
-            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
-
-    @property
-    def url(self) -> str:
-        return f"{self.scheme}://127.0.0.1:{self.server_port}/keys?tenant=1"
-
-    def handle_error(self, request, client_address) -> None: ...  # clients that hang up are what is tested
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Issuer
-
-    def do_GET(self) -> None:
-        self.server.asked.append(self.path)
-        self.server.answer(self)
-
-    def send(self, content: bytes, status: int = 200, length: int | None = None, **headers: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content) if length is None else length))
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *arguments) -> None: ...
-
-
-def run(server: Issuer):
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.release.set()
-        server.shutdown()
-        thread.join(5)
-        server.server_close()
 
 
 @pytest.fixture
@@ -84,7 +32,7 @@ def tls_issuer(tmp_path):
 
 
 def test_keys_are_fetched_and_an_unchanged_set_keeps_the_ring(issuer):
-    keys = UrlKeys(issuer.url)
+    keys = UrlKeys(published_at(issuer.url))
     assert keys.ring.keys == {}
     keys.fetch(NOW)
     ring = keys.ring
@@ -96,7 +44,7 @@ def test_keys_are_fetched_and_an_unchanged_set_keeps_the_ring(issuer):
 
 
 def test_an_unknown_key_is_refused_at_once_and_found_on_a_retry(issuer):
-    keys = UrlKeys(issuer.url)
+    keys = UrlKeys(published_at(issuer.url))
     keys.fetch(NOW)
     verifier = JwtVerifier(keys, issuer=ISSUER, types=EMPLOYEE_TYPES)
     old, new = sign(), sign(algorithm="ES256")
@@ -113,20 +61,20 @@ def test_an_unknown_key_is_refused_at_once_and_found_on_a_retry(issuer):
 
 
 def test_unknown_keys_refetch_at_most_once_a_minute(issuer):
-    keys = UrlKeys(issuer.url)
+    keys = UrlKeys(published_at(issuer.url))
     keys.fetch(NOW)
-    for second in range(60):
+    for second in range(60):  # the first finds a key that is new right after the start, none of the others asks
         keys.miss(NOW + second * SECOND)
         keys.join(5)
-    assert len(issuer.asked) == 1
+    assert len(issuer.asked) == 2
     for _ in range(10):
         keys.miss(NOW + 60 * SECOND)
         keys.join(5)
-    assert len(issuer.asked) == 2
+    assert len(issuer.asked) == 3
 
 
 def test_a_call_never_waits_for_the_issuer(issuer):
-    keys = UrlKeys(issuer.url)
+    keys = UrlKeys(published_at(issuer.url))
     keys.fetch(NOW)
     issuer.answer = lambda handler: (issuer.release.wait(10), handler.send(key_set("ES256")))
     began = time.perf_counter()
@@ -142,17 +90,17 @@ def test_a_call_never_waits_for_the_issuer(issuer):
 
 def test_https_with_a_known_authority_is_taken_and_an_unknown_one_is_not(tls_issuer, tmp_path):
     authority = server_files(tmp_path / "issuer").authority
-    keys = UrlKeys(tls_issuer.url, authority=authority)
+    keys = UrlKeys(published_at(tls_issuer.url, authority=authority))
     keys.fetch(NOW)
     assert set(keys.ring.keys) == {"EdDSA"}
-    strict = UrlKeys(tls_issuer.url)
-    assert reason(strict.fetch, NOW) == "KEY_SET_UNREACHABLE"
+    strict = UrlKeys(published_at(tls_issuer.url))
+    assert reason(strict.fetch, NOW) == "PROVIDER_UNREACHABLE"
     assert strict.ring.keys == {}
-    wrong_name = UrlKeys(tls_issuer.url.replace("127.0.0.1", "127.0.0.2"), authority=authority)
-    assert reason(wrong_name.fetch, NOW) == "KEY_SET_UNREACHABLE"
+    wrong_name = UrlKeys(published_at(tls_issuer.url.replace("127.0.0.1", "127.0.0.2"), authority=authority))
+    assert reason(wrong_name.fetch, NOW) == "PROVIDER_UNREACHABLE"
 
 
-def drip(handler: _Handler) -> None:
+def drip(handler: Handler) -> None:
     """Send a byte now and then: no single read times out."""
     handler.send_response(200)
     handler.end_headers()
@@ -162,27 +110,27 @@ def drip(handler: _Handler) -> None:
         handler.wfile.write(bytes([byte]))
 
 
-def drip_headers(handler: _Handler) -> None:
+def drip_headers(handler: Handler) -> None:
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
     while not handler.server.release.wait(0.05):
         handler.wfile.write(b"x")
 
 
 BAD_ANSWERS = {
-    "redirect": (lambda handler: handler.send(b"", 302, Location=handler.server.url), "KEY_SET_UNREACHABLE"),
+    "redirect": (lambda handler: handler.send(b"", 302, Location=handler.server.url), "PROVIDER_UNREACHABLE"),
     "permanent redirect": (
         lambda handler: handler.send(key_set("ES256"), 308, Location=handler.server.url),
-        "KEY_SET_UNREACHABLE",
+        "PROVIDER_UNREACHABLE",
     ),
-    "error": (lambda handler: handler.send(key_set("ES256"), 500), "KEY_SET_UNREACHABLE"),
-    "no content": (lambda handler: handler.send(b"", 204), "KEY_SET_UNREACHABLE"),
+    "error": (lambda handler: handler.send(key_set("ES256"), 500), "PROVIDER_UNREACHABLE"),
+    "no content": (lambda handler: handler.send(b"", 204), "PROVIDER_UNREACHABLE"),
     "oversize": (lambda handler: handler.send(key_set("ES256") + b" " * 300_000), "KEY_SET_INVALID"),
-    "oversize said": (lambda handler: handler.send(b"", length=10**12), "KEY_SET_UNREACHABLE"),
-    "truncated": (lambda handler: handler.send(key_set("ES256"), length=100_000), "KEY_SET_UNREACHABLE"),
-    "silent": (lambda handler: handler.server.release.wait(10), "KEY_SET_UNREACHABLE"),
-    "dripping": (drip, "KEY_SET_UNREACHABLE"),
-    "dripping headers": (drip_headers, "KEY_SET_UNREACHABLE"),
-    "not HTTP": (lambda handler: handler.wfile.write(b"SSH-2.0-x\r\n"), "KEY_SET_UNREACHABLE"),
+    "oversize said": (lambda handler: handler.send(b"", length=10**12), "PROVIDER_UNREACHABLE"),
+    "truncated": (lambda handler: handler.send(key_set("ES256"), length=100_000), "PROVIDER_UNREACHABLE"),
+    "silent": (lambda handler: handler.server.release.wait(10), "PROVIDER_UNREACHABLE"),
+    "dripping": (drip, "PROVIDER_UNREACHABLE"),
+    "dripping headers": (drip_headers, "PROVIDER_UNREACHABLE"),
+    "not HTTP": (lambda handler: handler.wfile.write(b"SSH-2.0-x\r\n"), "PROVIDER_UNREACHABLE"),
     "html": (lambda handler: handler.send(b"<html>"), "KEY_SET_INVALID"),
     "private key": (lambda handler: handler.send(json.dumps({"keys": [{**jwk("ES256"), "d": "x"}]}).encode()), "KEY_SET_PRIVATE"),
     "shared secret": (lambda handler: handler.send(b'{"keys":[{"kty":"oct","k":"eA","kid":"EdDSA"}]}'), "KEY_SET_PRIVATE"),
@@ -191,7 +139,7 @@ BAD_ANSWERS = {
 
 @pytest.mark.parametrize("case", BAD_ANSWERS)
 def test_p3_a_bad_answer_changes_no_key_and_is_told(issuer, case):
-    keys = UrlKeys(issuer.url, seconds=0.4)
+    keys = UrlKeys(published_at(issuer.url, seconds=0.4))
     keys.fetch(NOW)
     ring = keys.ring
     issuer.answer, expected = BAD_ANSWERS[case]
@@ -208,14 +156,14 @@ def test_p3_a_bad_answer_changes_no_key_and_is_told(issuer, case):
 
 def test_a_dripping_tls_issuer_is_cut_too(tls_issuer, tmp_path):
     tls_issuer.answer = drip
-    keys = UrlKeys(tls_issuer.url, authority=server_files(tmp_path / "issuer").authority, seconds=0.5)
+    keys = UrlKeys(published_at(tls_issuer.url, authority=server_files(tmp_path / "issuer").authority, seconds=0.5))
     began = time.perf_counter()
-    assert reason(keys.fetch, NOW) == "KEY_SET_UNREACHABLE"
+    assert reason(keys.fetch, NOW) == "PROVIDER_UNREACHABLE"
     assert time.perf_counter() - began < 3
 
 
 def test_keys_are_confirmed_every_ten_minutes_and_dropped_after_a_day_without(issuer):
-    keys = UrlKeys(issuer.url)
+    keys = UrlKeys(published_at(issuer.url))
     keys.fetch(NOW)
     keys.poll(NOW + 599 * SECOND)
     assert len(issuer.asked) == 1
@@ -250,7 +198,7 @@ def test_keys_are_confirmed_every_ten_minutes_and_dropped_after_a_day_without(is
     ],
 )
 def test_p10_only_https_or_loopback_is_taken(url):
-    assert reason(UrlKeys, url) == "KEY_SET_URL"
+    assert reason(published_at, url) == "PROVIDER_URL"
 
 
 def test_an_issuer_that_is_away_does_not_hinder_the_start(issuer):
@@ -270,7 +218,7 @@ def test_p10_what_is_no_key_set_hinders_the_start(issuer, tmp_path):
     issuer.answer = lambda handler: handler.send(b"<html>")
     assert reason(key_source, issuer.url, now=NOW) == "KEY_SET_INVALID"
     assert reason(key_source, str(tmp_path / "missing.json")) == "KEY_SET_UNREADABLE"
-    assert reason(UrlKeys, "https://127.0.0.1/", authority=tmp_path / "missing.pem") == "KEY_SET_AUTHORITY"
+    assert reason(published_at, "https://127.0.0.1/", authority=tmp_path / "missing.pem") == "PROVIDER_AUTHORITY"
 
 
 def test_a_closed_port_is_unavailable(issuer):
@@ -278,7 +226,7 @@ def test_a_closed_port_is_unavailable(issuer):
     issuer.shutdown()
     issuer.server_close()
     with pytest.raises(Unavailable):
-        UrlKeys(url).fetch(NOW)
+        UrlKeys(published_at(url)).fetch(NOW)
 
 
 def test_a_file_is_read_again_when_it_changes(tmp_path):

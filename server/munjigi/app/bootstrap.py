@@ -34,7 +34,7 @@ from munjigi.audit.committer import GroupCommitter, Mode, choose_mode, measure_s
 from munjigi.audit.journal import Journal
 from munjigi.audit.ports import RecordSearch
 from munjigi.audit.reader import JournalReader, list_logs
-from munjigi.audit.records import SignInRecord
+from munjigi.audit.records import LockoutRecord, SignInRecord
 from munjigi.audit.seal.reader import sealed_logs, sealed_size
 from munjigi.grants.ports import LogHead
 from munjigi.grants.sample import seed_sample
@@ -159,8 +159,12 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         meter.add(catalogue.POLICY_LOADS, "accepted" if accepted else "refused")
         meter.set(catalogue.POLICY_REJECTED, value=0 if accepted else 1)
 
-    def note_failure(record: SignInRecord) -> None:
+    def note_failure(record: SignInRecord | LockoutRecord) -> None:
         journal.append(record)
+        if isinstance(record, LockoutRecord):
+            meter.add(catalogue.LOCKOUTS, record.reason)
+        else:
+            meter.add(catalogue.SIGN_IN_FAILURES, record.reason)
 
     home = PolicyHome(
         settings.home(),
@@ -280,7 +284,7 @@ def _keys(settings: Settings, folder: StateFolder) -> FileKeys | UrlKeys:
     """Return the keys that sign employees' tokens."""
     if settings.identity == "embedded":
         return key_source(str(ensure_issuer(folder.root)))
-    return key_source(settings.oidc_keys, authority=settings.oidc_authority)
+    return key_source(settings.oidc_keys, issuer=settings.oidc_issuer, authority=settings.oidc_authority)
 
 
 def _verifiers(settings: Settings, keys: FileKeys | UrlKeys) -> tuple[TokenVerifier, TokenVerifier | None]:

@@ -59,11 +59,15 @@ class Settings(BaseSettings):
     identity: Literal["embedded", "oidc"] = Field(
         "embedded", description="Who signs employees' tokens: the local issuer (loopback only), or an OpenID provider."
     )
-    oidc_issuer: str = Field("", description="`iss` of employees' tokens, with identity = oidc.")
+    oidc_issuer: str = Field(
+        "", description="`iss` of employees' tokens, with identity = oidc: the provider's address, exactly as it names itself."
+    )
     oidc_audience: str = Field("munjigi", description="`aud` of employees' tokens.")
-    oidc_keys: str = Field("", description="The provider's key set: an https address, or a file.")
+    oidc_keys: str = Field(
+        "", description="The provider's key set: an https address, or a file. Default: discovered at the issuer."
+    )
     oidc_authority: Path | None = Field(
-        None, description="Authority of the key set's https address (PEM), where it is not a public one."
+        None, description="Authority of the provider's https addresses (PEM), where it is not a public one."
     )
     oidc_token_types: tuple[str, ...] = Field(
         ("at+jwt",), description="Accepted `typ` of employees' tokens; some providers sign access tokens as `JWT`."
@@ -263,9 +267,9 @@ def refuse_unsafe(settings: Settings) -> None:
             "set MUNJIGI_GRPC_ADDRESS=unix:/run/munjigi/gateway.sock",
         ),
         (
-            not embedded and not (settings.oidc_issuer and settings.oidc_keys),
+            not embedded and not settings.oidc_issuer,
             "identity = oidc needs to know the provider",
-            "set MUNJIGI_OIDC_ISSUER and MUNJIGI_OIDC_KEYS",
+            "set MUNJIGI_OIDC_ISSUER",
         ),
         (
             not embedded and settings.oidc_issuer == EMBEDDED_ISSUER,

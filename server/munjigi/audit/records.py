@@ -121,6 +121,21 @@ class SignInRecord(Record, kw_only=True, omit_defaults=True, tag="identity.failu
     period_ns: int = 0
 
 
+class LockoutRecord(Record, kw_only=True, omit_defaults=True, tag="identity.lockout"):
+    """A door (address, certificate, tool and the account that refused tokens name) is locked until `locked_until`.
+
+    `employee` is empty where no signature proved whose the tokens are. `count` is how many failures led to it.
+    """
+
+    reason: str
+    peer: str
+    tool: str = ""
+    issuer: str = ""
+    employee: str = ""
+    count: int
+    locked_until: int
+
+
 class PolicyRecord(Record, kw_only=True, omit_defaults=True, tag="policy.load"):
     """A policy home was loaded or refused."""
 
@@ -240,6 +255,7 @@ AnyRecord = (
     AccessRecord
     | ConfirmRecord
     | SignInRecord
+    | LockoutRecord
     | DenialFloodRecord
     | PolicyRecord
     | ProcessRecord

@@ -36,6 +36,12 @@ DENIALS_COUNTED: Final = Metric(
     ("tool", "reason"),
 )
 SIGN_IN_FAILURES: Final = Metric("munjigi_sign_in_failures_total", "counter", "Refused credentials by reason.", ("reason",))
+LOCKOUTS: Final = Metric(
+    "munjigi_lockouts_total",
+    "counter",
+    "Doors locked for a while after repeated refusals, by the reason of the last one; a door that goes on is locked again, for longer.",
+    ("reason",),
+)
 KEY_SET_PROBLEM: Final = Metric(
     "munjigi_key_set_problem", "gauge", "1 while the key set of employees' tokens can't be renewed; the keys known so far hold."
 )

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from typing import Final, NamedTuple, Protocol
 
-from munjigi.audit.records import SignInRecord
+from munjigi.audit.records import LockoutRecord, SignInRecord
 from munjigi.kernel.errors import ResourceExhausted, Unauthenticated
 from munjigi.kernel.identity import Caller, Claims, EmployeeKey
 from munjigi.policy.types import Tool
 from munjigi.rpc.addresses import address_of
-from munjigi.rpc.failures import TOO_MANY, Failures
+from munjigi.rpc.failures import Failures
 from munjigi.rpc.forwarded import forwarded_uri
+from munjigi.rpc.lockouts import TOO_MANY, door_of
 
 AUTHORIZATION: Final = "authorization"
 TOOL_TOKEN: Final = "munjigi-tool-token"  # noqa: S105  # a header's name
@@ -87,7 +88,7 @@ class Authenticator:
         employees: TokenVerifier,
         tool_tokens: TokenVerifier | None,
         failures: Failures,
-        on_failure: Callable[[SignInRecord], None],
+        on_failure: Callable[[SignInRecord | LockoutRecord], None],
         *,
         capacity: int = CACHE_ENTRIES,
     ) -> None:
@@ -139,24 +140,30 @@ class Authenticator:
         # What TLS has verified tells callers behind one address apart; what a header says does not, unless it is trusted.
         certificate = presented.forwarded if trust.forwarded_certificate else " ".join(uris or ())
         source = f"{address} {certificate}" if certificate else address
+        door = door_of(source, "", presented.tool_token) if presented.tool_token else source
         tool = ""
+        employee: EmployeeKey | None = None
         try:
-            self.failures.refuse(source, now)
+            self.failures.refuse(door, now)
             proof = self._tool(presented, uris, trust, now)
             tool = proof.tool.name
-            claims = self._employees.verify(_bearer(presented.authorization), now)
+            token = _bearer(presented.authorization)
+            door = door_of(source, tool, token)
+            self.failures.refuse(door, now)
+            claims = self._employees.verify(token, now)
+            employee = EmployeeKey(claims.issuer, claims.subject)
             if claims.client != tool and (not claims.client or claims.client not in proof.tool.sign_in_clients):
                 raise Unauthenticated(
                     "TOKEN_OTHER_TOOL", "The employee's token was issued to another tool; sign in through this one."
                 )
         except Unauthenticated as error:
-            self._note(self.failures.note(address, error.reason, now, source=source, tool=tool))
+            self._note(self.failures.note(address, error.reason, now, door=door, tool=tool, employee=employee))
             raise
         except ResourceExhausted:
-            self._note(self.failures.note(address, TOO_MANY, now, source=source))
+            self._note(self.failures.note(address, TOO_MANY, now, door=door, tool=tool))
             raise
         return _Known(
-            EmployeeKey(claims.issuer, claims.subject),
+            employee,
             tool,
             max(claims.not_before, proof.not_before),
             min(claims.expires_at, proof.expires_at),
@@ -215,8 +222,8 @@ class Authenticator:
             raise _unlisted()
         return tool
 
-    def _note(self, record: SignInRecord | None) -> None:
-        if record is not None:
+    def _note(self, records: Iterable[SignInRecord | LockoutRecord]) -> None:
+        for record in records:
             self._on_failure(record)
 
     def _take_tools(self, tools: Mapping[str, Tool]) -> None:

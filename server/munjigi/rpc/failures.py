@@ -1,8 +1,7 @@
-"""Bad credentials are counted, recorded and slowed down, in bounded memory, whoever sends them.
+"""Refused credentials are recorded, all of them, in few records and bounded memory, whoever sends them.
 
 The first failure of an (address, reason, tool) is recorded at once, later ones as one record in ten
-seconds. A source that keeps failing is refused before any signature work, for a time that doubles.
-Pure: time comes in, records come out.
+seconds. Who keeps failing is locked out (`lockouts.py`), which is recorded, too. Pure: time comes in, records come out.
 """
 
 from __future__ import annotations
@@ -10,29 +9,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
-from munjigi.audit.records import SignInRecord
-from munjigi.kernel.clock import SECOND
-from munjigi.kernel.errors import ResourceExhausted
+from munjigi.audit.records import LockoutRecord, SignInRecord
+from munjigi.kernel.identity import EmployeeKey
+from munjigi.rpc.lockouts import DOORS, FAILURES_PER_PERIOD, HARMLESS, PERIOD, Lockouts
 
-PERIOD: Final = 10 * SECOND
-FAILURES_PER_PERIOD: Final = 20
-LONGEST_WAIT: Final = 30 * SECOND
-FORGET_AFTER: Final = 60 * SECOND
-SOURCES: Final = 10_000
 # Many addresses at once must not fill the journal: beyond this, first failures wait for their aggregate too.
 RECORDS_AT_ONCE: Final = 100
-TOO_MANY: Final = "TOO_MANY_FAILURES"
 _MANY_PEERS: Final = "many"
 
 _Key = tuple[str, str, str]  # address, reason, tool
-
-
-class _Source:
-    __slots__ = ("blocked_until", "count", "last", "level", "since")
-
-    def __init__(self, now: int) -> None:
-        self.since = self.last = now
-        self.count = self.level = self.blocked_until = 0
 
 
 class _Tally:
@@ -44,49 +29,54 @@ class _Tally:
 
 
 class Failures:
-    """What went wrong lately, by source (for slowing down) and by address and reason (for records)."""
+    """What went wrong lately, by door (for locks) and by address and reason (for records)."""
 
-    def __init__(self, *, limit: int = FAILURES_PER_PERIOD, capacity: int = SOURCES) -> None:
-        self._limit = limit
+    def __init__(self, *, limit: int = FAILURES_PER_PERIOD, capacity: int = DOORS) -> None:
         self._capacity = capacity
-        self._sources: OrderedDict[str, _Source] = OrderedDict()
+        self._lockouts = Lockouts(limit=limit, capacity=capacity)
         self._tallies: OrderedDict[_Key, _Tally] = OrderedDict()  # oldest first
         self._evicted: dict[tuple[str, str], _Tally] = {}  # by reason and tool: both come from closed lists
         self._budget_since = 0
         self._budget = RECORDS_AT_ONCE
 
-    def refuse(self, source: str, now: int) -> None:
-        """Let a source pass that has not failed too often.
+    def refuse(self, door: str, now: int) -> None:
+        """Let a door pass that is not locked. Raises `ResourceExhausted` TOO_MANY_FAILURES with the seconds to wait."""
+        self._lockouts.refuse(door, now)
 
-        Raises `ResourceExhausted` TOO_MANY_FAILURES with the seconds to wait.
+    def note(
+        self, address: str, reason: str, now: int, *, door: str = "", tool: str = "", employee: EmployeeKey | None = None
+    ) -> list[SignInRecord | LockoutRecord]:
+        """Count a failure; return the records to be written at once.
+
+        `door` is what is locked, the address where it is left out. `employee` is the account, where a signature has proved it.
         """
-        known = self._sources.get(source)
-        if known is not None and now < known.blocked_until:
-            # A clock that was set back must not block for longer than the rule says.
-            wait = min(known.blocked_until - now, LONGEST_WAIT)
-            raise ResourceExhausted(
-                TOO_MANY,
-                "Too many refused credentials came from here; correct them and try again after the given wait.",
-                wait / SECOND,
-            )
-
-    def note(self, address: str, reason: str, now: int, *, source: str = "", tool: str = "") -> SignInRecord | None:
-        """Count a failure; return the record to be written at once, if there is one.
-
-        `source` is what is slowed down, the address where it is left out; TOO_MANY_FAILURES slows nothing further.
-        """
-        if reason != TOO_MANY:
-            self._slow_down(source or address, now)
+        records: list[SignInRecord | LockoutRecord] = []
         key = (address, reason, tool)
         tally = self._tallies.get(key)
         if tally is not None:
             tally.count += 1
-            return None
-        at_once = self._spend(now)
-        self._tallies[key] = _Tally(now, 0 if at_once else 1)
-        if len(self._tallies) > self._capacity:
-            self._evict(*self._tallies.popitem(last=False))
-        return SignInRecord(reason=reason, peer=address, tool=tool) if at_once else None
+        else:
+            at_once = self._spend(now)
+            self._tallies[key] = _Tally(now, 0 if at_once else 1)
+            if len(self._tallies) > self._capacity:
+                self._evict(*self._tallies.popitem(last=False))
+            if at_once:
+                records.append(SignInRecord(reason=reason, peer=address, tool=tool))
+        lock = None if reason in HARMLESS else self._lockouts.failed(door or address, now)
+        if lock is not None and self._spend(now):
+            issuer, subject = employee or ("", "")
+            records.append(
+                LockoutRecord(
+                    reason=reason,
+                    peer=address,
+                    tool=tool,
+                    issuer=issuer,
+                    employee=subject,
+                    count=lock.failures,
+                    locked_until=lock.until,
+                )
+            )
+        return records
 
     def due(self, now: int) -> list[SignInRecord]:
         """Return one record for each tally of which ten seconds have passed. To be called about once a second."""
@@ -107,26 +97,6 @@ class Failures:
         records = [_aggregate(*key, tally, now) for key, tally in self._tallies.items() if tally.count]
         self._tallies.clear()
         return records + self._flush_evicted(now, 0)
-
-    def _slow_down(self, source: str, now: int) -> None:
-        known = self._sources.get(source)
-        if known is None:
-            known = self._sources[source] = _Source(now)
-            if len(self._sources) > self._capacity:
-                self._sources.popitem(last=False)
-        else:
-            self._sources.move_to_end(source)
-        if now - known.last >= FORGET_AFTER:
-            known.level = 0
-        if not 0 <= now - known.since < PERIOD:
-            known.since = now
-            # Who was blocked lately gets one try, not twenty.
-            known.count = self._limit if known.level else 0
-        known.last = now
-        known.count += 1
-        if known.count > self._limit:
-            known.level = min(known.level + 1, 16)
-            known.blocked_until = now + min(SECOND << (known.level - 1), LONGEST_WAIT)
 
     def _spend(self, now: int) -> bool:
         if not 0 <= now - self._budget_since < PERIOD:

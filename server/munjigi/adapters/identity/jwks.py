@@ -8,21 +8,19 @@ the keys have not been confirmed for a day: then they are dropped (promise P3).
 from __future__ import annotations
 
 import contextlib
-import http.client
-import ipaddress
 import os
-import socket
-import ssl
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
 
+from munjigi.adapters.identity.discovery import Provider
 from munjigi.adapters.identity.keys import MAX_KEY_SET_BYTES, KeyRing, parse_key_set
+from munjigi.adapters.identity.web import ANSWER_SECONDS, get, trust_of, web_address
 from munjigi.kernel.clock import SECOND, SystemClock
 from munjigi.kernel.errors import ConfigurationError, MunjigiError, Unavailable
 
-FETCH_SECONDS: Final = 5.0  # from the start of connecting to the last byte
+_WHAT: Final = "The key set's URL"
 REFETCH_AFTER: Final = 60 * SECOND
 CONFIRM_AFTER: Final = 600 * SECOND
 DROP_AFTER: Final = 24 * 3600 * SECOND
@@ -80,20 +78,16 @@ class FileKeys:
 
 
 class UrlKeys:
-    """Keys of a JSON Web Key Set behind an https URL.
+    """Keys of a JSON Web Key Set that a provider publishes; `source` gets its bytes, and is asked in a thread.
 
-    Nothing is fetched until `fetch` (blocking, for the start) or `poll`. `authority` is a PEM file of the certificate
-    authority, where it is not one of the system's; `seconds` bounds one fetch.
-    Raises `ConfigurationError` when the URL is not https; http is taken for loopback hosts only.
+    Nothing is fetched until `fetch` (blocking, for the start) or `poll`.
     """
 
-    def __init__(self, url: str, *, authority: Path | None = None, seconds: float = FETCH_SECONDS) -> None:
-        self._seconds = seconds
-        self._url = _accepted(url)
-        self._context = _tls(authority) if self._url.scheme == "https" else None
+    def __init__(self, source: Callable[[], bytes]) -> None:
+        self._source = source
         self._ring = KeyRing({})
         self._content = b""
-        self._tried_at = self._confirmed_at = -DROP_AFTER
+        self._tried_at = self._missed_at = self._confirmed_at = -DROP_AFTER
         self._thread: threading.Thread | None = None
         self.problem = "The key set was not fetched yet."
 
@@ -103,25 +97,30 @@ class UrlKeys:
         return self._ring
 
     def miss(self, now: int) -> KeyRing:
-        """Start a refresh unless one was tried within the last minute; return the ring in force without waiting."""
-        self._start(now)
+        """Start a refresh unless a miss did so within the last minute; return the ring in force without waiting.
+
+        A key that is new right after the start, or after a confirmation, is found at once all the same.
+        """
+        if not 0 <= now - self._missed_at < REFETCH_AFTER:
+            self._missed_at = now
+            self._start(now)
         return self._ring
 
     def poll(self, now: int) -> None:
         """Start a refresh when the keys were last confirmed ten minutes ago; drop them after a day. For a timer."""
-        if not 0 <= now - self._confirmed_at < CONFIRM_AFTER:
+        if not 0 <= now - self._confirmed_at < CONFIRM_AFTER and not 0 <= now - self._tried_at < REFETCH_AFTER:
             self._start(now)
         if self._ring.keys and now - self._confirmed_at >= DROP_AFTER:
             self._content, self._ring = b"", KeyRing({})
 
     def fetch(self, now: int) -> None:
-        """Fetch and take the keys, blocking up to five seconds.
+        """Fetch and take the keys, blocking.
 
-        Raises `Unavailable` KEY_SET_UNREACHABLE, or `ConfigurationError` when what came is not a key set.
+        Raises `Unavailable` PROVIDER_UNREACHABLE, or `ConfigurationError` when what came is not a key set.
         """
         self._tried_at = now
         try:
-            content = _get(self._url, self._context, self._seconds)
+            content = self._source()
             if content != self._content:
                 ring = parse_key_set(content)
                 self._content, self._ring = content, ring
@@ -137,7 +136,7 @@ class UrlKeys:
             self._thread.join(seconds)
 
     def _start(self, now: int) -> None:
-        if 0 <= now - self._tried_at < REFETCH_AFTER or (self._thread is not None and self._thread.is_alive()):
+        if self._thread is not None and self._thread.is_alive():
             return
         self._tried_at = now
         self._thread = threading.Thread(target=self._refresh, args=(now,), name="munjigi-jwks", daemon=True)
@@ -150,15 +149,35 @@ class UrlKeys:
             return  # `problem` tells; health and metrics show it
 
 
-def key_source(location: str, *, authority: Path | None = None, now: int | None = None) -> FileKeys | UrlKeys:
-    """Return the keys of a file's path or an https URL, fetched once (blocking up to five seconds).
+def published_at(url: str, *, authority: Path | None = None, seconds: float = ANSWER_SECONDS) -> Callable[[], bytes]:
+    """Return a source of the key set at an https URL. `authority` is a PEM file, where it is not one of the system's.
 
-    An issuer that is away does not hinder the start: tokens are refused (KEY_UNKNOWN) until a refresh succeeds.
-    Raises `ConfigurationError` when the location is not acceptable or what is there is not a key set.
+    Raises `ConfigurationError` when the URL is not https; http is taken for loopback hosts only.
     """
-    if "://" not in location:
+    parts = web_address(url, "The key set's location")
+    context = trust_of(authority) if parts.scheme == "https" else None
+    return lambda: get(parts, context, _WHAT, seconds)
+
+
+def published_by(provider: Provider, seconds: float = ANSWER_SECONDS) -> Callable[[], bytes]:
+    """Return a source of the key set that a provider's discovery document names; that document is read anew each time."""
+
+    def source() -> bytes:
+        return get(*provider.address(provider.discover().jwks_uri), _WHAT, seconds)
+
+    return source
+
+
+def key_source(location: str, *, issuer: str = "", authority: Path | None = None, now: int | None = None) -> FileKeys | UrlKeys:
+    """Return the keys of a file's path or an https URL, or without a location those that `issuer` publishes; fetched once.
+
+    Blocks up to ten seconds. A provider that is away does not hinder the start: tokens are refused (KEY_UNKNOWN) until a
+    refresh succeeds. Raises `ConfigurationError` when the location is not acceptable or what is there is not a key set.
+    """
+    if location and "://" not in location:
         return FileKeys(Path(location))
-    keys = UrlKeys(location, authority=authority)
+    source = published_at(location, authority=authority) if location else published_by(Provider(issuer, authority=authority))
+    keys = UrlKeys(source)
     with contextlib.suppress(Unavailable):  # `problem` tells
         keys.fetch(SystemClock().now() if now is None else now)
     return keys
@@ -166,96 +185,3 @@ def key_source(location: str, *, authority: Path | None = None, now: int | None 
 
 def _stamp(status: os.stat_result) -> tuple[int, ...]:
     return status.st_mtime_ns, status.st_size, status.st_ino, status.st_mode
-
-
-def _accepted(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        host = ""
-    if (
-        not host
-        or parts.scheme not in ("https", "http")
-        or parts.username is not None
-        or not url.isascii()
-        or not url.isprintable()
-    ):
-        raise ConfigurationError("KEY_SET_URL", "The key set's location must be a file or an https URL without user information.")
-    if parts.scheme == "http" and not _loopback(host):
-        raise ConfigurationError("KEY_SET_URL", "The key set's URL is plain http; use https, http is for loopback hosts only.")
-    return parts
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _tls(authority: Path | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=None if authority is None else str(authority))
-    except OSError:  # ssl.SSLError is one
-        raise ConfigurationError("KEY_SET_AUTHORITY", f"{authority} is not a readable PEM file of certificates.") from None
-
-
-def _get(url: SplitResult, context: ssl.SSLContext | None, seconds: float) -> bytes:
-    fetch = _Fetch(url, context, seconds)
-    # A socket's own timeout starts again with every byte; this one does not.
-    limit = threading.Timer(seconds, fetch.cut)
-    limit.daemon = True
-    limit.start()
-    try:
-        content = fetch.run()
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _unreachable(
-            f"did not answer in time and in full ({type(error).__name__}); see whether the issuer is up."
-        ) from None
-    finally:
-        limit.cancel()
-    return content
-
-
-class _Fetch:
-    """One GET that another thread can cut. http.client follows no redirect and reads no proxy from the environment."""
-
-    def __init__(self, url: SplitResult, context: ssl.SSLContext | None, seconds: float) -> None:
-        self._seconds = seconds
-        self._url = url
-        self._context = context
-        self._socket: socket.socket | None = None
-        self._is_cut = False
-
-    def run(self) -> bytes:
-        host, tls = self._url.hostname or "", self._context
-        self._socket = socket.create_connection((host, self._url.port or (80 if tls is None else 443)), self._seconds)
-        try:
-            if tls is not None:
-                self._socket = wrapped = tls.wrap_socket(self._socket, server_hostname=host, do_handshake_on_connect=False)
-                wrapped.do_handshake()
-            connection = http.client.HTTPConnection(host, self._url.port, timeout=self._seconds)
-            connection.sock = self._socket
-            path = (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
-            connection.request("GET", path, headers={"Accept": "application/json", "Connection": "close"})
-            with connection.getresponse() as answer:
-                if answer.status != http.client.OK:
-                    raise _unreachable(f"answered {answer.status}; it must answer 200 itself, without a redirect.")
-                content = answer.read(MAX_KEY_SET_BYTES + 1)
-                if self._is_cut or (answer.length and len(content) <= MAX_KEY_SET_BYTES):
-                    raise _unreachable("ended its answer early or took too long; see whether the issuer is up.")
-                return content
-        finally:
-            self._socket.close()
-
-    def cut(self) -> None:
-        self._is_cut = True
-        if self._socket is not None:
-            with contextlib.suppress(OSError):
-                # The plain socket's method: that of a TLS socket would let a reader go on without TLS.
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-
-
-def _unreachable(what: str) -> Unavailable:
-    return Unavailable("KEY_SET_UNREACHABLE", f"The key set's URL {what}")

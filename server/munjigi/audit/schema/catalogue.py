@@ -61,6 +61,7 @@ EVENTS: Final = (
     Event(records.AccessRecord, "database", _judge_decision),
     Event(records.ConfirmRecord, "database", lambda record: (_CONFIRMED[record.outcome], ("access",))),
     Event(records.SignInRecord, "authentication", lambda _: ("failure", ("start", "denied")), (_REFUSED_PEER,)),
+    Event(records.LockoutRecord, "authentication", lambda _: ("failure", ("start", "denied")), (_REFUSED_PEER,)),
     Event(records.DenialFloodRecord, "database", lambda _: ("failure", ("access", "denied"))),
     Event(records.PolicyRecord, "configuration", lambda record: ("success" if record.accepted else "failure", ("change",))),
     Event(records.ProcessRecord, "process", lambda record: ("success", ("start" if record.event == "start" else "end",))),
@@ -177,6 +178,7 @@ FIELDS: Final = {
         # refused credentials, and denials that were counted
         Field("count", "munjigi.count", "long", "how many are counted in this record"),
         Field("period_ns", "event.duration", "long", "nanoseconds in which they came"),
+        Field("locked_until", "munjigi.locked_until", "date_nanos", "nothing is verified at this door before this moment"),
         # a load of the policy home
         Field("accepted", "munjigi.accepted", "boolean", "loaded; otherwise refused"),
         Field("source", "munjigi.source", "keyword", "folder or commit"),

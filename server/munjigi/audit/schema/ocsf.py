@@ -102,6 +102,12 @@ def _sign_in(record: records.SignInRecord) -> _Classified:
     return 3002, 1, _LOW, {**own, "count": record.count}
 
 
+def _lockout(record: records.LockoutRecord) -> _Classified:
+    user = _user(record.issuer, record.employee) if record.employee else {"name": "unknown", "type_id": 0}
+    own: Part = {"user": user, "service": {"name": "munjigi"}, "src_endpoint": _endpoint(record.peer)}
+    return 3002, 1, _HIGH, {**own, "count": record.count}
+
+
 def _policy(record: records.PolicyRecord) -> _Classified:
     own: Part = {"entity": {"name": "policy home", "type": "policy", "uid": record.policy_revision}}
     if record.employee:
@@ -181,6 +187,7 @@ _CLASSES: Final[dict[type[Record], Callable[[Any], _Classified]]] = {
     records.ConfirmRecord: _confirmation,
     records.DenialFloodRecord: _denials,
     records.SignInRecord: _sign_in,
+    records.LockoutRecord: _lockout,
     records.PolicyRecord: _policy,
     records.ProcessRecord: _process,
     records.RestoredRecord: _restored,

@@ -1,0 +1,111 @@
+"""Employees of a real OpenID provider: found by its issuer alone, believed for what they are and nothing more."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import grpc
+import jwt
+import pytest
+from e2e_asking import question, reason_of
+from running import Stubs
+from signin.company import Company
+from signin.keycloak import Keycloak
+
+from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+from munjigi_client._proto.munjigi.v1 import reach_pb2
+
+
+def claims(token: str) -> dict[str, Any]:
+    found: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return found
+
+
+def refused(company: Company, token: str, tool: str = "crm-desk") -> str:
+    with pytest.raises(grpc.RpcError) as error:
+        company.check(token, tool)
+    code, reason = reason_of(error.value)
+    assert code == grpc.StatusCode.UNAUTHENTICATED
+    assert "eyJ" not in error.value.details()
+    return reason
+
+
+def test_a_token_of_rfc_9068_is_its_employees_and_its_tools(company: Company, keycloak: Keycloak) -> None:
+    token = keycloak.sign_in("cs.kim").access
+    assert jwt.get_unverified_header(token)["typ"] == "at+jwt"
+    assert company.check(token).decision == pb.DECISION_ALLOW
+    assert refused(company, token, "munjigi-cli") == "TOKEN_OTHER_TOOL"  # `azp` names the tool it was issued to
+
+
+def test_other_tokens_of_the_same_provider_are_refused(company: Company, keycloak: Keycloak) -> None:
+    tokens = keycloak.sign_in("cs.kim")
+    assert refused(company, tokens["id_token"]) == "TOKEN_TYPE"
+    assert refused(company, keycloak.sign_in("cs.kim", "elsewhere").access) == "TOKEN_AUDIENCE"
+    assert refused(company, keycloak.sign_in("cs.kim", "legacy-desk").access) == "TOKEN_TYPE"  # plain `JWT`, not configured here
+
+
+def test_roles_and_groups_of_the_provider_give_nothing(company: Company, keycloak: Keycloak) -> None:
+    """A claim is the provider's word about its own world; access comes from a grant that someone here approved."""
+    before = keycloak.sign_in("new.oh").access
+    assert company.check(before).reason == "NO_GRANT"
+    roles = keycloak.administer("GET", "/roles")
+    keycloak.administer("POST", "/users/new.oh/role-mappings/realm", [{"id": each["id"], "name": each["name"]} for each in roles])
+    for group in keycloak.administer("GET", "/groups"):
+        keycloak.administer("PUT", f"/users/new.oh/groups/{group['id']}")
+    try:
+        after = keycloak.sign_in("new.oh").access
+        assert {"cs_agent", "cs_manager"} <= set(claims(after)["realm_access"]["roles"])
+        assert "cs_manager" in claims(after)["groups"]
+        answers = [company.check(token) for token in (before, after)]
+        assert {(answer.decision, answer.reason) for answer in answers} == {(pb.DECISION_DENY, "NO_GRANT")}
+        with company.channel() as over:
+            held = Stubs(over).decision.WhatCan(
+                reach_pb2.WhatCanRequest(), metadata=(("authorization", f"Bearer {after}"),), timeout=30
+            )
+        assert not held.permissions
+    finally:
+        keycloak.administer("DELETE", "/users/new.oh/role-mappings/realm", roles)
+
+
+def test_keys_rotate_under_load_and_only_the_one_refetch_is_noticed(company: Company, keycloak: Keycloak) -> None:
+    """Signed by the old key: not one call fails. By the new one: refused only until the key set was fetched again."""
+    old = keycloak.sign_in("cs.lee").access
+    with company.channel() as over:
+        stubs = Stubs(over)
+
+        def ask(token: str) -> str:
+            try:
+                stubs.decision.Check(question(), metadata=(("authorization", f"Bearer {token}"),), timeout=30)
+            except grpc.RpcError as error:
+                return reason_of(error)[1]
+            return ""
+
+        assert ask(old) == ""
+        stop = threading.Event()
+        outcomes: list[str] = []
+
+        def load() -> None:
+            while not stop.is_set():
+                outcomes.append(ask(old))
+
+        threads = [threading.Thread(target=load) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        keycloak.rotate_keys()
+        new = keycloak.sign_in("cs.lee").access
+        assert jwt.get_unverified_header(new)["kid"] != jwt.get_unverified_header(old)["kid"]
+        first = ask(new)
+        began = time.monotonic()
+        while (last := ask(new)) and time.monotonic() - began < 10:
+            assert last == "KEY_UNKNOWN"  # and never TOO_MANY_FAILURES: who waits for a key has done nothing wrong
+            time.sleep(0.01)
+        took = time.monotonic() - began
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert (first, last) == ("KEY_UNKNOWN", "")
+    assert took < 5
+    assert len(outcomes) > 20
+    assert set(outcomes) == {""}
