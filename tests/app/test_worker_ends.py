@@ -19,25 +19,23 @@ ROOT = Path(__file__).resolve().parents[2]
 SECRET = "010-1234-5678"
 TASK = f"""
 import asyncio, sys
-from munjigi.app import worker
-from munjigi.app.registrar import Registrar
+from munjigi.app import lease_keeper, worker
 async def dies(*_):
     await asyncio.sleep(0.1)
     raise ValueError("{SECRET}")
-Registrar.watch = dies
+lease_keeper.LeaseKeeper.run = dies
 sys.exit(worker.main())
 """
 FRONT = """
 import asyncio, gc, sys
-from munjigi.app import worker
-from munjigi.app.registrar import Registrar
+from munjigi.app import lease_keeper, worker
 async def ends_the_front(*_):
     while True:
         await asyncio.sleep(0.1)
         for found in gc.get_objects():
             if type(found).__name__ == "NativeFront" and hasattr(found, "ended"):
                 found._front.close()
-Registrar.watch = ends_the_front
+lease_keeper.LeaseKeeper.run = ends_the_front
 sys.exit(worker.main())
 """
 

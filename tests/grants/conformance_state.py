@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
+from grants.conformance_leases import LeaseStoreConformance
 
 from munjigi.audit.segment import GENESIS
 from munjigi.grants.changes import (
@@ -327,7 +328,7 @@ class StateStoreConformance:
         assert store.load().people == [ALICE]
 
 
-class SharedStateStoreConformance(StateStoreConformance):
+class SharedStateStoreConformance(StateStoreConformance, LeaseStoreConformance):
     """For stores that outlive the process and may be opened more than once."""
 
     def test_two_openings_see_one_another(self, open_store: Callable[[], StateStore], store: StateStore) -> None:

@@ -56,7 +56,7 @@ async def front(state: Path) -> AsyncIterator[tuple[object, grpc.aio.Channel]]:
         Method("t.T", name, health_pb2.HealthCheckRequest, handler, open=True)
         for name, handler in (("Panics", panics), ("Later", panics_later), ("Answers", answers))
     ]
-    native = NativeFront("127.0.0.1:0", methods, gateway.pipeline, gateway.committer, gateway.trust)
+    native = NativeFront("127.0.0.1:0", methods, gateway.pipeline, gateway.sending, gateway.trust)
     await native.start()
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{native.port}") as channel:

@@ -23,6 +23,7 @@ from munjigi.app.files import StateFolder
 from munjigi.app.grant_changes import load_table
 from munjigi.app.history import KeptHistory
 from munjigi.app.holds import Holds
+from munjigi.app.lease_keeper import LeaseKeeper
 from munjigi.app.policy_home import PolicyHome, load_first
 from munjigi.app.recent_reads import recall
 from munjigi.app.record_search import record_search
@@ -58,6 +59,7 @@ from munjigi.rpc.front_grpcio import GrpcioFront, server_credentials
 from munjigi.rpc.grants import GrantService
 from munjigi.rpc.health import HealthService
 from munjigi.rpc.holds import HoldService
+from munjigi.rpc.leased import LeasedDurability
 from munjigi.rpc.past import Past
 from munjigi.rpc.pending import PendingReads
 from munjigi.rpc.pipeline import Pipeline
@@ -93,6 +95,8 @@ class Gateway:
     methods: tuple[Method, ...]
     pipeline: Pipeline
     trust: ListenerTrust
+    lease: LeaseKeeper
+    sending: LeasedDurability
     native: bool
     member_key_id: str
 
@@ -207,6 +211,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         *GrantService(desk, home).methods(),
         *health.methods(),
     )
+    lease = LeaseKeeper(store, journal.log_id, settings.lease_seconds, home, registrar.catch_up, committer, clock, meter)
     trust = ListenerTrust(settings.forwarded_certificate, settings.identity == "embedded")
     return Gateway(
         settings,
@@ -229,6 +234,8 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         methods,
         pipeline,
         trust,
+        lease,
+        LeasedDurability(committer, lease),
         native,
         references.key_id,
     )
@@ -310,14 +317,14 @@ def make_grpcio(gateway: Gateway, *, behind_native: bool) -> GrpcioFront:
         methods = tuple(each for each in methods if each.streaming and (secure or not trust.forwarded_certificate))
         trust = ListenerTrust(tool_tokens=trust.tool_tokens)
     if not secure:
-        front = GrpcioFront(methods, gateway.pipeline, gateway.committer, trust)
+        front = GrpcioFront(methods, gateway.pipeline, gateway.sending, trust)
         front.watch_health(gateway.health)
         if address:
             front.listen(address)
         return front
     from munjigi.adapters.identity.authority import certificate_uris  # noqa: PLC0415  # x509 costs start time and memory
 
-    front = GrpcioFront(methods, gateway.pipeline, gateway.committer, trust, certificate_uris)
+    front = GrpcioFront(methods, gateway.pipeline, gateway.sending, trust, certificate_uris)
     front.watch_health(gateway.health)
     assert settings.tls_certificate is not None
     assert settings.tls_key is not None

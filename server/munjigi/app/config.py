@@ -147,6 +147,12 @@ class Settings(BaseSettings):
         "day",
         description="How much goes into one index: the records of a day or of a month (UTC). Never change it for a cluster in use.",
     )
+    lease_seconds: float = Field(
+        3.0,
+        ge=0.5,
+        le=60,
+        description="How long a worker may answer without the state store. So long a revocation waits for a worker that hangs. Seconds.",
+    )
     sample: bool = Field(default=True, description="Run the sample member database (PostgreSQL) with the embedded identity.")
     drain_seconds: float = Field(10.0, ge=0, le=300, description="How long calls under way are waited for at a stop. Seconds.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log line that is written.")

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from munjigi.app.grant_changes import apply_changes, load_table
@@ -23,7 +24,6 @@ from munjigi.kernel.errors import AlreadyExists, FailedPrecondition, Unavailable
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.rpc.ports import Changed
 
-POLL_SECONDS: Final = 0.5
 _ATTEMPTS: Final = 100
 _PAUSE: Final = 0.02  # seconds, at most, times the attempts so far
 _RETRIED: Final = frozenset(("STATE_MOVED", "STATE_CONFLICT"))
@@ -38,6 +38,7 @@ class Registrar:
         self._home = home
         self._clock = clock
         self._lock = asyncio.Lock()
+        self._threads = ThreadPoolExecutor(1, "munjigi-registrar")
 
     async def change(self, by: EmployeeKey, request_id: str, body: bytes, plan: Callable[[Book], Plan]) -> Changed:
         """Plan and commit a change, as the port says."""
@@ -45,7 +46,7 @@ class Registrar:
         async with self._lock:
             for attempt in range(_ATTEMPTS):
                 try:
-                    table, changed = await asyncio.to_thread(self._try, by, request_id, digest, plan)
+                    table, changed = await self._do(self._try, by, request_id, digest, plan)
                 except FailedPrecondition as error:
                     if error.reason not in _RETRIED:
                         raise
@@ -59,15 +60,22 @@ class Registrar:
         """Ask the store in another thread."""
         return await asyncio.to_thread(question, self._store)
 
-    async def watch(self) -> None:
-        """Take over what others changed; for ever. A store that was wound back is loaded anew."""
-        while True:
-            await asyncio.sleep(POLL_SECONDS)
-            async with self._lock:
-                table = self._home.snapshot.grants
-                newer = await asyncio.to_thread(self._newest, table)
-                if newer is not table:
-                    self._home.set_grants(newer)
+    async def catch_up(self) -> None:
+        """Take over what others changed, unless a change is under way here, which does so, too. A store that was wound back is loaded anew.
+
+        Raises `Unavailable` when the store is away.
+        """
+        if self._lock.locked():
+            return
+        async with self._lock:
+            table = self._home.snapshot.grants
+            newer = await self._do(self._newest, table)
+            if newer is not table:
+                self._home.set_grants(newer)
+
+    async def _do(self, what: Callable[..., Answer], *arguments: object) -> Answer:
+        """Work in a thread of our own: searches may keep all others busy."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, what, *arguments)
 
     def _newest(self, table: GrantTable) -> GrantTable:
         try:

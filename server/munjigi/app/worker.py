@@ -78,6 +78,7 @@ async def _run(settings: Settings) -> int:
         forget(StateFolder(settings.state_dir))
     _keep(recorded)
     await gateway.holds.settle()
+    await gateway.lease.begin()
     stop_on_request(asyncio.get_running_loop(), stopping.set)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.home.reload_soon)
     # What was loaded stays: the collector need not walk a million grants again while calls wait.
@@ -85,7 +86,7 @@ async def _run(settings: Settings) -> int:
     gc.freeze()
     try:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(gateway.registrar.watch())
+            tasks.create_task(gateway.lease.run())
             if settings.policy_watch_seconds:
                 tasks.create_task(gateway.home.watch(settings.policy_watch_seconds))
             tasks.create_task(_tick(gateway, recorded))
@@ -127,7 +128,7 @@ async def _serve_native(gateway: Gateway, grpcio: GrpcioFront, socket: Path, sto
 
     settings = gateway.settings
     unary = [method for method in gateway.methods if not method.streaming]
-    front = NativeFront(settings.grpc_address, unary, gateway.pipeline, gateway.committer, gateway.trust)
+    front = NativeFront(settings.grpc_address, unary, gateway.pipeline, gateway.sending, gateway.trust)
     grpcio.listen(f"unix:{socket}")
     await grpcio.start()
     front.set_fallback(str(socket))
@@ -228,6 +229,7 @@ async def _close(gateway: Gateway, recorded: Recorded) -> None:
     _record_sums(gateway, gateway.failures.drain(now), gateway.floods.end(now))
     gateway.journal.append(_process_record(gateway, recorded, "stop"))
     gateway.meter.flush(gateway.committer)
+    await gateway.lease.end()
     await gateway.home.close()
     await gateway.committer.close()
     gateway.journal.close()

@@ -6,9 +6,15 @@ and holiday, which change with a minute at the earliest. Between two such moment
 
 from __future__ import annotations
 
+from munjigi.decision.grant_table import GrantTable
 from munjigi.decision.snapshot import Snapshot
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.policy.calendar import MINUTE
+
+
+def same_basis(before: GrantTable, after: GrantTable, employee: EmployeeKey) -> bool:
+    """Tell whether all that a decision about `employee` can take from a grant table is the same in both."""
+    return before is after or (before.of(employee) == after.of(employee) and before.person(employee) == after.person(employee))
 
 
 def stands_until(snapshot: Snapshot, employee: EmployeeKey, now: int) -> int:

@@ -44,6 +44,46 @@ class RequestFilter(NamedTuple):
     limit: int = 100
 
 
+class LeaseRow(NamedTuple):
+    """The lease of one gateway worker, wherever it runs.
+
+    `instance` is the id of its journal, `applied` the grant revision below which it answers nothing any more, `renewal` is
+    another random number with each renewal, `length` how long each holds, in nanoseconds.
+    """
+
+    instance: str
+    applied: int
+    renewal: int
+    length: int
+
+
+class Leases(NamedTuple):
+    """All leases, and after reading them: the last grant revision, and the store's clock (UTC nanoseconds)."""
+
+    rows: tuple[LeaseRow, ...]
+    grant_revision: int
+    now: int
+
+
+class LeaseStore(Protocol):
+    """Where workers see each other's leases (promise P8). Every method raises `Unavailable` when the store can't be reached."""
+
+    def leases(self) -> Leases:
+        """Return all leases."""
+        ...
+
+    def renew_lease(self, row: LeaseRow) -> Leases:
+        """Put a worker's lease in the place of its one before, commit, and return what `leases` does then.
+
+        The revision is read after the commit: a revision that was acknowledged while nobody saw this renewal is among those.
+        """
+        ...
+
+    def end_lease(self, row: LeaseRow) -> None:
+        """Remove a lease, unless it was renewed since `row` was read."""
+        ...
+
+
 class PermissionRows(Protocol):
     """The table of permission records, for those who only read it.
 

@@ -78,6 +78,11 @@ POLICY_REJECTED: Final = Metric(
     "munjigi_policy_rejected", "gauge", "1 while the policy home on disk is refused and an older policy decides."
 )
 GRANT_REVISION: Final = Metric("munjigi_grant_revision", "gauge", "Revision of the grant table in force.")
+LEASE_LAPSES: Final = Metric(
+    "munjigi_lease_lapses_total",
+    "counter",
+    "Times that a worker's lease ran out, because the state store was away or the worker held up: it then answers UNAVAILABLE.",
+)
 WORKER_READY: Final = Metric("munjigi_worker_ready", "gauge", "1 while the gateway worker serves.")
 INDEX_RECORDS: Final = Metric("munjigi_index_records_total", "counter", "Records moved from journals into the audit index.")
 INDEX_NEXT: Final = Metric("munjigi_index_next_index", "gauge", "Index after the last record that the audit index has.")

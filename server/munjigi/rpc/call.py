@@ -47,7 +47,8 @@ class Method:
     Either way the answer leaves only after everything appended to the journal before it is durable.
     `open` methods (health) need no credentials. Of a `streaming` method each message of the call, both ways, is a
     request and its answer; its handler is a plain function. The handler of an `itemwise` method runs the rules of its
-    request itself, so that a bad item harms no other.
+    request itself, so that a bad item harms no other. What a method that `changes` something has done is told whatever
+    happens to the caller's grants meanwhile; what another one would hand out after them is withheld.
     """
 
     service: str
@@ -57,6 +58,7 @@ class Method:
     open: bool = False
     streaming: bool = False
     itemwise: bool = False
+    changes: bool = False
 
     @property
     def path(self) -> str:

@@ -51,7 +51,7 @@ class DecisionService:
             Method(_SERVICE, "Check", pb.CheckRequest, self.check),
             Method(_SERVICE, "BatchCheck", pb.BatchCheckRequest, self.batch_check, itemwise=True),
             Method(_SERVICE, "CheckStream", pb.CheckStreamRequest, self.check_of_stream, streaming=True),
-            Method(_SERVICE, "ConfirmRead", pb.ConfirmReadRequest, self.confirm_read, itemwise=True),
+            Method(_SERVICE, "ConfirmRead", pb.ConfirmReadRequest, self.confirm_read, itemwise=True, changes=True),
         ]
 
     def check(self, call: Call, request: pb.CheckRequest) -> pb.CheckResponse:

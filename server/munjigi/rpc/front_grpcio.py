@@ -16,13 +16,13 @@ from grpc import aio
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection
 
-from munjigi.kernel.errors import AuditUnavailable, ConfigurationError, MunjigiError, ResourceExhausted
+from munjigi.kernel.errors import ConfigurationError, MunjigiError, ResourceExhausted, Unavailable
 from munjigi.rpc.authentication import ListenerTrust
 from munjigi.rpc.call import Method
 from munjigi.rpc.credentials import credentials_of
 from munjigi.rpc.health import SERVICE, HealthService
+from munjigi.rpc.leased import LeasedDurability
 from munjigi.rpc.pipeline import MAX_REQUEST_BYTES, Pipeline, parse
-from munjigi.rpc.ports import Durability
 from munjigi.rpc.status import DETAILS_KEY, Outcome, Status, render
 from munjigi.rpc.streams import PATIENCE, Streams
 
@@ -45,7 +45,7 @@ class GrpcioFront:
         self,
         methods: Sequence[Method],
         pipeline: Pipeline,
-        durability: Durability,
+        durability: LeasedDurability,
         listener: ListenerTrust,
         certificate_uris: CertificateUris | None = None,
     ) -> None:
@@ -53,7 +53,7 @@ class GrpcioFront:
         self._durability = durability
         self._listener = listener
         self._certificate_uris = certificate_uris
-        self._streams = Streams(durability)
+        self._streams = Streams(durability, pipeline.grants)
         self.server = aio.server(options=_OPTIONS)
         services: dict[str, dict[str, grpc.RpcMethodHandler[bytes, bytes]]] = {}
         for method in methods:
@@ -114,7 +114,8 @@ class GrpcioFront:
         await self.server.stop(grace)
 
     def _serve(self, method: Method) -> Callable[[bytes, aio.ServicerContext[Any, Any]], Any]:
-        start, durability, listener = self._pipeline.start, self._durability, self._listener
+        start, listener = self._pipeline.start, self._listener
+        durability = self._durability.plain if method.open else self._durability
 
         async def serve(payload: bytes, context: aio.ServicerContext[Any, Any]) -> bytes:
             result: Outcome
@@ -131,7 +132,7 @@ class GrpcioFront:
             del payload  # what is raised from here on keeps this frame for a while, and need not keep a message
             try:
                 await durability.durable(patience=PATIENCE)
-            except AuditUnavailable as error:
+            except Unavailable as error:
                 result = render(error)
             return result if isinstance(result, bytes) else await _abort(context, result)
 

@@ -23,8 +23,8 @@ from munjigi.kernel.errors import ConfigurationError, Unavailable
 from munjigi.rpc.authentication import ListenerTrust
 from munjigi.rpc.call import Method
 from munjigi.rpc.credentials import credentials_of
+from munjigi.rpc.leased import LeasedDurability
 from munjigi.rpc.pipeline import Pipeline
-from munjigi.rpc.ports import Durability
 from munjigi.rpc.status import DETAILS_KEY, Outcome, render
 
 _BATCH: Final = 256
@@ -38,7 +38,7 @@ class NativeFront:
         address: str,
         methods: Sequence[Method],
         pipeline: Pipeline,
-        durability: Durability,
+        durability: LeasedDurability,
         listener: ListenerTrust,
         *,
         reuse_port: bool = False,
@@ -108,6 +108,7 @@ class NativeFront:
 
     def _handle(self, events: list[Any]) -> None:
         ready: list[tuple[int, Outcome]] = []
+        open_to_all: list[tuple[int, Outcome]] = []
         start, methods, listener = self._pipeline.start, self._methods, self._listener
         for kind, call_id, method_id, payload, _, details in events:
             if kind != EVENT_CALL:
@@ -117,38 +118,43 @@ class NativeFront:
             if self._draining:
                 self._send(call_id, render(Unavailable("DRAINING", "The gateway is stopping; ask another one or try again.")))
                 continue
+            method = methods[method_id]
+            done = open_to_all if method.open else ready
             try:
                 metadata, peer, _remaining = details
-                answer = start(methods[method_id], payload, credentials_of(metadata, peer, None, listener))
+                answer = start(method, payload, credentials_of(metadata, peer, None, listener))
             except BaseException as error:  # noqa: BLE001  # a panic of a Rust part is no Exception; neighbours go on
-                ready.append((call_id, render(error)))
+                done.append((call_id, render(error)))
                 continue
             if isinstance(answer, bytes):
-                ready.append((call_id, answer))
+                done.append((call_id, answer))
             else:
-                self._tasks[call_id] = self._loop.create_task(self._wait(call_id, answer))
+                self._tasks[call_id] = self._loop.create_task(self._wait(call_id, answer, method))
         if ready:
             self._unanswered += len(ready)
             self._durability.when_durable(partial(self._answer, ready))
+        if open_to_all:
+            self._unanswered += len(open_to_all)
+            self._durability.plain.when_durable(partial(self._answer, open_to_all))
 
     def _answer(self, ready: list[tuple[int, Outcome]], failure: Exception | None) -> None:
-        """Send answers whose records are durable, or the failure to make them so."""
+        """Send answers whose records are durable, or why they may not leave."""
         self._unanswered -= len(ready)
         status = render(failure) if failure is not None else None
         for call_id, answer in ready:
             self._send(call_id, status or answer)
 
-    async def _wait(self, call_id: int, answer: Awaitable[bytes]) -> None:
+    async def _wait(self, call_id: int, answer: Awaitable[bytes], method: Method) -> None:
         result: Outcome
         try:
             try:
                 result = await answer
             except Exception as error:  # noqa: BLE001  # rendered as a status
                 result = render(error)
-            await self._durability.durable()
+            await (self._durability.plain if method.open else self._durability).durable()
         except asyncio.CancelledError:
             return
-        except BaseException as error:  # noqa: BLE001  # AuditUnavailable, or see _handle
+        except BaseException as error:  # noqa: BLE001  # Unavailable, or see _handle
             result = render(error)
         finally:
             self._tasks.pop(call_id, None)

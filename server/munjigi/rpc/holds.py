@@ -30,8 +30,8 @@ class HoldService:
     def methods(self) -> list[Method]:
         """List the methods."""
         return [
-            Method(_SERVICE, "HoldRecords", pb.HoldRecordsRequest, self.hold_records),
-            Method(_SERVICE, "ReleaseHold", pb.ReleaseHoldRequest, self.release_hold),
+            Method(_SERVICE, "HoldRecords", pb.HoldRecordsRequest, self.hold_records, changes=True),
+            Method(_SERVICE, "ReleaseHold", pb.ReleaseHoldRequest, self.release_hold, changes=True),
             Method(_SERVICE, "ListHolds", pb.ListHoldsRequest, self.list_holds),
         ]
 

@@ -13,11 +13,15 @@ from typing import Any, Final, TypeVar
 import protovalidate
 from google.protobuf.message import DecodeError, Message
 
+from munjigi.decision.grant_table import GrantTable
+from munjigi.decision.standing import same_basis
 from munjigi.kernel.clock import Clock
 from munjigi.kernel.errors import InvalidArgument, MunjigiError, ResourceExhausted
+from munjigi.kernel.identity import EmployeeKey
 from munjigi.rpc.authentication import Authenticator
 from munjigi.rpc.call import ANONYMOUS, Call, Method, trace_of
 from munjigi.rpc.credentials import CallCredentials
+from munjigi.rpc.leased import grants_changed
 from munjigi.rpc.ports import CallMeter, SnapshotSource
 
 MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
@@ -79,6 +83,10 @@ class Pipeline:
         self._clock = clock
         self._meter = meter
 
+    def grants(self) -> GrantTable:
+        """Return the grant table that decides now."""
+        return self._snapshots.snapshot.grants
+
     def start(self, method: Method, payload: bytes, credentials: CallCredentials) -> bytes | Awaitable[bytes]:
         """Run one call up to its answer.
 
@@ -96,6 +104,7 @@ class Pipeline:
                 caller = self._authenticator.admit(presented, peer, uris, trust, tools, now)
                 trace_id, span_id = trace_of(traceparent) if traceparent else ("", "")
                 call = Call(caller, method.name, now, trace_id, span_id)
+            grants = self.grants()
             request = parse(method.request_type, payload)
             if not method.itemwise:
                 validate(request)
@@ -110,7 +119,7 @@ class Pipeline:
         except BaseException:
             self._meter.call(method.name, "INTERNAL", time.perf_counter() - began)
             raise
-        return self._finish(method, answer, began)
+        return self._finish(method, answer, began, call.caller.employee, grants)
 
     def start_at_once(self, method: Method, credentials: CallCredentials, payload: bytes) -> bytes:
         """Run one message of a streaming method, whose handler answers at once. Raises what `start` raises."""
@@ -118,10 +127,18 @@ class Pipeline:
         assert isinstance(answer, bytes)
         return answer
 
-    async def _finish(self, method: Method, answer: Awaitable[Message], began: float) -> bytes:
+    async def _finish(
+        self, method: Method, answer: Awaitable[Message], began: float, employee: EmployeeKey, grants: GrantTable
+    ) -> bytes:
+        """Await an answer, and withhold what was decided by grants that are others by now (P8).
+
+        What passes is given to the journal at once, so that it leaves before this worker says that it applied a later change.
+        """
         reason = "INTERNAL"
         try:
             data = (await answer).SerializeToString()
+            if not method.changes and not same_basis(grants, self.grants(), employee):
+                raise grants_changed()
             reason = "OK"
             return data
         except MunjigiError as error:

@@ -26,7 +26,7 @@ class PolicyService:
         """List the methods."""
         return [
             Method(_SERVICE, "ValidatePolicy", pb.ValidatePolicyRequest, self.validate_policy),
-            Method(_SERVICE, "ReloadPolicy", pb.ReloadPolicyRequest, self.reload_policy),
+            Method(_SERVICE, "ReloadPolicy", pb.ReloadPolicyRequest, self.reload_policy, changes=True),
             Method(_SERVICE, "GetPolicyStatus", pb.GetPolicyStatusRequest, self.get_policy_status),
         ]
 

@@ -13,6 +13,7 @@ from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Decision
 from munjigi.grants.book import Book, Plan
 from munjigi.grants.ports import StateStore
+from munjigi.kernel.errors import Unavailable
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.policy.types import Problem
 from munjigi.rpc.verification import Restored
@@ -38,6 +39,14 @@ class Durability(Protocol):
 
     async def durable(self, *, patience: float = 0.0) -> None:
         """Return when it is, or raise `AuditUnavailable`."""
+        ...
+
+
+class Lease(Protocol):
+    """Tells whether this worker knows every revocation that anybody was told of (promise P8)."""
+
+    def refusal(self) -> Unavailable | None:
+        """Return why nothing may be answered now; None while the lease holds."""
         ...
 
 

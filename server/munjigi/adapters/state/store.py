@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final, Literal
 
 from sqlalchemy import Connection, Engine, Row, exc, func, insert, select, text, update
 
+from munjigi.adapters.state.leases import read_leases, remove_lease, store_clock, write_lease
 from munjigi.adapters.state.request_rows import read_blocks, read_request, read_requests, remember, remembered
 from munjigi.adapters.state.rows import read_grants, read_people, write
 from munjigi.adapters.state.tables import ENDED_LOG, HEAD, PERMISSION_LOG
@@ -22,12 +23,12 @@ from munjigi.audit.segment import GENESIS
 from munjigi.grants.changes import Change, Edit, Once, State, check_origin
 from munjigi.grants.ledger import Ledger
 from munjigi.grants.permission_log import rows_of
-from munjigi.grants.ports import LogHead, LogRow, RequestFilter
+from munjigi.grants.ports import LeaseRow, Leases, LogHead, LogRow, RequestFilter
 from munjigi.grants.records import change_of
 from munjigi.kernel.access_request import AccessRequest
 from munjigi.kernel.errors import ConfigurationError, Corruption, FailedPrecondition, MunjigiError, NotFound, Unavailable
 
-SCHEMA_VERSIONS: Final = ("0001", "0002", "0003", "0004")  # oldest first; the last one is this code's
+SCHEMA_VERSIONS: Final = ("0001", "0002", "0003", "0004", "0005")  # oldest first; the last one is this code's
 _LAST_TIME: Final = 2**63 - 1  # nanoseconds
 
 Kind = Literal["read", "write"]
@@ -205,6 +206,22 @@ class SqlStateStore(ABC):
         """Return rows as they are."""
         with self._transaction("read") as connection:
             return _rows(connection, after, limit)
+
+    def leases(self) -> Leases:
+        """Return all leases, and then revision and clock."""
+        with self._transaction("read") as connection:
+            return Leases(read_leases(connection), _head(connection), store_clock(connection))
+
+    def renew_lease(self, row: LeaseRow) -> Leases:
+        """Put a worker's lease in the place of its one before; what is returned is read in a transaction after its commit."""
+        with self._transaction("write") as connection:
+            write_lease(connection, row)
+        return self.leases()
+
+    def end_lease(self, row: LeaseRow) -> None:
+        """Remove a lease, unless it was renewed since."""
+        with self._transaction("write") as connection:
+            remove_lease(connection, row)
 
     def close(self) -> None:
         """Close all connections; the write-ahead log is folded in by the last one."""

@@ -145,6 +145,17 @@ HEAD: Final = Table(
     CheckConstraint("one = 1", name="head_is_one_row"),
 )
 
+# Leases of gateway workers (promise P8): rows come and go, and are no part of what a backup must keep.
+LEASE: Final = Table(
+    "lease",
+    METADATA,
+    Column("instance", Text, primary_key=True),
+    Column("applied", BigInteger, nullable=False),
+    Column("renewal", BigInteger, nullable=False),
+    Column("length", BigInteger, nullable=False),
+    Column("renewed_at", BigInteger, nullable=False),  # by the store's clock; for people, nothing is decided by it
+)
+
 # The logs that a restore ended: revisions (base, grant_revision] are theirs.
 ENDED_LOG: Final = Table(
     "ended_log",

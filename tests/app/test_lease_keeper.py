@@ -1,0 +1,213 @@
+"""Workers over one store: what a revision waits for until it is acknowledged (promise P8). Real store, clocks that are told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import closing, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from grants.conformance_state import ALICE, GRANT, put
+
+from doubles.metrics import MemorySink
+from munjigi.adapters.state.sqlite import SqliteStateStore
+from munjigi.app.grant_changes import load_table
+from munjigi.app.lease_keeper import LeaseKeeper
+from munjigi.app.registrar import Registrar
+from munjigi.decision.snapshot import Snapshot
+from munjigi.grants.changes import grant_added, grant_ended, person_changed
+from munjigi.kernel.clock import SystemClock
+from munjigi.kernel.errors import ConfigurationError, Unavailable
+from munjigi.monitoring.meter import Meter
+
+LENGTH = 0.5  # seconds
+
+
+async def never() -> None:
+    raise AssertionError
+
+
+class Home:
+    def __init__(self, store: Any) -> None:
+        self.snapshot: Any = Snapshot(None, load_table(store))  # type: ignore[arg-type]  # no policy decides here
+
+    def set_grants(self, grants: Any) -> None:
+        self.snapshot = Snapshot(None, grants)  # type: ignore[arg-type]
+
+
+class Disk:
+    """A journal's queue, which `stuck` holds up."""
+
+    def __init__(self) -> None:
+        self.free = asyncio.Event()
+        self.free.set()
+
+    def when_durable(self, callback: Callable[[Exception | None], None], *, patience: float = 0.0) -> None:
+        raise NotImplementedError
+
+    async def durable(self, *, patience: float = 0.0) -> None:
+        await self.free.wait()
+
+
+class Worker:
+    def __init__(self, path: Path, name: str) -> None:
+        self.store = SqliteStateStore(path)
+        self.home, self.disk, self.paused = Home(self.store), Disk(), 0
+        self.keeper = LeaseKeeper(
+            self.store,
+            name * 20,
+            LENGTH,
+            self.home,
+            Registrar(self.store, self.home, SystemClock()).catch_up,  # type: ignore[arg-type]
+            self.disk,
+            SystemClock(),
+            Meter(MemorySink()),  # type: ignore[arg-type]
+        )
+        self.task: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        await self.keeper.begin()
+        self.resume()
+
+    def resume(self) -> None:
+        self.task = asyncio.ensure_future(self.keeper.run())
+
+    async def pause(self) -> None:
+        assert self.task is not None
+        self.task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self.task
+
+    @property
+    def active(self) -> bool:
+        return self.home.snapshot.grants.grant("g.1").ends_at == GRANT.ends_at
+
+
+def play(path: Path, scene: Callable[[Worker, Worker, SqliteStateStore], Coroutine[Any, Any, None]]) -> None:
+    async def run() -> None:
+        with closing(SqliteStateStore(path)) as store:
+            store.migrate()
+            put(store, person_changed(ALICE), grant_added(GRANT))
+            one, two = Worker(path, "a"), Worker(path, "b")
+            try:
+                await one.begin()
+                await two.begin()
+                await scene(one, two, store)
+            finally:
+                for each in (one, two):
+                    await each.pause()
+                    await each.keeper.end()
+                    each.store.close()
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def revoke(store: SqliteStateStore) -> int:
+    return put(store, grant_ended(replace(GRANT, ends_at=GRANT.starts_at)))
+
+
+def test_p8_a_revision_is_acknowledged_when_every_worker_has_applied_it(tmp_path: Path) -> None:
+    async def scene(one: Worker, two: Worker, store: SqliteStateStore) -> None:
+        assert one.active
+        assert two.active
+        found = await one.keeper.wait_applied(revoke(store))
+        assert not one.active
+        assert not two.active
+        assert found.run_out == 0
+
+    play(tmp_path / "state.sqlite", scene)
+
+
+def test_p8_what_was_decided_before_and_waits_for_its_sync_holds_the_acknowledgement_up(tmp_path: Path) -> None:
+    async def scene(one: Worker, two: Worker, store: SqliteStateStore) -> None:
+        two.disk.free.clear()
+        waiting = asyncio.ensure_future(one.keeper.wait_applied(revoke(store)))
+        while two.active:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        two.disk.free.set()  # its answers are sent
+        await waiting
+
+    play(tmp_path / "state.sqlite", scene)
+
+
+def test_p8_a_worker_that_hangs_is_waited_for_until_its_lease_has_run_out_and_then_answers_nothing(tmp_path: Path) -> None:
+    async def scene(one: Worker, two: Worker, store: SqliteStateStore) -> None:
+        await two.pause()
+        found = await one.keeper.wait_applied(revoke(store))
+        assert found.run_out == 1
+        refusal = two.keeper.refusal()  # it still decides by the grant that is gone
+        assert two.active
+        assert refusal is not None
+        assert refusal.reason == "STATE_UNREACHABLE"
+        two.resume()
+        while two.keeper.refusal() is not None:
+            assert True
+            await asyncio.sleep(0.01)
+        assert not two.active
+
+    play(tmp_path / "state.sqlite", scene)
+
+
+def test_a_worker_that_left_is_not_waited_for(tmp_path: Path) -> None:
+    async def scene(one: Worker, two: Worker, store: SqliteStateStore) -> None:
+        await two.pause()
+        await two.keeper.end()
+        found = await one.keeper.wait_applied(revoke(store))
+        assert found == (found.seconds, 0)
+        assert found.seconds < LENGTH
+
+    play(tmp_path / "state.sqlite", scene)
+
+
+def test_p8_without_the_store_the_lease_runs_out_and_holds_again_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(one: Worker, two: Worker, store: SqliteStateStore) -> None:
+        def away(*_: object) -> None:
+            raise Unavailable("STATE_UNREACHABLE", "Away.")
+
+        with monkeypatch.context() as gone:
+            gone.setattr(two.store, "renew_lease", away)
+            while two.keeper.refusal() is None:
+                await asyncio.sleep(0.01)
+            await one.keeper.wait_applied(revoke(store))
+        while two.keeper.refusal() is not None:
+            await asyncio.sleep(0.01)
+        assert not two.active
+
+    play(tmp_path / "state.sqlite", scene)
+
+
+@pytest.mark.parametrize("off", [-600_000_000, 600_000_000])
+def test_p10_a_clock_that_is_not_the_stores_is_refused(tmp_path: Path, off: int) -> None:
+    class Off(SystemClock):
+        def now(self) -> int:
+            return super().now() + off
+
+    async def run() -> None:
+        with closing(SqliteStateStore(tmp_path / "state.sqlite")) as store:
+            store.migrate()
+            keeper = LeaseKeeper(
+                store,
+                "a" * 20,
+                LENGTH,
+                Home(store),
+                never,
+                Disk(),
+                Off(),
+                Meter(MemorySink()),  # type: ignore[arg-type]
+            )
+            with pytest.raises(ConfigurationError, match="synchronise") as caught:
+                await keeper.begin()
+            await keeper.end()
+            assert caught.value.reason == "CLOCK_SKEWED"
+            refusal = keeper.refusal()
+            assert refusal is not None
+            assert refusal.reason == "CLOCK_SKEWED"
+
+    asyncio.run(run())
