@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,7 @@ from munjigi.rpc.ports import Durability, SnapshotSource
 POLL_SECONDS: Final = 0.2  # between looks at the store's log
 _WAIT_SECONDS: Final = 0.02  # between looks at the others' leases, while somebody waits for them
 _LOGGER: Final = logging.getLogger("munjigi.worker")
+_CLOCK: Final = time.CLOCK_BOOTTIME if sys.platform == "linux" else time.CLOCK_MONOTONIC
 T = TypeVar("T")
 
 
@@ -39,7 +41,7 @@ class Applied(NamedTuple):
 
 def boot_time() -> int:
     """Return nanoseconds of a clock that nobody sets, and that goes on while a machine is asleep, where there is one."""
-    return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    return time.clock_gettime_ns(_CLOCK)
 
 
 class LeaseKeeper:
