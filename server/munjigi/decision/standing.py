@@ -14,7 +14,10 @@ from munjigi.policy.calendar import MINUTE
 
 def same_basis(before: GrantTable, after: GrantTable, employee: EmployeeKey) -> bool:
     """Tell whether all that a decision about `employee` can take from a grant table is the same in both."""
-    return before is after or (before.of(employee) == after.of(employee) and before.person(employee) == after.person(employee))
+    if before is after:
+        return True
+    same_person = before.person(employee) == after.person(employee)
+    return same_person and before.of(employee) == after.of(employee) and before.blocks == after.blocks
 
 
 def stands_until(snapshot: Snapshot, employee: EmployeeKey, now: int) -> int:

@@ -149,7 +149,7 @@ HEAD: Final = Table(
 LEASE: Final = Table(
     "lease",
     METADATA,
-    Column("instance", Text, primary_key=True),
+    Column("instance", TEXT, primary_key=True),
     Column("applied", BigInteger, nullable=False),
     Column("renewal", BigInteger, nullable=False),
     Column("length", BigInteger, nullable=False),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from munjigi.adapters.state.columns import TEXT
+
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
@@ -15,7 +17,7 @@ def upgrade() -> None:
     """Make the table; a worker that starts fills in its row."""
     op.create_table(
         "lease",
-        sa.Column("instance", sa.Text, nullable=False),
+        sa.Column("instance", TEXT, nullable=False),
         sa.Column("applied", sa.BigInteger, nullable=False),
         sa.Column("renewal", sa.BigInteger, nullable=False),
         sa.Column("length", sa.BigInteger, nullable=False),
