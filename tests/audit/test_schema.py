@@ -53,7 +53,7 @@ def any_record(event: Event) -> st.SearchStrategy[bytes]:
         "restored_at": _times,
         "logs": st.lists(st.builds(records.RestoredLog, _names, st.integers(0, 9), st.integers(0, 9)), max_size=2).map(tuple),
         "subject_count": st.integers(1, 1000),
-        "facts": st.lists(st.builds(Fact, _names, _times, _times, _names), max_size=2).map(tuple),
+        "facts": st.lists(st.builds(Fact, _names, _times, _times, _names, _times), max_size=2).map(tuple),
     }
     hints = typing.get_type_hints(event.record)
     simple: dict[Any, st.SearchStrategy[Any]] = {str: _names, int: st.integers(0, 2**63 - 1)}

@@ -34,7 +34,11 @@ from munjigi.kernel.identity import EmployeeKey
 KIM = EmployeeKey("urn:test", "kim")
 LEE = EmployeeKey("urn:test", "lee")
 ALICE = Person(
-    "p.kim", "employee", "cs", (KIM, EmployeeKey("urn:other", "kim")), (Fact("pledge", 5, 9, "hr"), Fact("device", 1, 2, "mdm"))
+    "p.kim",
+    "employee",
+    "cs",
+    (KIM, EmployeeKey("urn:other", "kim")),
+    (Fact("pledge", 5, 9, "hr", 4), Fact("device", 1, 2, "mdm")),
 )
 BOB = Person("p.lee", "contractor", "", (LEE,))
 GRANT = Grant("g.1", KIM, "cs_agent", "inquiry", 100, 200, ("lee", "yoon"), Scope(("crm.member.*", "class:contact"), ("read",)))
@@ -148,7 +152,9 @@ class StateStoreConformance:
             assert caught.value.reason == "GRANT_STATE"
 
     def test_people_keep_who_decides_for_them_and_since_when_sessions_count(self, store: StateStore) -> None:
-        whole = replace(ALICE, status="leave", manager="p.lee", delegations=(Delegation("p.lee", 3, 9),), sessions_from=77)
+        whole = replace(
+            ALICE, status="leave", manager="p.lee", delegations=(Delegation("p.lee", 3, 9),), sessions_from=77, effective_at=78
+        )
         put(store, PersonEdit("person_changed", whole, "leave", "hr"))
         assert store.load().people == [whole]
         assert store.changes_since(0)[0].edit == PersonEdit("person_changed", whole, "leave", "hr")
@@ -279,6 +285,17 @@ class StateStoreConformance:
         with pytest.raises(InvalidArgument):
             store.apply([person_changed(ALICE)], at=at, actor=actor, request_id=request_id)
         assert store.revision() == 0
+
+    def test_p3_who_has_left_is_given_nothing(self, store: StateStore) -> None:
+        paused = replace(GRANT, grant_id="g.2", suspended="leave")
+        put(store, person_changed(ALICE), grant_added(GRANT), grant_added(paused), person_changed(replace(ALICE, status="left")))
+        resumed = GrantEdit("grant_resumed", replace(paused, suspended=""))
+        for edit in (grant_added(replace(GRANT, grant_id="g.3")), grant_changed(replace(GRANT, ends_at=999)), resumed):
+            with pytest.raises(FailedPrecondition) as caught:
+                put(store, edit)
+            assert caught.value.reason == "PERSON_LEFT"
+        put(store, grant_ended(replace(GRANT, ends_at=150, ended="left")))
+        put(store, person_changed(ALICE), resumed)
 
     def test_identifiers_are_case_sensitive_and_ordered_by_code_point(self, store: StateStore) -> None:
         people = [

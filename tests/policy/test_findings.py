@@ -138,6 +138,18 @@ def test_who_could_come_to_hold_a_role(old: str, new: str, code: str | None) -> 
     assert [(each[0], each[1], each[3]) for each in found(files)] == ([("roles.toml", where, code)] if code else [])
 
 
+def test_a_role_that_brings_another_one_to_other_departments() -> None:
+    files = sample()
+    for old, codes in (
+        (b'departments = ["customer-service"]\n\n[roles.marketing_analyst]', []),
+        (b"", ["ROLE_DEPARTMENTS_WIDER"]),
+    ):
+        files["roles.toml"] = files["roles.toml"].replace(
+            b'departments = ["customer-service"]\n\n[roles.marketing_analyst]', old or b"\n[roles.marketing_analyst]"
+        )
+        assert [each[3] for each in found(files)] == codes
+
+
 def test_a_role_whose_requirements_contradict_all_its_rules() -> None:
     role = b'\n[roles.night]\ntitle = "x"\nowners = ["cs.lee"]\nstages = ["owner"]\nlongest_days = 1\nreview = "yearly"\n'
     role += b'requires = ["device"]\nbudget = 0\n'

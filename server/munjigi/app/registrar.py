@@ -11,6 +11,7 @@ import hashlib
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, TypeVar
 
 from munjigi.app.grant_changes import apply_changes, load_table
@@ -18,7 +19,7 @@ from munjigi.app.policy_home import PolicyHome
 from munjigi.decision.grant_table import GrantTable
 from munjigi.grants.book import Book, Plan
 from munjigi.grants.changes import Once
-from munjigi.grants.ports import StateStore
+from munjigi.grants.ports import StateStore, undecided
 from munjigi.kernel.clock import Clock
 from munjigi.kernel.errors import AlreadyExists, FailedPrecondition, Unavailable
 from munjigi.kernel.identity import EmployeeKey
@@ -92,7 +93,8 @@ class Registrar:
             return table, Changed(before.answer, table.revision)
         head = self._store.log_head()
         now = self._clock.now()
-        book = Book(table, self._home.snapshot.bundle, now, self._store.request, head.log_id, head.base)
+        store, bundle = self._store, self._home.snapshot.bundle
+        book = Book(table, bundle, now, store.request, head.log_id, head.base, partial(undecided, store))
         planned = plan(book)
         revision = self._store.apply(
             planned.edits,

@@ -71,6 +71,7 @@ class PersonRecord(PermissionRecord, kw_only=True, omit_defaults=True, tag="perm
     manager: str = ""
     delegations: tuple[Delegation, ...] = ()
     sessions_from: int = 0
+    effective_at: int = 0
     personnel_event: str = ""
     source: str = ""
 

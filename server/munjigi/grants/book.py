@@ -47,6 +47,10 @@ class Holdings(Protocol):
         """Return the person of this id."""
         ...
 
+    def people(self) -> Iterator[Person]:
+        """Iterate over all people, in no particular order."""
+        ...
+
     def holders(self, role: str, purpose: str) -> Accounts:
         """Return the accounts with a grant of this role for this purpose, whatever its period."""
         ...
@@ -55,7 +59,8 @@ class Holdings(Protocol):
 class Book(NamedTuple):
     """Grants, people and policy at one revision, at `now` (UTC nanoseconds); requests are looked up one by one.
 
-    `log_id` is the log of permission records that is written, and `base` the revision before its first record.
+    `undecided` looks the requests up that would give an account something and are not decided. `log_id` is the log of permission
+    records that is written, and `base` the revision before its first record.
     """
 
     holdings: Holdings
@@ -64,6 +69,7 @@ class Book(NamedTuple):
     request: Callable[[str], AccessRequest | None]
     log_id: str
     base: int
+    undecided: Callable[[EmployeeKey], list[AccessRequest]]
 
     def record(self, number: int) -> str:
         """Return the id of the record that the plan's edit of this number (from 0) gets."""

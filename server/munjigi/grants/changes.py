@@ -12,13 +12,13 @@ from typing import Final, Literal, NamedTuple
 from munjigi.grants.lifecycle import GRANT, REQUEST, GrantEvent
 from munjigi.kernel.access_request import AccessRequest, RequestState
 from munjigi.kernel.errors import FailedPrecondition, InvalidArgument, NotFound
-from munjigi.kernel.grant import Block, Grant, Person
+from munjigi.kernel.grant import Block, Grant, Person, Status
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.kernel.ids import ID
 
 GrantKind = Literal["grant_added", "grant_changed", "grant_suspended", "grant_resumed", "grant_ended"]
 RequestChange = Literal["request_made", "request_voted", "request_closed"]
-PersonEvent = Literal["", "joiner", "mover", "leaver", "leave", "return", "facts", "delegation"]
+PersonEvent = Literal["", "joiner", "mover", "leaver", "leave", "return", "facts", "account", "delegation"]
 
 
 class GrantEdit(NamedTuple):
@@ -120,11 +120,11 @@ def person_changed(person: Person) -> PersonEdit:
     return PersonEdit("person_changed", person)
 
 
-def check_grant_edit(edit: GrantEdit, before: Grant | None, *, account_known: bool) -> None:
+def check_grant_edit(edit: GrantEdit, before: Grant | None, holder: Status | None) -> None:
     """Refuse an edit that the table can't take.
 
-    `before` is the grant of that id as it is now, `account_known` tells whether the employee's account belongs
-    to a person. Raises `InvalidArgument`, `NotFound` or `FailedPrecondition`.
+    `before` is the grant of that id as it is now, `holder` the status of the person whose account it is for; None: nobody's.
+    Raises `InvalidArgument`, `NotFound` or `FailedPrecondition`.
     """
     grant = edit.grant
     scope = (*grant.scope.objects, *grant.scope.actions) if grant.scope else ()
@@ -139,8 +139,9 @@ def check_grant_edit(edit: GrantEdit, before: Grant | None, *, account_known: bo
             raise InvalidArgument(
                 "GRANT_PERIOD_INVALID", "A grant ends after it starts; give an end that is later than the start."
             )
-        if not account_known:
+        if holder is None:
             raise FailedPrecondition("ACCOUNT_UNKNOWN", "The employee's account belongs to no person; register the person first.")
+        _refuse_left(edit, holder)
         return
     if before is None:
         raise NotFound("GRANT_UNKNOWN", "There is no grant with this id; list the grants to find it.")
@@ -151,10 +152,17 @@ def check_grant_edit(edit: GrantEdit, before: Grant | None, *, account_known: bo
         raise FailedPrecondition(
             "GRANT_STATE", f"The grant is {state}, so this can't be done to it; look at it with `munjigi grant show`."
         )
+    _refuse_left(edit, holder)
     if grant.starts_at > grant.ends_at:
         raise InvalidArgument("GRANT_PERIOD_INVALID", "A grant can't end before it starts.")
     if edit.kind == "grant_ended" and grant.ends_at > before.ends_at:
         raise InvalidArgument("GRANT_PERIOD_INVALID", "Ending a grant can't make it longer; change it instead.")
+
+
+def _refuse_left(edit: GrantEdit, holder: Status | None) -> None:
+    """Who has left gets nothing, and nothing of theirs grows again."""
+    if holder == "left" and edit.kind not in ("grant_ended", "grant_suspended"):
+        raise FailedPrecondition("PERSON_LEFT", "This person has left, and holds nothing until a joiner event; grant it then.")
 
 
 def check_person_edit(edit: PersonEdit, owners: Mapping[EmployeeKey, str], granted: Iterable[EmployeeKey]) -> None:
@@ -171,7 +179,12 @@ def check_person_edit(edit: PersonEdit, owners: Mapping[EmployeeKey, str], grant
     periods += [(each.starts_at, each.ends_at) for each in person.delegations]
     _check_storable(
         (person.department, person.manager, edit.source, *names, *facts, *deputies),
-        (person.sessions_from, *(time for period in periods for time in period)),
+        (
+            person.sessions_from,
+            person.effective_at,
+            *(fact.stated_at for fact in person.facts),
+            *(time for period in periods for time in period),
+        ),
     )
     if ID.match(person.person_id) is None:
         raise InvalidArgument("PERSON_ID_INVALID", "A person id is 1 to 64 of A-Z a-z 0-9 . _ -")

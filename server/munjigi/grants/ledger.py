@@ -76,7 +76,8 @@ class Ledger:
 
     def _apply_grant(self, edit: GrantEdit) -> None:
         grant = edit.grant
-        check_grant_edit(edit, self._grants.get(grant.grant_id), account_known=grant.employee in self._owners)
+        owner = self._owners.get(grant.employee)
+        check_grant_edit(edit, self._grants.get(grant.grant_id), None if owner is None else self._people[owner].status)
         self._grants[grant.grant_id] = grant
         self._granted.add(grant.employee)
 

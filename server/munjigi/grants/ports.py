@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from munjigi.grants.changes import Change, Edit, Once, State
 from munjigi.kernel.access_request import AccessRequest, RequestState
@@ -187,3 +187,17 @@ class StateStore(PermissionRows, Protocol):
         afterwards have the names that would come next.
         """
         ...
+
+
+_PAGE: Final = 1000  # requests
+
+
+def undecided(store: StateStore, employee: EmployeeKey) -> list[AccessRequest]:
+    """Return the requests for an account that are not decided. Raises `Unavailable`."""
+    found: list[AccessRequest] = []
+    while True:
+        before = (found[-1].made_at, found[-1].access_request_id) if found else None
+        page = store.requests(RequestFilter("requested", employee, before, _PAGE))
+        found += page
+        if len(page) < _PAGE:
+            return found

@@ -69,6 +69,7 @@ _OF_PERSON: Final = (
     "manager",
     "delegations",
     "sessions_from",
+    "effective_at",
 )
 _OF_REQUEST: Final = (
     "access_request_id",

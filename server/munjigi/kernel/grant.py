@@ -46,12 +46,16 @@ class Grant:
 
 
 class Fact(NamedTuple):
-    """A statement about a person with a period and a source: pledge, training, device state."""
+    """A statement about a person with a period and a source: pledge, training, device state, screening.
+
+    `stated_at` is when the source says that it said so (UTC nanoseconds).
+    """
 
     kind: str
     starts_at: int
     ends_at: int
     source: str
+    stated_at: int = 0
 
 
 class Delegation(NamedTuple):
@@ -69,7 +73,8 @@ Status = Literal["active", "leave", "left"]
 class Person:
     """A human (or a service) with the accounts that are theirs. `department` and `manager` (a person's id) may be empty.
 
-    What was signed in before `sessions_from` (UTC nanoseconds) counts no more.
+    What was signed in before `sessions_from` (UTC nanoseconds) counts no more. `effective_at` is when the last joiner, mover,
+    leaver, leave or return took effect, by its source's clock (UTC nanoseconds).
     """
 
     person_id: str
@@ -81,6 +86,7 @@ class Person:
     manager: str = ""
     delegations: tuple[Delegation, ...] = ()
     sessions_from: int = 0
+    effective_at: int = 0
 
     def holds(self, kind: str, now: int) -> bool:
         """Tell whether a fact of this kind is in force at `now`."""

@@ -14,7 +14,7 @@ from munjigi.policy.catalog import CATALOG_FILE
 from munjigi.policy.csvfile import Row
 from munjigi.policy.findings import Findings, quoted
 from munjigi.policy.lint_reach import never_matches
-from munjigi.policy.lint_roles import approves_itself, nobody_can_hold
+from munjigi.policy.lint_roles import approves_itself, lends_over_departments, nobody_can_hold
 from munjigi.policy.lint_subject import Subject, at
 from munjigi.policy.registers import PURPOSES_FILE, ROLES_FILE
 from munjigi.policy.rules import POLICY_FILE, PlacedRule, PolicyRows
@@ -205,6 +205,7 @@ CHECKS: Final[tuple[Callable[[Subject, Findings], None], ...]] = (
     _roles_without_rule,
     nobody_can_hold,
     approves_itself,
+    lends_over_departments,
     _purposes_without_tool,
     _read_by_casbin,
 )

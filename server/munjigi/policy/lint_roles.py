@@ -39,6 +39,21 @@ def nobody_can_hold(subject: Subject, findings: Findings) -> None:
             findings.error(ROLES_FILE, *place, "ROLE_NOBODY_CAN_HOLD", message)
 
 
+def lends_over_departments(subject: Subject, findings: Findings) -> None:
+    """Warn of a role that brings another one to departments whose duty does not need that."""
+    for name, role in subject.roles.items():
+        for way in subject.closure.get(name, ())[1:]:
+            brought = subject.roles.get(way.role)
+            needed = brought.departments if brought is not None else ()
+            if needed and (not role.departments or not set(role.departments) <= set(needed)):
+                place = subject.place(ROLES_FILE, ("roles", name))
+                message = (
+                    f"This role brings {quoted(way.role)}, which only {', '.join(needed)} needs, to other departments, too;"
+                    " name at most those in `departments` of this one."
+                )
+                findings.warning(ROLES_FILE, *place, "ROLE_DEPARTMENTS_WIDER", message)
+
+
 def approves_itself(subject: Subject, findings: Findings) -> None:
     """Refuse a role whose one approver holds it in the decision tables: who asks for it would approve it (promise P9)."""
     holders: dict[str, set[str]] = {}

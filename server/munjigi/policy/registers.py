@@ -18,7 +18,7 @@ TOOLS_FILE: Final = "tools.toml"
 
 STAGES: Final = ("owner", "privacy", "security")
 REVIEWS: Final = ("monthly", "quarterly", "half_yearly", "yearly")
-REQUIREMENTS: Final = ("pledge", "training", "device")
+REQUIREMENTS: Final = ("pledge", "training", "device", "screening")
 IMPACT_STAGES: Final = ("planned", "in_progress", "approved", "not_required")
 CONFIRM: Final = ("required", "exempt")
 ACTIONS: Final = tuple(dict.fromkeys((*DATA_ACTIONS, *OWN_ACTIONS)))
@@ -46,6 +46,7 @@ def _read_role(section: Section) -> Role:
         review=section.choice("review", REVIEWS),
         requires=_known(section, "requires", REQUIREMENTS),
         budget=section.number("budget", 0, 1_000_000_000),
+        departments=section.names("departments", required=False),
     )
     if not role.stages:
         section.error("stages", "ROLE_WITHOUT_APPROVAL", f"The role has no approval stage; stages are: {', '.join(STAGES)}.")

@@ -115,6 +115,7 @@ class Role:
     review: str
     requires: tuple[str, ...]
     budget: int
+    departments: tuple[str, ...] = ()  # whose duty needs the role; none: any department's
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def read_people(connection: Connection) -> list[Person]:
         accounts[row.person_id].append(EmployeeKey(row.issuer, row.subject))
     facts: defaultdict[str, list[Fact]] = defaultdict(list)
     for row in connection.execute(select(FACT).order_by(FACT.c.person_id, FACT.c.position)):
-        facts[row.person_id].append(Fact(row.kind, row.starts_at, row.ends_at, row.source))
+        facts[row.person_id].append(Fact(row.kind, row.starts_at, row.ends_at, row.source, row.stated_at))
     return [
         Person(
             row.person_id,
@@ -39,6 +39,7 @@ def read_people(connection: Connection) -> list[Person]:
             row.manager,
             decode_delegations(row.delegations),
             row.sessions_from,
+            row.effective_at,
         )
         for row in connection.execute(select(PERSON).order_by(PERSON.c.person_id))
     ]
@@ -64,11 +65,10 @@ def write_grant(connection: Connection, edit: GrantEdit) -> None:
     grant = edit.grant
     mine = ROLE_GRANT.c.grant_id == grant.grant_id
     found = connection.execute(select(ROLE_GRANT).where(mine)).mappings().first()
-    account = select(ACCOUNT.c.person_id).where(
-        ACCOUNT.c.issuer == grant.employee.issuer, ACCOUNT.c.subject == grant.employee.subject
-    )
-    known = connection.execute(account).first() is not None
-    check_grant_edit(edit, None if found is None else _grant(found), account_known=known)
+    status = select(PERSON.c.status).select_from(PERSON.join(ACCOUNT, ACCOUNT.c.person_id == PERSON.c.person_id))
+    account = (ACCOUNT.c.issuer == grant.employee.issuer) & (ACCOUNT.c.subject == grant.employee.subject)
+    holder = connection.execute(status.where(account)).scalar_one_or_none()
+    check_grant_edit(edit, None if found is None else _grant(found), holder)
     lists = encode_grant(grant)
     values: dict[str, Any] = {"starts_at": grant.starts_at, "ends_at": grant.ends_at, **lists._asdict()}
     values |= {name: getattr(grant, name) for name in ("access_request_id", "suspended", "ended", "break_glass")}
@@ -97,7 +97,8 @@ def write_person(connection: Connection, edit: PersonEdit) -> None:
     granted = connection.execute(held.select_from(join).where(ACCOUNT.c.person_id == person.person_id)).all()
     check_person_edit(edit, owners, [EmployeeKey(row.issuer, row.subject) for row in granted])
 
-    values = {name: getattr(person, name) for name in ("principal_type", "department", "status", "manager", "sessions_from")}
+    named = ("principal_type", "department", "status", "manager", "sessions_from", "effective_at")
+    values = {name: getattr(person, name) for name in named}
     values["delegations"] = encode_delegations(person.delegations)
     changed = connection.execute(update(PERSON).where(PERSON.c.person_id == person.person_id).values(values))
     if changed.rowcount == 0:

@@ -28,7 +28,7 @@ from munjigi.grants.records import change_of
 from munjigi.kernel.access_request import AccessRequest
 from munjigi.kernel.errors import ConfigurationError, Corruption, FailedPrecondition, MunjigiError, NotFound, Unavailable
 
-SCHEMA_VERSIONS: Final = ("0001", "0002", "0003", "0004", "0005")  # oldest first; the last one is this code's
+SCHEMA_VERSIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006")  # oldest first; the last one is this code's
 _LAST_TIME: Final = 2**63 - 1  # nanoseconds
 
 Kind = Literal["read", "write"]

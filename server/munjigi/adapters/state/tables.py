@@ -43,6 +43,7 @@ PERSON: Final = Table(
     Column("manager", TEXT, nullable=False, server_default=""),
     Column("delegations", TEXT, nullable=False, server_default="[]"),
     Column("sessions_from", BigInteger, nullable=False, server_default="0"),
+    Column("effective_at", BigInteger, nullable=False, server_default="0"),
 )
 
 ACCOUNT: Final = Table(
@@ -63,6 +64,7 @@ FACT: Final = Table(
     Column("starts_at", BigInteger, nullable=False),
     Column("ends_at", BigInteger, nullable=False),
     Column("source", TEXT, nullable=False),
+    Column("stated_at", BigInteger, nullable=False, server_default="0"),
 )
 
 ROLE_GRANT: Final = Table(

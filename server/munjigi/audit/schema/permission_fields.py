@@ -20,10 +20,11 @@ _ACCOUNT_PARTS: Final = (
     Field("subject", "subject", "keyword", "subject"),
 )
 _FACT_PARTS: Final = (
-    Field("kind", "kind", "keyword", "pledge, training, device"),
+    Field("kind", "kind", "keyword", "pledge, training, device, screening"),
     Field("starts_at", "starts_at", "date_nanos", "from this moment on"),
     Field("ends_at", "ends_at", "date_nanos", "before this moment"),
     Field("source", "source", "keyword", "who says so"),
+    Field("stated_at", "stated_at", "date_nanos", "when it was said, by the source's clock"),
 )
 _DELEGATION_PARTS: Final = (
     Field("person_id", "person_id", "keyword", "who decides in one's stead"),
@@ -63,6 +64,12 @@ PERMISSION_FIELDS: Final = (
     Field("manager", "munjigi.manager", "keyword", "the person's manager, a person's id"),
     Field("delegations", "munjigi.delegations", "object", "who decides in the person's stead", parts=_DELEGATION_PARTS),
     Field("sessions_from", "munjigi.sessions_from", "date_nanos", "what was signed in before this moment counts no more"),
+    Field(
+        "effective_at",
+        "munjigi.effective_at",
+        "date_nanos",
+        "when the last joiner, mover, leaver, leave or return took effect, by its source's clock",
+    ),
     Field("personnel_event", "munjigi.personnel_event", "keyword", "joiner, mover, leaver, leave, return, facts or delegation"),
     Field("request_kind", "munjigi.request_kind", "keyword", "`new`, `renew` or `change`"),
     Field("request_state", "munjigi.request_state", "keyword", "requested, approved, denied, withdrawn, superseded or lapsed"),
