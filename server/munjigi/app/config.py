@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from munjigi.adapters.state.address import Address
 from munjigi.audit.law import law
 from munjigi.kernel.errors import ConfigurationError
 from munjigi.kernel.identity import EMBEDDED_ISSUER
@@ -29,6 +30,19 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     state_dir: Path = Field(Path("var"), description="State folder: keys, journals, state, index. Made with mode 0700.")
+    state_url: str = Field(
+        "",
+        description="PostgreSQL database with the state (people, grants, requests): `postgresql://USER@HOST:PORT/DATABASE`, without "
+        "the password. Default: a file of the state folder.",
+    )
+    state_authority: Path | None = Field(
+        None, description="Authority of that database's certificate (PEM), and the only one trusted. Needed beyond this machine."
+    )
+    state_password_file: Path | None = Field(
+        None,
+        description="File (mode 0600) with the password of `state_url`; read anew for each connection. "
+        "Default: the variable MUNJIGI_STATE_PASSWORD.",
+    )
     policy_home: Path | None = Field(
         None, description="Folder with the policy files. Default: `./policies` where there is one, else the packaged sample."
     )
@@ -216,6 +230,7 @@ def refuse_unsafe(settings: Settings) -> None:
     local = _local(settings.grpc_address)
     kept = law().rule("access", settings.retention_profile)
     archive = settings.archive_dir
+    state = Address(settings.state_url, settings.state_authority).problem() if settings.state_url else None
     for unsafe, problem, fix in (
         (
             embedded and not local,
@@ -242,6 +257,7 @@ def refuse_unsafe(settings: Settings) -> None:
             "archive_dir lies in the state folder, and would be lost with it",
             "set MUNJIGI_ARCHIVE_DIR to a folder on another disk",
         ),
+        (state is not None, *(state or ("", ""))),
         (
             not settings.tls and not local,
             "grpc_address is not loopback and there is no TLS",

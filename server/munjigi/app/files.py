@@ -44,6 +44,11 @@ class StateFolder:
         return self.root / "state.sqlite"
 
     @property
+    def state_note(self) -> Path:
+        """Which database has the state instead (`app/state.py`)."""
+        return self.root / "state.postgresql"
+
+    @property
     def index(self) -> Path:
         """The audit index, which can be made again from the journals."""
         return self.root / "index.sqlite"

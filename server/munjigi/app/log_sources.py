@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Final
 
-from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.app.files import StateFolder
+from munjigi.app.state import read_state
 from munjigi.audit.ports import LogSource
 from munjigi.audit.reader import JournalReader, list_logs
 from munjigi.audit.slots import retired
@@ -60,9 +60,7 @@ def permission_logs(folder: StateFolder) -> list[PermissionLog]:
 
     Raises `Unavailable` while there is none.
     """
-    if not folder.state.exists():
-        raise Unavailable("STATE_UNREACHABLE", f"There is no {folder.state.name} in the state folder yet.")
-    store = SqliteStateStore(folder.state, read_only=True)
+    store = read_state(folder)
     try:
         ended = store.log_heads()[:-1]
         return [*(PermissionLog(store, _LOOK_SECONDS, head) for head in ended), PermissionLog(store, _LOOK_SECONDS)]

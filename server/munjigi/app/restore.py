@@ -17,11 +17,13 @@ from typing import IO, Final
 
 from munjigi.adapters.archive import Progress, damaged
 from munjigi.adapters.seal_keys import publish
+from munjigi.adapters.state.address import Address
 from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.app.backup_contents import DATA, SEAL_KEY, SEAL_VERIFIER, Keys, Manifest, other_kind, read_keys, read_through
 from munjigi.app.files import StateFolder
 from munjigi.app.log_sources import LogSources
 from munjigi.app.restoration import announce
+from munjigi.app.state import move_state
 from munjigi.app.verification import seal_of, verify_logs
 from munjigi.audit import files, slots
 from munjigi.audit.records import RestoredLog, RestoredRecord
@@ -50,12 +52,14 @@ def restore(
     now: int,
     randomness: Callable[[], bytes],
     progress: Progress,
+    address: Address | None = None,
 ) -> RestoredRecord:
     """Restore a backup into an empty or absent folder; return what the first start will record.
 
-    `kept`: the last signed checkpoint that a witness or an auditor holds. Raises `FailedPrecondition` when the folder is not
-    empty, `Corruption` when backup, keys or what is in them are not what was written, `InvalidArgument` for keys or a checkpoint
-    of another installation; nothing is left then. A restore that is killed leaves a folder that refuses to be used.
+    `address`: the empty database that people and grants go to, instead of a file. `kept`: the last signed checkpoint that a
+    witness or an auditor holds. Raises `FailedPrecondition` when folder or database is not empty, `Corruption` when backup, keys
+    or what is in them are not what was written, `InvalidArgument` for keys or a checkpoint of another installation; nothing is
+    left in the folder then. A restore that is killed leaves a folder that refuses to be used.
     """
     _refuse_reason(reason)
     about_keys, keys = read_keys(keys_file)
@@ -88,6 +92,8 @@ def restore(
             lost_entries=lost,
             logs=tuple(RestoredLog(each.log_id, each.records, each.sealed) for each in manifest.logs),
         )
+        if address is not None:
+            move_state(folder, address)
         announce(folder, record)
     return record
 

@@ -8,8 +8,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from munjigi.adapters.state.sqlite import SqliteStateStore
+from munjigi.app.files import StateFolder
 from munjigi.app.grant_changes import apply_changes, load_table
+from munjigi.app.state import has_state, read_state
 from munjigi.audit import segment
 from munjigi.audit.reader import JournalReader, list_logs
 from munjigi.audit.records import AccessRecord, AnyRecord, decode
@@ -70,15 +71,14 @@ class Tables:
         return found
 
 
-def open_state(state: Path) -> SqliteStateStore:
+def open_state(state: Path) -> StateStore:
     """Open a state folder's store.
 
     Raises `FailedPrecondition` when there is none.
     """
-    path = state / "state.sqlite"
-    if not path.exists():
+    if not has_state(StateFolder(state)):
         raise FailedPrecondition("STATE_MISSING", f"There is no state.sqlite in {state}; name the state folder of a server.")
-    return SqliteStateStore(path)
+    return read_state(StateFolder(state))
 
 
 def current_grants(store: StateStore) -> GrantTable:

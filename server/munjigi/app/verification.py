@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Final
 
 from munjigi.adapters.seal_keys import public_key
-from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.app.files import StateFolder
 from munjigi.app.log_sources import LogSources
+from munjigi.app.state import has_state, read_state
 from munjigi.audit.reader import list_logs
 from munjigi.audit.seal.check import SealCheck, check_seal, verify_sealed
 from munjigi.audit.seal.note import Note, VerifierKey
 from munjigi.audit.slots import named
 from munjigi.audit.verify import Verification
-from munjigi.grants.verification import FILE, verify_permissions
+from munjigi.grants.verification import verify_permissions
 from munjigi.kernel.errors import Corruption, Unavailable
 
 _TORN: Final = 20  # looks at a tail that a running gateway is writing
@@ -48,13 +48,13 @@ def missing_logs(root: Path) -> list[str]:
 
 def permissions_of(folder: StateFolder, seal: SealCheck, log_id: str = "") -> list[Verification]:
     """Verify the logs of permission records, or one of them; none when there is no state store yet."""
-    if not folder.state.exists():
+    if not has_state(folder):
         return []
-    store = SqliteStateStore(folder.state, read_only=True)
+    store = read_state(folder)
     try:
         return [each for each in verify_permissions(store, seal.sealed) if log_id in ("", each.log_id)]
     except (Corruption, Unavailable):
-        return [Verification("", False, 0, "", FILE, 0, 0, "STATE_UNREADABLE")]
+        return [Verification("", False, 0, "", store.name, 0, 0, "STATE_UNREADABLE")]
     finally:
         store.close()
 

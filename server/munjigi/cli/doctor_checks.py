@@ -23,6 +23,7 @@ from munjigi.app.verification import missing_logs, permissions_of, seal_of, sett
 from munjigi.audit.reader import list_logs
 from munjigi.cli.doctor_cluster import search_account, shipping
 from munjigi.cli.doctor_finding import Finding
+from munjigi.cli.doctor_state import state_store
 from munjigi.cli.doctor_witnesses import witnesses
 from munjigi.cli.policy_files import examine as examine_policy
 from munjigi.kernel.errors import MunjigiError
@@ -243,6 +244,7 @@ _CHECKS: Final[tuple[tuple[str, Callable[[Settings], Iterable[Finding]]], ...]] 
     ("python", _python),
     ("native front", _native),
     ("state folder", _state),
+    ("state store", state_store),
     ("keys", _keys),
     ("policy home", _policy),
     ("ports", _ports),

@@ -54,6 +54,39 @@ state_option = click.option(
     help="State folder.",
 )
 
+_FILE: Final = click.Path(path_type=Path, dir_okay=False, exists=True)
+_STATE_URL: Final = (
+    click.option(
+        "--state-url",
+        default="",
+        envvar="MUNJIGI_STATE_URL",
+        show_envvar=True,
+        help="PostgreSQL database for the state: postgresql://USER@HOST:PORT/DATABASE. Default: a file of the state folder.",
+    ),
+    click.option(
+        "--state-authority",
+        type=_FILE,
+        envvar="MUNJIGI_STATE_AUTHORITY",
+        show_envvar=True,
+        help="Authority of that database's certificate (PEM).",
+    ),
+    click.option(
+        "--state-password-file",
+        type=_FILE,
+        envvar="MUNJIGI_STATE_PASSWORD_FILE",
+        show_envvar=True,
+        help="File (mode 0600) with its password. Otherwise MUNJIGI_STATE_PASSWORD.",
+    ),
+)
+
+
+def state_url_options(command: Command) -> Command:
+    """Give a command the options that name a database for the state."""
+    for option in reversed(_STATE_URL):
+        command = option(command)
+    return command
+
+
 archive_option = click.option(
     "--archive",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -61,8 +94,6 @@ archive_option = click.option(
     show_envvar=True,
     help="Folder that closed segments were copied to.",
 )
-
-_FILE: Final = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 _CONNECTION: Final = (
     click.option(

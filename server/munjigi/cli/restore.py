@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from munjigi.cli.options import state_option
+from munjigi.cli.options import state_option, state_url_options
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
@@ -22,11 +22,22 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
     show_envvar=True,
     help="The last signed checkpoint that a witness or an auditor holds: what was sealed after the backup is then stated.",
 )
-def restore(file: Path, state_dir: Path, keys: Path, reason: str, checkpoint: Path | None) -> int:
+@state_url_options
+def restore(
+    file: Path,
+    state_dir: Path,
+    keys: Path,
+    reason: str,
+    checkpoint: Path | None,
+    state_url: str,
+    state_authority: Path | None,
+    state_password_file: Path | None,
+) -> int:
     """Restore the backup FILE into an empty or absent state folder.
 
     Everything is verified before it counts. Every log of the backup is ended, and the seal goes on under another name; the first
-    start records what was restored, why, and from when on records are missing.
+    start records what was restored, why, and from when on records are missing. With --state-url, people, grants and requests go into
+    that database, which must be empty, whatever they were in when the backup was made.
     """
     import os
     import pwd
@@ -34,6 +45,7 @@ def restore(file: Path, state_dir: Path, keys: Path, reason: str, checkpoint: Pa
 
     from munjigi.app.files import StateFolder
     from munjigi.app.restore import restore as put_back
+    from munjigi.app.state import address_from
     from munjigi.cli.failure import DONE, UNVERIFIED, Failure
     from munjigi.cli.moments import show_moment
     from munjigi.cli.output import safe
@@ -58,6 +70,7 @@ def restore(file: Path, state_dir: Path, keys: Path, reason: str, checkpoint: Pa
                 now=time.time_ns(),
                 randomness=lambda: os.urandom(16),
                 progress=progress,
+                address=address_from(state_url, state_authority, state_password_file),
             )
     except Corruption as error:
         raise Failure(safe(error.message), "Nothing was restored.", UNVERIFIED) from None

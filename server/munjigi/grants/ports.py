@@ -90,6 +90,11 @@ class PermissionRows(Protocol):
     Every method raises `Unavailable` when the store can't be reached or is closed.
     """
 
+    @property
+    def name(self) -> str:
+        """What findings call it: a file's name, or the kind of database."""
+        ...
+
     def log_heads(self) -> list[LogHead]:
         """Return where the logs stand, oldest first: those that were ended, and last the one that is written."""
         ...

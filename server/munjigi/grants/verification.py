@@ -15,7 +15,6 @@ from munjigi.grants.ports import LogHead, LogRow, PermissionRows
 from munjigi.grants.records import change_of
 from munjigi.kernel.errors import Corruption, MunjigiError, Unavailable
 
-FILE: Final = "state.sqlite"
 _PAGE: Final = 2000  # rows
 _NOTHING: Final = Sealed(0, b"")
 
@@ -36,7 +35,7 @@ def verify_permissions(store: PermissionRows, sealed: Mapping[str, Sealed]) -> l
         state = store.load()  # first, so that the log reaches at least as far
         heads = store.log_heads()
     except Corruption:
-        return [Verification("", False, 0, GENESIS.hex(), FILE, 1, 0, "STATE_UNREADABLE")]
+        return [Verification("", False, 0, GENESIS.hex(), store.name, 1, 0, "STATE_UNREADABLE")]
     made = _Made(state)
     found = []
     for head in heads:
@@ -46,7 +45,7 @@ def verify_permissions(store: PermissionRows, sealed: Mapping[str, Sealed]) -> l
         except _Finding as finding:
             made.judged = True
             row, index = head.base + walk.index + 1, walk.index
-            found.append(Verification(head.log_id, False, index, walk.chain.hex(), FILE, row, index, finding.problem))
+            found.append(Verification(head.log_id, False, index, walk.chain.hex(), store.name, row, index, finding.problem))
         else:
             found.append(Verification(head.log_id, True, walk.index, walk.chain.hex(), "", 0, 0, ""))
     return found

@@ -18,6 +18,7 @@ PASSWORD_VARIABLE: Final = "MUNJIGI_STATE_PASSWORD"  # noqa: S105 - the name of 
 STATEMENT_SECONDS: Final = 15
 IDLE_SECONDS: Final = 15  # a process that stopped in a transaction lets the others go on
 _CONNECT_SECONDS: Final = 5
+_FORM: Final = "write postgresql://USER@HOST:PORT/DATABASE"
 _ALLOWED: Final = frozenset({"host", "sslcert", "sslkey"})  # of the address: a socket's folder, a client certificate
 
 
@@ -35,29 +36,32 @@ class Address:
     password_file: Path | None = None
     lock_seconds: int = 5
 
-    def problem(self) -> str:
-        """Return what is wrong with it, and the fix; empty when nothing is."""
+    def problem(self) -> tuple[str, str] | None:
+        """Return what is wrong with it, and the fix; None when nothing is."""
         try:
             parts = urlsplit(self.url)
             _ = parts.port
             options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True)) if parts.query else {}
         except ValueError:
-            return "state_url is no address; write postgresql://USER@HOST:PORT/DATABASE"
+            return "state_url is no address", _FORM
         if parts.scheme not in {"postgresql", "postgres"} or not parts.username or not parts.path.strip("/"):
-            return "state_url does not say all of user, host and database; write postgresql://USER@HOST:PORT/DATABASE"
+            return "state_url does not say all of user, host and database", _FORM
         if parts.password is not None:
-            return f"state_url holds a password, and others see addresses; set MUNJIGI_STATE_PASSWORD_FILE or {PASSWORD_VARIABLE}"
+            return (
+                "state_url holds a password, and others see addresses",
+                f"set MUNJIGI_STATE_PASSWORD_FILE or {PASSWORD_VARIABLE} to it",
+            )
         if set(options) - _ALLOWED or parts.fragment:
-            return f"state_url has an option that is not one of {', '.join(sorted(_ALLOWED))}; leave it out"
+            return f"state_url has an option that is not one of {', '.join(sorted(_ALLOWED))}", "leave it out"
         host = _host(parts)
         if not host or "," in host:
-            return "state_url names no host, or several; name one, or the folder of a socket as ?host=/folder"
+            return "state_url names no host, or several", "name one, or the folder of a socket as ?host=/folder"
         if not _local(host) and self.authority is None:
             return (
-                "state_url is not on this machine, and no authority is named that its certificate must come from; "
-                "set MUNJIGI_STATE_AUTHORITY"
+                "state_url is not on this machine, and no authority is named that its certificate must come from",
+                "set MUNJIGI_STATE_AUTHORITY to the authority's file (PEM)",
             )
-        return ""
+        return None
 
     @property
     def place(self) -> str:
@@ -70,8 +74,9 @@ class Address:
 
         Raises `ConfigurationError` when the address is not safe or the password's file can't be read.
         """
-        if problem := self.problem():
-            raise ConfigurationError("STATE_URL_UNSAFE", f"{problem}.")
+        if (found := self.problem()) is not None:
+            problem, fix = found
+            raise ConfigurationError("STATE_URL_UNSAFE", f"Refusing to use the state store: {problem}; {fix}.")
         parts = urlsplit(self.url)
         options = dict(parse_qsl(parts.query))
         settings = {
@@ -81,7 +86,7 @@ class Address:
             "statement_timeout": f"{STATEMENT_SECONDS}s",
             "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
         }
-        found: dict[str, Any] = {
+        given: dict[str, Any] = {
             "host": _host(parts),
             "port": parts.port or 5432,
             "user": unquote(parts.username or ""),
@@ -100,10 +105,10 @@ class Address:
             "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
         }
         if self.authority is not None:
-            found |= {"sslmode": "verify-full", "sslrootcert": str(self.authority)}
-        found |= {name: options[name] for name in ("sslcert", "sslkey") if name in options}
+            given |= {"sslmode": "verify-full", "sslrootcert": str(self.authority)}
+        given |= {name: options[name] for name in ("sslcert", "sslkey") if name in options}
         password = self._password()
-        return found | ({"password": password} if password else {})
+        return given | ({"password": password} if password else {})
 
     def _password(self) -> str:
         if self.password_file is None:

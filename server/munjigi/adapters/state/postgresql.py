@@ -8,7 +8,7 @@ and nothing is until it is done. A reader sees one moment (REPEATABLE READ, read
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import psycopg
 from sqlalchemy import Connection, create_engine, exc, func, select, text
@@ -36,6 +36,14 @@ _READ: Final = MappingProxyType({"isolation_level": "REPEATABLE READ", "postgres
 _WRITE: Final = MappingProxyType({"isolation_level": "READ COMMITTED"})
 # SQLSTATE classes of what passes, or is the administrator's to mend; all others mean that what is stored is not what was written.
 _PASSING: Final = frozenset({"08", "0A", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58"})
+
+
+class Server(NamedTuple):
+    """What a look at the server found."""
+
+    version: str
+    tls: bool
+    superuser: bool
 
 
 class PostgresqlStateStore(SqlStateStore):
@@ -71,14 +79,16 @@ class PostgresqlStateStore(SqlStateStore):
             self.look()
         super().migrate()
 
-    def look(self) -> str:
-        """Connect once and return the server's version.
+    def look(self) -> Server:
+        """Connect once and say what is there.
 
         Raises `ConfigurationError` when it is not safe, `Unavailable` with its own words when it can't be reached.
         """
         try:
             with self._connect() as connection:
-                return str(connection.info.parameter_status("server_version"))
+                found = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
+                version = str(connection.info.parameter_status("server_version"))
+                return Server(version, connection.pgconn.ssl_in_use, found is not None and bool(found[0]))
         except psycopg.Error as error:
             said = (str(error).strip().splitlines() or [type(error).__name__])[-1]
             raise Unavailable("STATE_UNREACHABLE", f"The state store can't be reached: {said}; look at {self.where}.") from None

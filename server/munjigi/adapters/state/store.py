@@ -19,6 +19,7 @@ from munjigi.adapters.state.leases import read_leases, remove_lease, store_clock
 from munjigi.adapters.state.request_rows import read_blocks, read_request, read_requests, remember, remembered
 from munjigi.adapters.state.rows import read_grants, read_people, write
 from munjigi.adapters.state.tables import ENDED_LOG, HEAD, PERMISSION_LOG
+from munjigi.adapters.state.transfer import copy_rows
 from munjigi.audit.segment import GENESIS
 from munjigi.grants.changes import Change, Edit, Once, State, check_origin
 from munjigi.grants.ledger import Ledger
@@ -222,6 +223,18 @@ class SqlStateStore(ABC):
         """Remove a lease, unless it was renewed since."""
         with self._transaction("write") as connection:
             remove_lease(connection, row)
+
+    def copy_to(self, target: SqlStateStore) -> None:
+        """Copy everything, as of one moment, into an empty store.
+
+        Raises `FailedPrecondition` when the target is not empty, or one of the two is of another version than this code.
+        """
+        with self._transaction("read") as ours, target._transaction("write") as theirs:
+            if {self._schema_version(ours), target._schema_version(theirs)} != {SCHEMA_VERSIONS[-1]}:
+                raise FailedPrecondition(
+                    "STATE_OTHER_VERSION", "The state store is of an older version; start munjigi once, which migrates it."
+                )
+            copy_rows(ours, theirs)
 
     def close(self) -> None:
         """Close all connections; the write-ahead log is folded in by the last one."""
