@@ -141,7 +141,7 @@ def check_grant_edit(edit: GrantEdit, before: Grant | None, holder: Status | Non
             )
         if holder is None:
             raise FailedPrecondition("ACCOUNT_UNKNOWN", "The employee's account belongs to no person; register the person first.")
-        _refuse_left(edit, holder)
+        _refuse_away(edit, holder)
         return
     if before is None:
         raise NotFound("GRANT_UNKNOWN", "There is no grant with this id; list the grants to find it.")
@@ -152,17 +152,21 @@ def check_grant_edit(edit: GrantEdit, before: Grant | None, holder: Status | Non
         raise FailedPrecondition(
             "GRANT_STATE", f"The grant is {state}, so this can't be done to it; look at it with `munjigi grant show`."
         )
-    _refuse_left(edit, holder)
+    _refuse_away(edit, holder)
     if grant.starts_at > grant.ends_at:
         raise InvalidArgument("GRANT_PERIOD_INVALID", "A grant can't end before it starts.")
     if edit.kind == "grant_ended" and grant.ends_at > before.ends_at:
         raise InvalidArgument("GRANT_PERIOD_INVALID", "Ending a grant can't make it longer; change it instead.")
 
 
-def _refuse_left(edit: GrantEdit, holder: Status | None) -> None:
-    """Who has left gets nothing, and nothing of theirs grows again."""
-    if holder == "left" and edit.kind not in ("grant_ended", "grant_suspended"):
+def _refuse_away(edit: GrantEdit, holder: Status | None) -> None:
+    """Who has left gets nothing, and nothing of theirs counts again; of who is on leave nothing counts for now."""
+    if edit.kind in ("grant_ended", "grant_suspended"):
+        return
+    if holder == "left":
         raise FailedPrecondition("PERSON_LEFT", "This person has left, and holds nothing until a joiner event; grant it then.")
+    if holder == "leave" and not edit.grant.suspended:
+        raise FailedPrecondition("PERSON_ON_LEAVE", "This person is on leave; grant it after the return event.")
 
 
 def check_person_edit(edit: PersonEdit, owners: Mapping[EmployeeKey, str], granted: Iterable[EmployeeKey]) -> None:

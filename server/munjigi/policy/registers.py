@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from munjigi.kernel.ids import ID
+from munjigi.kernel.personal import looks_personal
 from munjigi.policy.case_pattern import matcher
 from munjigi.policy.findings import Findings
 from munjigi.policy.sections import Section, entries, only_groups
@@ -23,6 +24,7 @@ IMPACT_STAGES: Final = ("planned", "in_progress", "approved", "not_required")
 CONFIRM: Final = ("required", "exempt")
 ACTIONS: Final = tuple(dict.fromkeys((*DATA_ACTIONS, *OWN_ACTIONS)))
 _CENTURY_DAYS: Final = 36_500
+_LONGEST_DEPARTMENT: Final = 64
 _MAX_RATE: Final = 1_000_000
 _MAX_SUBJECTS: Final = 1_000_000_000
 
@@ -46,12 +48,26 @@ def _read_role(section: Section) -> Role:
         review=section.choice("review", REVIEWS),
         requires=_known(section, "requires", REQUIREMENTS),
         budget=section.number("budget", 0, 1_000_000_000),
-        departments=section.names("departments", required=False),
+        departments=_departments(section),
     )
     if not role.stages:
         section.error("stages", "ROLE_WITHOUT_APPROVAL", f"The role has no approval stage; stages are: {', '.join(STAGES)}.")
     section.finish()
     return role
+
+
+def _departments(section: Section) -> tuple[str, ...]:
+    written = section.texts("departments")
+    if not all(is_department(each) for each in written):
+        section.error(
+            "departments", "VALUE_INVALID", "A department is a name of 1 to 64 printable characters, as people have it."
+        )
+    return written
+
+
+def is_department(text: str) -> bool:
+    """Tell whether a department may be called so: in any script, as the personnel system calls it, and nobody's data."""
+    return 0 < len(text) <= _LONGEST_DEPARTMENT and text.isprintable() and text == text.strip() and not looks_personal(text)
 
 
 def _known(section: Section, key: str, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -95,6 +95,18 @@ class Section:
             self.error(key, "VALUE_INVALID", f'`{key}` is either ["*"] or a list of names.')
         return tuple(good)
 
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return a list of distinct texts; none when the key is left out."""
+        value = self._take(key, required=False)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not 0 < len(value) <= MAX_LIST or not all(isinstance(each, str) for each in value):
+            self.error(key, "VALUE_WRONG_TYPE", f"`{key}` must be a list of 1 to {MAX_LIST} texts in quotes, or be left out.")
+            return ()
+        for each in {each for each in value if value.count(each) > 1}:
+            self.error(key, "NAME_TWICE", f"{quoted(each)} stands twice in `{key}`; keep one.")
+        return tuple(dict.fromkeys(value))
+
     def finish(self) -> None:
         """Report the keys that are not known here."""
         for key in self._values:
