@@ -40,7 +40,7 @@ class Office:
         head = self.store.log_head()
         bundle: Any = SimpleNamespace(roles=ROLES)
         asked = lambda account: undecided(self.store, account)  # noqa: E731 - short
-        return Book(load_table(self.store), bundle, self.now, self.store.request, head.log_id, head.base, asked)
+        return Book(load_table(self.store), bundle, self.now, self.store.request, asked, head.log_id, head.base)
 
     def put(self, *edits: Edit) -> None:
         self.store.apply(edits, at=self.now, actor="test", request_id="")

@@ -94,7 +94,7 @@ class Registrar:
         head = self._store.log_head()
         now = self._clock.now()
         store, bundle = self._store, self._home.snapshot.bundle
-        book = Book(table, bundle, now, store.request, head.log_id, head.base, partial(undecided, store))
+        book = Book(table, bundle, now, store.request, partial(undecided, store), head.log_id, head.base)
         planned = plan(book)
         revision = self._store.apply(
             planned.edits,

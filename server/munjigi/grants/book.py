@@ -59,7 +59,7 @@ class Holdings(Protocol):
 class Book(NamedTuple):
     """Grants, people and policy at one revision, at `now` (UTC nanoseconds); requests are looked up one by one.
 
-    `undecided` looks the requests up that would give an account something and are not decided. `log_id` is the log of permission
+    `open_requests` are those for an account that are not decided. `log_id` is the log of permission
     records that is written, and `base` the revision before its first record.
     """
 
@@ -67,13 +67,17 @@ class Book(NamedTuple):
     bundle: PolicyBundle
     now: int
     request: Callable[[str], AccessRequest | None]
+    open_requests: Callable[[EmployeeKey], list[AccessRequest]]
     log_id: str
     base: int
-    undecided: Callable[[EmployeeKey], list[AccessRequest]]
 
     def record(self, number: int) -> str:
         """Return the id of the record that the plan's edit of this number (from 0) gets."""
         return record_id(self.log_id, self.holdings.revision - self.base + number)
+
+    def open_of(self, person: Person) -> list[AccessRequest]:
+        """Return the undecided requests for all accounts of a person."""
+        return [request for account in person.accounts for request in self.open_requests(account)]
 
     def grants_of(self, person: Person) -> list[Grant]:
         """Return the grants of all accounts of a person, whatever their period, in order."""

@@ -27,6 +27,7 @@ METHOD: Final = "personnel"
 LEFT: Final = "left"  # why a grant ended
 MOVED: Final = "moved"
 LEAVE: Final = "leave"  # why a grant is suspended
+_WITHDRAWN: Final = frozenset(("new", "renew", "change"))  # a review of what was taken in an emergency goes on
 _SETTLED: Final = frozenset((("left", "leaver"), ("leave", "leave"), ("active", "return")))
 
 
@@ -170,11 +171,11 @@ class Personnel:
         now = self._book.now
         for grant in self._held(person):
             if which(grant.role) and state_of(grant, now) in ("active", "pending", "suspended"):
-                self._put("grant_ended", replace(grant, ends_at=max(grant.starts_at, min(now, grant.ends_at)), ended=why))
-        for account in person.accounts:
-            for request in self._book.undecided(account):
-                if which(request.role):
-                    self.edits.append(RequestEdit("request_closed", replace(request, state="withdrawn")))
+                over = replace(grant, starts_at=min(grant.starts_at, now), ends_at=now, suspended="", ended=why)
+                self._put("grant_ended", over)
+        for request in self._book.open_of(person):
+            if which(request.role) and request.kind in _WITHDRAWN:
+                self.edits.append(RequestEdit("request_closed", replace(request, state="withdrawn")))
 
     def _put(self, kind: GrantKind, grant: Grant) -> None:
         self._grants[grant.grant_id] = grant
