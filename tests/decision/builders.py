@@ -12,6 +12,7 @@ from munjigi.decision.types import Request
 from munjigi.kernel.grant import Fact, Grant, Person, Scope
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.policy.conditions import translate
+from munjigi.policy.signin import SessionLimit, SignInDemand
 from munjigi.policy.types import OWN_RESOURCES, Catalog, Condition, PolicyBundle, Purpose, Role, RolePath, Rule, Table, Tool
 
 ISSUER = "https://issuer.test"
@@ -82,8 +83,13 @@ def tool(name: str, **changes: Any) -> Tool:
     return Tool(**{**values, **changes})
 
 
-def role(name: str, owners: tuple[str, ...] = ("cs.lee",), requires: tuple[str, ...] = ()) -> Role:
-    return Role(name, name, owners, ("owner",), 365, "quarterly", requires, 0)
+def role(
+    name: str,
+    owners: tuple[str, ...] = ("cs.lee",),
+    requires: tuple[str, ...] = (),
+    session: SessionLimit | None = None,
+) -> Role:
+    return Role(name, name, owners, ("owner",), 365, "quarterly", requires, 0, session=session)
 
 
 def close(roles: Iterable[str], links: Iterable[tuple[str, str]]) -> dict[str, tuple[RolePath, ...]]:
@@ -114,6 +120,7 @@ def make_bundle(
     classes: Mapping[str, tuple[str, ...]] = CLASSES,
     masks: Mapping[str, tuple[str, ...]] = MASKS,
     ranks: Mapping[str, int] = RANKS,
+    sign_in: Mapping[str, SignInDemand] | None = None,
 ) -> PolicyBundle:
     lines, links = list(lines), list(links)
     rules = tuple(
@@ -148,6 +155,7 @@ def make_bundle(
         {name: Table(name, "public", name, columns[0], "integer", columns, name) for name, columns in tables.items()},
         masks,
         ranks,
+        sign_in or {},
     )
     return PolicyBundle(
         revision=hashlib.sha256(repr([rule[:5] + rule[6:] for rule in rules]).encode()).hexdigest(),

@@ -18,7 +18,7 @@ from munjigi.adapters.identity.local_issuer import (
 )
 from munjigi.adapters.identity.tokens import EMPLOYEE_TYPES, TOOL_TYPES, JwtVerifier
 from munjigi.kernel.clock import SECOND
-from munjigi.kernel.identity import EMBEDDED_ISSUER, Caller, EmployeeKey
+from munjigi.kernel.identity import EMBEDDED_ISSUER, Caller, EmployeeKey, SignIn
 from munjigi.rpc.authentication import Authenticator
 from munjigi.rpc.failures import Failures
 
@@ -31,7 +31,7 @@ def test_a_minted_pair_of_tokens_makes_a_caller(tmp_path):
     tool = mint_tool(tmp_path, "crm-desk", now=NOW)
     metadata = {"authorization": f"Bearer {employee}", "munjigi-tool-token": tool}
     found = admit(Authenticator(employees, tools, Failures(), print), metadata, PEER, None, EMBEDDED, TOOLS, NOW)
-    assert found == Caller(EmployeeKey(EMBEDDED_ISSUER, "cs.kim"), "crm-desk", "192.0.2.7")
+    assert found == Caller(EmployeeKey(EMBEDDED_ISSUER, "cs.kim"), "crm-desk", "192.0.2.7", SignIn("", NOW, NOW))
     assert reason(employees.verify, tool, NOW) == "TOKEN_TYPE"
     assert reason(tools.verify, employee, NOW) == "TOKEN_TYPE"
 

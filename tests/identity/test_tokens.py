@@ -20,6 +20,7 @@ from munjigi.adapters.identity.keys import ALGORITHMS, parse_key_set
 from munjigi.adapters.identity.tokens import EMPLOYEE_TYPES, MAX_TOKEN_CHARS, TOOL_TYPES, JwtVerifier
 from munjigi.kernel.clock import SECOND
 from munjigi.kernel.errors import Unauthenticated
+from munjigi.kernel.identity import SignIn
 
 EXPIRES = NOW + 600 * SECOND
 
@@ -31,7 +32,7 @@ def employees(keys: StaticKeys | None = None, **options) -> JwtVerifier:
 @pytest.mark.parametrize("algorithm", sorted(PRIVATE))
 def test_every_listed_algorithm_is_accepted_with_a_key_of_its_kind(algorithm):
     found = employees().verify(sign(algorithm=algorithm), NOW)
-    assert found == (ISSUER, "cs.kim", "crm-desk", EXPIRES, NOW, algorithm)
+    assert found == (ISSUER, "cs.kim", "crm-desk", EXPIRES, NOW, algorithm, SignIn(), "")
 
 
 def test_the_algorithms_are_the_listed_ones():
@@ -97,6 +98,11 @@ def forged(header: dict[str, object]) -> str:
         (lambda: sign(claims(exp=1e300)), "TOKEN_MALFORMED"),
         (lambda: sign(claims(exp=-1)), "TOKEN_MALFORMED"),
         (lambda: sign(claims(nbf=-1)), "TOKEN_MALFORMED"),
+        (lambda: sign(claims(iat=-1)), "TOKEN_MALFORMED"),
+        (lambda: sign(claims(auth_time=1 << 40)), "TOKEN_MALFORMED"),
+        (lambda: sign(claims(acr=2)), "TOKEN_MALFORMED"),
+        (lambda: sign(claims(acr="x" * 200)), "TOKEN_MALFORMED"),
+        (lambda: sign(claims(sid="a\nb")), "TOKEN_MALFORMED"),
         (lambda: sign(claims(client_id="another")), "TOKEN_MALFORMED"),
         (lambda: sign() + "x" * MAX_TOKEN_CHARS, "TOKEN_MALFORMED"),
         (lambda: sign(claims(pad="x" * MAX_TOKEN_CHARS)), "TOKEN_MALFORMED"),
@@ -142,6 +148,14 @@ def test_a_changed_body_breaks_the_signature():
 def test_client_id_stands_in_for_azp_and_several_audiences_may_include_ours():
     token = sign(claims(azp=None, client_id="company-portal", aud=["account", "munjigi"]))
     assert employees().verify(token, NOW).client == "company-portal"
+
+
+def test_how_and_when_the_employee_signed_in_is_the_tokens_word():
+    second = NOW // SECOND
+    token = sign(claims(acr="strong", auth_time=second - 90.5, iat=second - 3, sid="a26c964a"))
+    found = employees().verify(token, NOW)
+    assert found.sign_in == SignIn("strong", (second - 91) * SECOND, (second - 3) * SECOND)
+    assert found.session == "a26c964a"
 
 
 def test_a_tool_verifier_takes_tool_tokens_only():

@@ -16,8 +16,8 @@ DIGESTS = NameDigests(bytes(32))
 
 
 def question(request):
-    employee, tool, resource, fields, action, purpose, case_id, subjects, ip, probe, partial = request
-    return (employee, tool, resource, fields, action, purpose, case_id != "", subjects, ip, probe, partial, False)
+    employee, tool, resource, fields, action, purpose, case_id, subjects, ip, probe, partial, sign_in = request
+    return (employee, tool, resource, fields, action, purpose, case_id != "", subjects, ip, probe, partial, False, sign_in)
 
 
 def rule(rulings, shot, request, now=NOW):

@@ -30,6 +30,11 @@ class Company:
         self.policy_home = folder / "policies"
         shutil.copytree(ROOT / "policies", self.policy_home)
         shutil.rmtree(self.policy_home / "tests")
+        catalog = self.policy_home / "catalog.toml"
+        asking = catalog.read_text("utf-8").replace(
+            "[classes.location]", '[classes.location]\nsign_in = {acr = ["strong"], max_age_seconds = 900}'
+        )
+        catalog.write_text(asking, "utf-8")
         self.state_dir = folder / "var"
         self.state_dir.mkdir(mode=0o700)
         init_tls(self.state_dir, TOOLS, now=now)

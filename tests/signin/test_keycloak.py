@@ -12,10 +12,10 @@ import pytest
 from e2e_asking import question, reason_of
 from running import Stubs
 from signin.company import Company
-from signin.keycloak import Keycloak
+from signin.keycloak import Browser, Keycloak
 
+from munjigi_client._proto.munjigi.v1 import audit_pb2, reach_pb2
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
-from munjigi_client._proto.munjigi.v1 import reach_pb2
 
 
 def claims(token: str) -> dict[str, Any]:
@@ -67,6 +67,32 @@ def test_roles_and_groups_of_the_provider_give_nothing(company: Company, keycloa
         assert not held.permissions
     finally:
         keycloak.administer("DELETE", "/users/new.oh/role-mappings/realm", roles)
+
+
+def test_a_sensitive_class_sends_the_employee_to_a_stronger_sign_in(company: Company, keycloak: Keycloak) -> None:
+    browser = Browser()
+    plain = keycloak.sign_in("cs.lee", browser=browser).access
+    denied = company.check(plain, fields=["name", "address"])
+    assert (denied.decision, denied.reason) == (pb.DECISION_DENY, "STEP_UP_REQUIRED")
+    assert [(field.name, field.reason) for field in denied.fields] == [("name", "GRANTED"), ("address", "STEP_UP_REQUIRED")]
+    (duty,) = denied.obligations
+    assert (duty.kind, duty.field, list(duty.step_up.acr_values), duty.step_up.max_age_seconds) == (
+        pb.OBLIGATION_KIND_STEP_UP,
+        "address",
+        ["strong"],
+        900,
+    )
+    assert duty.step_up.challenge.startswith('Bearer error="insufficient_user_authentication"')
+    wishes = {"acr_values": duty.step_up.acr_values[0], "max_age": str(duty.step_up.max_age_seconds)}
+    strong = keycloak.sign_in("cs.lee", browser=browser, **wishes).access  # asks for the password again
+    assert claims(strong)["sid"] == claims(plain)["sid"]
+    assert company.check(strong, fields=["name", "address"]).decision == pb.DECISION_ALLOW
+    auditor = keycloak.sign_in("dpo.yoon", "munjigi-cli").access
+    with company.channel("munjigi-cli") as over:
+        asked = audit_pb2.SearchRecordsRequest(decision_id=denied.decision_id)
+        found = Stubs(over).audit.SearchRecords(asked, metadata=(("authorization", f"Bearer {auditor}"),), timeout=30)
+    (record,) = found.records
+    assert (record.content["acr"], record.content["reason"]) == ("plain", "STEP_UP_REQUIRED")
 
 
 def test_keys_rotate_under_load_and_only_the_one_refetch_is_noticed(company: Company, keycloak: Keycloak) -> None:

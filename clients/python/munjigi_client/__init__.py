@@ -18,7 +18,7 @@ from munjigi_client._errors import (
     ServerFault,
     Unavailable,
 )
-from munjigi_client._types import Decision, FieldDecision, Observation, Permission, Question, Whoami
+from munjigi_client._types import Decision, FieldDecision, Observation, Permission, Question, StepUp, Whoami
 
 __version__ = "0.1.0"
 
@@ -43,6 +43,7 @@ __all__ = [
     "Question",
     "RateLimited",
     "ServerFault",
+    "StepUp",
     "Unavailable",
     "Whoami",
 ]

@@ -35,6 +35,19 @@ class FieldDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class StepUp:
+    """Another sign-in that a field wants: one of `acr_values` (none: any), at most `max_age_seconds` ago (0: whenever).
+
+    `challenge` is the same for a `WWW-Authenticate` header (RFC 9470).
+    """
+
+    field: str
+    acr_values: tuple[str, ...]
+    max_age_seconds: int
+    challenge: str
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """One answer. Never keep an ALLOW: ask again for the next read.
 
@@ -54,6 +67,7 @@ class Decision:
     grant_revision: int = 0
     role_path: tuple[str, ...] = ()
     observed: bool = False
+    step_up: tuple[StepUp, ...] = ()
     # Kept beside the answer so that `masked` needs no client; the token is what a confirmation is sent with.
     mask_functions: Mapping[str, Mask] = field(default_factory=lambda: MASKS, repr=False, compare=False)
     employee_token: str = field(default="", repr=False, compare=False)
@@ -149,12 +163,16 @@ def decision_from(answer: pb.CheckResponse, *, observed: bool, masks: Mapping[st
     """Turn the wire's answer into a `Decision`. Anything but DECISION_ALLOW is a denial."""
     limit: int | None = None
     must_confirm = False
+    step_up: tuple[StepUp, ...] = ()
     for each in answer.obligations:
         kind = each.kind
         if kind == pb.OBLIGATION_KIND_CONFIRM_READ:
             must_confirm = True
         elif kind == pb.OBLIGATION_KIND_LIMIT_SUBJECTS and limit is None:
             limit = each.limit
+        elif kind == pb.OBLIGATION_KIND_STEP_UP:
+            wanted = each.step_up
+            step_up += (StepUp(each.field, tuple(wanted.acr_values), wanted.max_age_seconds, wanted.challenge),)
     return Decision(
         answer.decision == pb.DECISION_ALLOW,
         answer.reason,
@@ -168,6 +186,7 @@ def decision_from(answer: pb.CheckResponse, *, observed: bool, masks: Mapping[st
         answer.grant_revision,
         tuple(answer.role_path),
         observed,
+        step_up,
         masks,
         token,
     )

@@ -98,7 +98,7 @@ def replay(state: Path, store: StateStore, before: PolicyBundle, after: PolicyBu
         if not askable(record):
             unknown += 1
             continue
-        found = turned(request_of(record), before, after, tables.at(record.grant_revision), asked_at(record))
+        found = turned(request_of(record, supposing=True), before, after, tables.at(record.grant_revision), asked_at(record))
         if found is not None:
             changed.append(ChangedDecision(record_id(log_id, record.index), record, found))
     changed.sort(key=lambda each: each.record.time, reverse=True)

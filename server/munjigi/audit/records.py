@@ -85,6 +85,9 @@ class AccessRecord(CallRecord, kw_only=True, omit_defaults=True, tag="access.dec
     valid_until: int = 0
     latency_ns: int = 0
     asked_at: int = 0
+    acr: str = ""
+    authenticated_at: int = 0
+    token_issued_at: int = 0
 
 
 class ConfirmRecord(CallRecord, kw_only=True, omit_defaults=True, tag="access.confirm"):

@@ -146,4 +146,10 @@ def _duty(duty: decision_pb2.Obligation, until: int) -> str:
         return f"read {duty.limit} {'member' if duty.limit == 1 else 'members'} at most"
     if duty.kind == pb.OBLIGATION_KIND_CONFIRM_READ:
         return f"confirm the read before {show_moment(until)[11:19]} UTC"
+    if duty.kind == pb.OBLIGATION_KIND_STEP_UP:
+        wanted = duty.step_up
+        level = f" with {' or '.join(wanted.acr_values)}" if wanted.acr_values else ""
+        return f"sign in again{level} for {duty.field}" + (
+            f", within {wanted.max_age_seconds} s" if wanted.max_age_seconds else ""
+        )
     return "obey an obligation that this version does not know: upgrade munjigi before you read"

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from munjigi.decision.cells import Cell, Outcome
-from munjigi.decision.reasons import UNDECIDED
+from munjigi.decision.frames import Sheet
+from munjigi.decision.reasons import REQUIREMENT_MISSING, SESSION_IDLE, SESSION_TOO_OLD, UNDECIDED
 from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Request
 from munjigi.policy.conditions import undecided
+from munjigi.policy.signin import SessionLimit, SignInDemand
 from munjigi.policy.types import Context, Rule
 
 DEVICE_FACT: Final = "device"
 PLEDGE_FACT: Final = "pledge"
 TRAINING_FACT: Final = "training"
+_BROKEN: Final = {"": "", "old": SESSION_TOO_OLD, "idle": SESSION_IDLE}
 
 
 class Asker:
@@ -43,6 +46,22 @@ class Asker:
             else:
                 return False
         return True
+
+    def short_of(self, sheet: Sheet) -> str:
+        """Return the reason why a grant of the sheet's role doesn't count, which it does when it is empty."""
+        if not self.meets(sheet.requires):
+            return REQUIREMENT_MISSING
+        return self.beyond(sheet.session)
+
+    def beyond(self, limit: SessionLimit | None) -> str:
+        """Return the reason that says which limit the session is beyond; empty if none."""
+        sign_in = self.request.sign_in
+        return _BROKEN[limit.broken(sign_in, self.now)] if limit is not None and sign_in is not None else ""
+
+    def signed_in(self, demands: tuple[SignInDemand, ...]) -> bool:
+        """Tell whether the sign-in is what the classes of a column want."""
+        sign_in = self.request.sign_in
+        return sign_in is None or all(each.met(sign_in, self.now) for each in demands)
 
     def outcome(self, cell: Cell) -> Outcome:
         """Return the cell's outcome, with its conditions looked at."""

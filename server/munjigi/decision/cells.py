@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 from munjigi.decision.reasons import GRANTED, NO_RULE, RULE_DENIES
 from munjigi.decision.types import Effect
 from munjigi.kernel.grant import Grant
-from munjigi.policy.types import ANY, CLEAR, PolicyBundle, Rule
+from munjigi.policy.signin import SignInDemand
+from munjigi.policy.types import ANY, CLASS_PREFIX, CLEAR, PolicyBundle, Rule
 
 NOTHING: Final = 0
 ALLOWS: Final = 1
@@ -46,13 +47,14 @@ class Candidate(NamedTuple):
 class Cell:
     """One column as one held role sees it. `fixed` is None when the outcome hangs on conditions."""
 
-    __slots__ = ("_nothing", "candidates", "classes", "fixed", "name", "objects", "target")
+    __slots__ = ("_nothing", "candidates", "classes", "demands", "fixed", "name", "objects", "target")
 
     def __init__(self, bundle: PolicyBundle, name: str, target: str, candidates: tuple[Candidate, ...]) -> None:
         self.name = name
         self.target = target
         self.classes = bundle.classes.get(target, ())
         self.objects = bundle.objects[target]
+        self.demands = demands_on(bundle, target)
         self.candidates = candidates
         self._nothing = Outcome(NOTHING, -1, ("", 0), (name, Effect.DENIED, "", NO_RULE, ""), ())
         conditional = any(each.rule.condition is not None for each in candidates)
@@ -104,6 +106,15 @@ def covers(grant: Grant, cell: Cell, action: str) -> bool:
     if scope.actions and action not in scope.actions:
         return False
     return not scope.objects or any(obj in scope.objects for obj in cell.objects)
+
+
+def demands_on(bundle: PolicyBundle, target: str) -> tuple[SignInDemand, ...]:
+    """Return what the classes of a column, or the class that is asked for itself, want of the sign-in."""
+    asking = bundle.catalog.sign_in
+    if not asking:
+        return ()
+    classes = (target.removeprefix(CLASS_PREFIX),) if target.startswith(CLASS_PREFIX) else bundle.classes.get(target, ())
+    return tuple(asking[each] for each in classes if each in asking)
 
 
 def matching(bundle: PolicyBundle, target: str, action: str, purpose: str) -> Iterable[Mapping[str, tuple[Rule, ...]]]:

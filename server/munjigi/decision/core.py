@@ -1,8 +1,9 @@
 """Decide one question against one snapshot: pure, total, and closed for whatever is not known (P2, P3, P4).
 
 Links employee -> role come from grants that are active at `now`, whose purpose is the request's, whose
-scope (if any) covers the column and the action, and whose role's requirements the person meets. Rules see
-roles only. A denying rule wins over all; among allowing ones the most revealing mask wins.
+scope (if any) covers the column and the action, and whose role's requirements the person and the session
+meet. Rules see roles only. A denying rule wins over all; among allowing ones the most revealing mask wins. What they
+allow of a class that wants another sign-in is denied until there is one.
 
 `FieldDecision.grants` names each grant that, had it been the only one, would have given this field the
 same effect and mask. `Decision.reason`, `rule` and `role_path` are those of the first denied field of a DENY
@@ -31,7 +32,7 @@ Linked = list[tuple[Grant, Sheet]]
 def decide(snapshot: Snapshot, request: Request, now: int) -> Decision:
     """Answer `request` at `now` (UTC nanoseconds). Equal arguments give equal answers; nothing is raised."""
     bundle, table = snapshot
-    employee, tool, resource, fields, action, purpose, case_id, subjects, _, probe, partial = request
+    employee, tool, resource, fields, action, purpose, case_id, subjects, _, probe, partial, _ = request
     memory: Memory = bundle.memo.get(MEMO_KEY) or Memory.of(bundle)
     frame = memory.frames.get((tool, resource, action, purpose)) or memory.frame(tool, resource, action, purpose)
     ground = frame.ground
@@ -50,9 +51,9 @@ def decide(snapshot: Snapshot, request: Request, now: int) -> Decision:
         if grant.purpose == purpose and grant.starts_at <= now < grant.ends_at and not grant.suspended:
             role = grant.role
             sheet = ground.sheets.get(role) or ground.sheet(role)
-            if sheet.requires:
+            if sheet.guarded:
                 asker = asker or Asker(snapshot, request, now)
-                if not asker.meets(sheet.requires):
+                if asker.short_of(sheet):
                     waiting.append((grant, sheet))
                     continue
             linked.append((grant, sheet))
@@ -84,6 +85,10 @@ def decide(snapshot: Snapshot, request: Request, now: int) -> Decision:
             kind, _, _, head, path = outcome
             if kind != ALLOWS:
                 break
+            if cell.demands:
+                asker = asker or Asker(snapshot, request, now)
+                if not asker.signed_in(cell.demands):
+                    break
             if not answer:
                 first = ids + path
             answer.append(_new(FieldDecision, head + (ids, cell.classes)))  # noqa: RUF005 - unpacking is slower
@@ -149,6 +154,8 @@ def _of_one(name: str, grant: Grant, sheet: Sheet, asker: Asker) -> tuple[FieldD
     outcome = cell.fixed or asker.outcome(cell)
     kind, _, _, head, path = outcome
     if kind == ALLOWS:
+        if not asker.signed_in(cell.demands):
+            return _step_up(cell)
         return _new(FieldDecision, (*head, (grant.grant_id,), cell.classes)), (grant.grant_id, *path)
     reason = head[3]
     if cell.fixed is None:
@@ -169,21 +176,28 @@ def _field(name: str, linked: Linked, waiting: Linked, asker: Asker) -> tuple[Fi
             continue
         classes = cell.classes
         outcome = asker.outcome(cell)
-        covered = covers(grant, cell, asker.request.action)
-        if covered and asker.meets(sheet.requires):
+        covered, short = covers(grant, cell, asker.request.action), asker.short_of(sheet)
+        if covered and not short:
             given.append((grant, outcome))
             cells.append(cell)
         elif outcome.kind == ALLOWS:
             # A requirement is the employee's own to meet, so it is the nearer miss of the two.
-            missed = reasons.REQUIREMENT_MISSING if covered else missed or reasons.GRANT_OUT_OF_SCOPE
+            missed = short if covered else missed or reasons.GRANT_OUT_OF_SCOPE
     verdict = combine(given)
     if verdict is not None:
+        if verdict.outcome.kind == ALLOWS and not asker.signed_in(cells[0].demands):
+            return _step_up(cells[0])
         path = (verdict.by.grant_id, *verdict.outcome.path)
         _, effect, mask, reason, rule = verdict.outcome.head
         if verdict.outcome.kind == DENIES:
             reason = _undecided(cells, asker, verdict.outcome) or reason
         return FieldDecision(name, effect, mask, reason, rule, verdict.grants, classes), path
     return FieldDecision(name, Effect.DENIED, "", missed or _undecided(cells, asker) or reasons.NO_RULE, "", (), classes), ()
+
+
+def _step_up(cell: Cell) -> tuple[FieldDecision, tuple[str, ...]]:
+    """Deny what rules allow and the sign-in is too weak or too old for."""
+    return FieldDecision(cell.name, Effect.DENIED, "", reasons.STEP_UP_REQUIRED, "", (), cell.classes), ()
 
 
 def _undecided(cells: list[Cell], asker: Asker, denying: Outcome | None = None) -> str:

@@ -38,11 +38,12 @@ _BY_RULES: Final = _UNDECIDED | {
     reasons.RULE_DENIES,
     reasons.NO_RULE,
     reasons.GRANT_OUT_OF_SCOPE,
-    reasons.REQUIREMENT_MISSING,
+    reasons.STEP_UP_REQUIRED,
+    *reasons.NOT_MET,
 }
 _LACKING_IN_QUESTION: Final = frozenset((reasons.CASE_ID_REQUIRED, reasons.CASE_ID_INVALID, reasons.SUBJECTS_REQUIRED))
 # No role helps against these: a rule that denies, or what the question itself lacks.
-_NO_MISS: Final = _LACKING_IN_QUESTION | {reasons.TOO_MANY_SUBJECTS}
+_NO_MISS: Final = _LACKING_IN_QUESTION | {reasons.STEP_UP_REQUIRED, reasons.TOO_MANY_SUBJECTS}
 
 
 class GrantStanding(NamedTuple):
@@ -122,13 +123,20 @@ def _grant(bundle: PolicyBundle, asker: Asker, grant: Grant) -> GrantStanding:
     elif grant.suspended:
         standing = reasons.GRANT_SUSPENDED
     else:
-        standing = reasons.REQUIREMENT_MISSING if lacking else IN_FORCE
+        standing = _short_of(bundle, asker, grant.role, lacking) or IN_FORCE
     return GrantStanding(grant, standing, lacking)
 
 
 def _lacking(bundle: PolicyBundle, asker: Asker, role: str) -> tuple[str, ...]:
     known = bundle.roles.get(role)
     return tuple(kind for kind in known.requires if not asker.meets((kind,))) if known else ()
+
+
+def _short_of(bundle: PolicyBundle, asker: Asker, role: str, lacking: tuple[str, ...]) -> str:
+    if lacking:
+        return reasons.REQUIREMENT_MISSING
+    known = bundle.roles.get(role)
+    return asker.beyond(known.session) if known else ""
 
 
 def _field(
@@ -152,7 +160,7 @@ def _rules(ground: Ground, asker: Asker, grants: tuple[GrantStanding, ...], fiel
     found: list[RuleStanding] = []
     decided = False
     for grant, standing, _ in grants:
-        if standing not in (IN_FORCE, reasons.REQUIREMENT_MISSING):
+        if standing not in (IN_FORCE, *reasons.NOT_MET):
             continue
         cell = ground.sheet(grant.role).cell(field.name)
         for candidate in cell.candidates if cell else ():
@@ -181,6 +189,8 @@ def _became(candidate: Candidate, cell: Cell, grant: Grant, standing: str, asker
         return standing
     if rule.condition is not None and not asker.holds(rule, cell.target):
         return asker.undecided(rule, cell.target) or CONDITION_FALSE
+    if field.reason == reasons.STEP_UP_REQUIRED and rule.allow:
+        return reasons.STEP_UP_REQUIRED
     if rule.ref == field.rule:
         return DECIDES
     if field.effect is Effect.DENIED:
@@ -195,6 +205,8 @@ def _combination(field: FieldDecision, rules: tuple[RuleStanding, ...]) -> tuple
         over = sum(each.standing == OVERRULED for each in rules)
         because = f" ({field.reason})" if field.reason in _UNDECIDED else ""
         return DENY_OVERRIDES, f"Rule {field.rule} denies{because}, and a deny wins over all; rules that allow: {over}."
+    if field.reason == reasons.STEP_UP_REQUIRED:
+        return reasons.STEP_UP_REQUIRED, "Rules allow it, and its class wants another sign-in than this one."
     if field.effect is Effect.DENIED:
         return DEFAULT_DENY, f"No rule that counts allows this ({field.reason}), and what is not allowed is denied."
     counted = sum(each.standing in (DECIDES, AGREES, LESS_REVEALING) for each in rules)
@@ -225,7 +237,7 @@ def _miss(
 _NEARNESS: Final = (
     CONDITION_FALSE,
     *reasons.UNDECIDED.values(),
-    reasons.REQUIREMENT_MISSING,
+    *reversed(reasons.NOT_MET),
     reasons.GRANT_OUT_OF_SCOPE,
     reasons.GRANT_SUSPENDED,
     reasons.GRANT_NOT_STARTED,

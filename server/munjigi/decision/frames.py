@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from munjigi.decision import reasons
 from munjigi.decision.cells import Cell, candidates
+from munjigi.policy.signin import SessionLimit
 from munjigi.policy.types import (
     ANY,
     CLASS_PREFIX,
@@ -34,12 +35,14 @@ _OWN_PREFIX: Final = OWN_DATABASE + "."
 class Sheet:
     """The columns of one resource as a holder of one role sees them, for one action and purpose."""
 
-    __slots__ = ("_ground", "cells", "requires", "role")
+    __slots__ = ("_ground", "cells", "guarded", "requires", "role", "session")
 
-    def __init__(self, ground: Ground, role: str, requires: tuple[str, ...]) -> None:
+    def __init__(self, ground: Ground, role: str, requires: tuple[str, ...], session: SessionLimit | None) -> None:
         self._ground = ground
         self.role = role
         self.requires = requires
+        self.session = session
+        self.guarded = bool(requires or session)
         self.cells: dict[str, Cell] = {}
 
     def cell(self, name: str) -> Cell | None:
@@ -80,7 +83,7 @@ class Ground:
         sheet = self.sheets.get(role)
         if sheet is None:
             known = self.bundle.roles.get(role)
-            sheet = Sheet(self, role, known.requires if known else ())
+            sheet = Sheet(self, role, known.requires if known else (), known.session if known else None)
             if role in self.bundle.closure and self.memory.may_keep(1):
                 self.sheets[role] = sheet
         return sheet
@@ -129,10 +132,11 @@ def _never(_: str) -> bool:
 class Memory:
     """The memo of one bundle. Threads may share it: at worst something is found twice."""
 
-    __slots__ = ("_bundle", "_cells", "frames", "grounds", "help")
+    __slots__ = ("_bundle", "_cells", "asks_sign_in", "frames", "grounds", "help")
 
     def __init__(self, bundle: PolicyBundle) -> None:
         self._bundle = bundle
+        self.asks_sign_in = bool(bundle.catalog.sign_in or any(role.session for role in bundle.roles.values()))
         self._cells = 0
         self.frames: dict[tuple[str, str, str, str], Frame] = {}
         self.grounds: dict[tuple[str, str, str], Ground] = {}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from munjigi.decision import reasons
-from munjigi.decision.cells import ALLOWS, matching
+from munjigi.decision.cells import ALLOWS, demands_on, matching
 from munjigi.decision.frames import Frame, Ground, Memory
 from munjigi.policy.types import PolicyBundle, Rule
 
@@ -33,6 +33,8 @@ _PLAIN: Final = {
     reasons.HOUR_UNDECIDED: "A rule depends on `r.ctx.hour`, and this machine does not know the policy's time zone. Tell the operators.",
     reasons.WEEKDAY_UNDECIDED: "A rule depends on `r.ctx.weekday`, and this machine does not know the policy's time zone. Tell the operators.",
     reasons.HOLIDAY_UNDECIDED: "A rule depends on `r.ctx.holiday`, and calendar.toml does not cover this year. Tell the security team.",
+    reasons.SESSION_TOO_OLD: "You signed in too long ago for your role, or the token does not say when: sign in again.",
+    reasons.SESSION_IDLE: "Your session was idle for longer than your role permits: get a fresh token, or sign in again.",
     reasons.RULE_DENIES: "A rule forbids this, whatever else you hold. Ask the security team about the rule that is named.",
 }
 _NEEDS_ROLE: Final = frozenset(
@@ -55,6 +57,8 @@ def help_text(bundle: PolicyBundle, reason: str, frame: Frame, target: str, held
     """
     ground = frame.ground
     special = _SPECIAL.get(reason)
+    if reason == reasons.STEP_UP_REQUIRED:
+        return _step_up(bundle, target)
     if ground is None or not target:
         text = frame.help.get(reason)
         if text is None:
@@ -67,6 +71,8 @@ def help_text(bundle: PolicyBundle, reason: str, frame: Frame, target: str, held
         lines = [special(bundle, frame) if special else _PLAIN.get(reason, "")]
         if reason in _NEEDS_ROLE:
             lines.append(_roles(bundle, ground, target, held, missing=reason == reasons.REQUIREMENT_MISSING))
+        elif reason in (reasons.SESSION_TOO_OLD, reasons.SESSION_IDLE):
+            lines += _sessions(bundle, ground, target)
         text = "\n".join(line for line in lines if line)
         if memory.may_keep(1):
             memory.help[key] = text
@@ -130,6 +136,18 @@ def _roles(bundle: PolicyBundle, ground: Ground, target: str, held: tuple[str, .
     if lines:
         return "\n".join(lines)
     return f"No role allows this for purpose `{ground.purpose}`. If your work needs it, ask the security team for a rule."
+
+
+def _step_up(bundle: PolicyBundle, target: str) -> str:
+    """Say which sign-in the classes of a column want."""
+    wanted = "; ".join(str(each) for each in demands_on(bundle, target))
+    return f"This data wants another sign-in: {wanted}. Sign in again so at the company's provider, and ask with the new token."
+
+
+def _sessions(bundle: PolicyBundle, ground: Ground, target: str) -> list[str]:
+    """Say how long a session lasts for the roles that would allow this."""
+    limits = ((role, bundle.roles[role].session) for role in allowing_roles(bundle, ground, target))
+    return [f"Role `{role}` counts for {limit}." for role, limit in limits if limit is not None]
 
 
 def _in_the_way(ground: Ground, target: str, held: tuple[str, ...]) -> list[Rule]:

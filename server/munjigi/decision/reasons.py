@@ -24,6 +24,9 @@ CASE_ID_INVALID: Final = "CASE_ID_INVALID"
 SUBJECTS_REQUIRED: Final = "SUBJECTS_REQUIRED"
 TOO_MANY_SUBJECTS: Final = "TOO_MANY_SUBJECTS"
 REQUIREMENT_MISSING: Final = "REQUIREMENT_MISSING"
+SESSION_TOO_OLD: Final = "SESSION_TOO_OLD"
+SESSION_IDLE: Final = "SESSION_IDLE"
+STEP_UP_REQUIRED: Final = "STEP_UP_REQUIRED"
 RULE_DENIES: Final = "RULE_DENIES"
 NO_RULE: Final = "NO_RULE"
 # A rule's condition needs what nobody knows: an address that can be read, a calendar that covers the day.
@@ -31,6 +34,8 @@ IP_UNDECIDED: Final = "IP_UNDECIDED"
 HOUR_UNDECIDED: Final = "HOUR_UNDECIDED"
 WEEKDAY_UNDECIDED: Final = "WEEKDAY_UNDECIDED"
 HOLIDAY_UNDECIDED: Final = "HOLIDAY_UNDECIDED"
+# What a grant that is active, and a person who could hold it, may lack all the same.
+NOT_MET: Final = (REQUIREMENT_MISSING, SESSION_TOO_OLD, SESSION_IDLE)
 # Attribute of r.ctx -> reason.
 UNDECIDED: Final = {
     "ip": IP_UNDECIDED,

@@ -6,14 +6,18 @@ from typing import Final
 
 from munjigi.audit.records import AccessRecord
 from munjigi.decision.types import Decision, Request
-from munjigi.kernel.identity import EmployeeKey
+from munjigi.kernel.identity import EmployeeKey, SignIn
 
 _VALIDITY: Final = 60_000_000_000  # nanoseconds from a question to its `valid_until`; for records that lack `asked_at`
 ABOUT_ONESELF: Final = "ABOUT_ONESELF"  # the reason of a question that no rule decides
 
 
-def request_of(record: AccessRecord) -> Request:
-    """Return the question. A name that was unknown is its digest now, and just as unknown."""
+def request_of(record: AccessRecord, *, supposing: bool = False) -> Request:
+    """Return the question. A name that was unknown is its digest now, and just as unknown.
+
+    How the employee signed in is recorded where the policy asked for it; `supposing` takes it as right where it is not.
+    """
+    sign_in = SignIn(record.acr, record.authenticated_at, record.token_issued_at)
     names = tuple(field.name for field in record.fields)
     return Request(
         employee=EmployeeKey(record.issuer, record.employee),
@@ -27,6 +31,7 @@ def request_of(record: AccessRecord) -> Request:
         ip=record.ip,
         probe=record.probe,
         allow_partial=record.partial,
+        sign_in=None if supposing and sign_in == SignIn() else sign_in,
     )
 
 

@@ -7,11 +7,13 @@ the catalog does not know. The roles that grants give are found here a second ti
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from munjigi.decision import reasons
 from munjigi.decision.asker import Asker
 from munjigi.decision.core import decide
+from munjigi.decision.sign_in_opinion import SignInOpinion
 from munjigi.decision.tables import asked_of
 from munjigi.decision.transcription import Transcription
 from munjigi.decision.types import Effect
@@ -30,14 +32,17 @@ _FROM_RULES: Final = frozenset(
         reasons.GRANT_NOT_STARTED,
         reasons.GRANT_OTHER_PURPOSE,
         reasons.GRANT_OUT_OF_SCOPE,
-        reasons.REQUIREMENT_MISSING,
+        *reasons.NOT_MET,
         *reasons.UNDECIDED.values(),
     ),
 )
 
 
 class Question(NamedTuple):
-    """One field of one case, as Casbin is asked: `roles` are what the grants give. `core` is mask, `clear` or `denied`."""
+    """One field of one case, as Casbin is asked: `roles` are what the grants give. `core` is mask, `clear` or `denied`.
+
+    `step_up`: the core denies it all the same, until there is another sign-in. The matcher knows nothing of that.
+    """
 
     case: TableCase
     subject: str
@@ -47,11 +52,13 @@ class Question(NamedTuple):
     purpose: str
     context: Context
     core: str
+    step_up: bool = False
 
 
 def questions_of(bundle: PolicyBundle, cases: Iterable[TableCase]) -> list[Question]:
     """Decide the cases with the core and return what other engines can be asked about them."""
     found: list[Question] = []
+    undemanding = replace(bundle, catalog=replace(bundle.catalog, sign_in={}), memo={}) if bundle.catalog.sign_in else bundle
     for case in cases:
         snapshot, request = asked_of(bundle, case)
         now = case.request.at
@@ -63,16 +70,19 @@ def questions_of(bundle: PolicyBundle, cases: Iterable[TableCase]) -> list[Quest
             if grant.purpose == request.purpose
             and grant.starts_at <= now < grant.ends_at
             and not grant.suspended
-            and asker.meets(_requires(bundle, grant))
+            and _counts(bundle, grant, asker)
         ]
-        for field in decide(snapshot, request, now).fields:
+        wanting = [field.name for field in decide(snapshot, request, now).fields if field.reason == reasons.STEP_UP_REQUIRED]
+        for field in decide(snapshot._replace(bundle=undemanding), request, now).fields:
             if field.reason in _FROM_RULES:
                 obj = field.name if whole else f"{request.resource}.{field.name}"
                 roles = frozenset(grant.role for grant in grants if _covers(bundle, grant, obj, request.action))
                 core = field.mask if field.effect is Effect.MASKED else field.effect.value
                 subject = request.employee.subject
                 found.append(
-                    Question(case, subject, roles, obj, request.action, request.purpose, asker.context(), core),
+                    Question(
+                        case, subject, roles, obj, request.action, request.purpose, asker.context(), core, field.name in wanting
+                    ),
                 )
     return found
 
@@ -80,11 +90,15 @@ def questions_of(bundle: PolicyBundle, cases: Iterable[TableCase]) -> list[Quest
 def transcribed(bundle: PolicyBundle, questions: Sequence[Question]) -> tuple[list[str], frozenset[int]]:
     """Return what the transcription answers to each question, and the lines of all rules that matched."""
     matcher = Transcription(bundle)
+    opinion = SignInOpinion(bundle, matcher.g2)
     reached: set[int] = set()
     answers: list[str] = []
     for asked in questions:
         shown, lines = matcher.read(asked.subject, asked.roles, asked.obj, asked.act, asked.purpose, asked.context)
-        answers.append(shown)
+        wants = shown != "denied" and opinion.step_up(asked.obj, asked.case.request.sign_in, asked.case.request.at)
+        answers.append(
+            shown if wants == asked.step_up else "denied until another sign-in" if wants else f"{shown} by this sign-in"
+        )
         reached.update(lines)
     return answers, frozenset(reached)
 
@@ -103,9 +117,9 @@ def disagreements(engine: str, questions: Sequence[Question], answers: Sequence[
     return tuple(found.values())
 
 
-def _requires(bundle: PolicyBundle, grant: Grant) -> tuple[str, ...]:
+def _counts(bundle: PolicyBundle, grant: Grant, asker: Asker) -> bool:
     role = bundle.roles.get(grant.role)
-    return role.requires if role is not None else ()
+    return role is None or (asker.meets(role.requires) and not asker.beyond(role.session))
 
 
 def _covers(bundle: PolicyBundle, grant: Grant, obj: str, act: str) -> bool:

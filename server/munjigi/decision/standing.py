@@ -1,14 +1,17 @@
 """How long a decision stands: until when the same question of the same employee gets the same answer from one snapshot.
 
-`decide` looks at time in three places only: the periods of grants, the periods of facts, and the calendar's hour, weekday
-and holiday, which change with a minute at the earliest. Between two such moments equal questions have equal answers.
+`decide` looks at time in four places only: the periods of grants, the periods of facts, the age of the sign-in, and the calendar's
+hour, weekday and holiday, which change with a minute at the earliest. Between two such moments equal questions have equal answers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from munjigi.decision.frames import Memory
 from munjigi.decision.grant_table import GrantTable
 from munjigi.decision.snapshot import Snapshot
-from munjigi.kernel.identity import EmployeeKey
+from munjigi.kernel.identity import EmployeeKey, SignIn
 from munjigi.policy.calendar import MINUTE
 
 
@@ -20,7 +23,7 @@ def same_basis(before: GrantTable, after: GrantTable, employee: EmployeeKey) -> 
     return same_person and before.of(employee) == after.of(employee) and before.blocks == after.blocks
 
 
-def stands_until(snapshot: Snapshot, employee: EmployeeKey, now: int) -> int:
+def stands_until(snapshot: Snapshot, employee: EmployeeKey, now: int, sign_in: SignIn | None = None) -> int:
     """Return the first moment after `now` (both UTC nanoseconds) at which a decision about `employee` could be another."""
     until = (now // MINUTE + 1) * MINUTE
     for grant in snapshot.grants.of(employee):
@@ -28,6 +31,10 @@ def stands_until(snapshot: Snapshot, employee: EmployeeKey, now: int) -> int:
             until = grant.starts_at
         if now < grant.ends_at < until:
             until = grant.ends_at
+    if sign_in is not None and Memory.of(snapshot.bundle).asks_sign_in:
+        for moment in _of_sign_in(snapshot, employee, sign_in):
+            if now < moment < until:
+                until = moment
     person = snapshot.grants.person(employee)
     if person is not None:
         for fact in person.facts:
@@ -36,3 +43,12 @@ def stands_until(snapshot: Snapshot, employee: EmployeeKey, now: int) -> int:
             if now < fact.ends_at < until:
                 until = fact.ends_at
     return until
+
+
+def _of_sign_in(snapshot: Snapshot, employee: EmployeeKey, sign_in: SignIn) -> Iterator[int]:
+    for demand in snapshot.bundle.catalog.sign_in.values():
+        yield from demand.moments(sign_in)
+    for grant in snapshot.grants.of(employee):
+        role = snapshot.bundle.roles.get(grant.role)
+        if role is not None and role.session is not None:
+            yield from role.session.moments(sign_in)

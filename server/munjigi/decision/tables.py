@@ -50,5 +50,6 @@ def asked_of(bundle: PolicyBundle, case: TableCase) -> tuple[Snapshot, Request]:
         ip=asked.ip,
         probe=asked.probe,
         allow_partial=asked.allow_partial,
+        sign_in=asked.sign_in,
     )
     return Snapshot(bundle, GrantTable.build(grants, (person,), 0)), request

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from munjigi.kernel.identity import EmployeeKey
+from munjigi.kernel.identity import EmployeeKey, SignIn
 
 
 class Effect(StrEnum):
@@ -20,7 +20,7 @@ class Request(NamedTuple):
     """One question. Everything that the verdict may depend on, besides the snapshot and the time.
 
     `fields` empty means all catalogued columns; `subjects` is the number of members concerned, 0 if
-    not known; `ip` is the employee's address in text; `tool` is a registered tool's id.
+    not known; `ip` is the employee's address in text; `tool` is a registered tool's id. `sign_in` None: taken as right.
     """
 
     employee: EmployeeKey
@@ -34,6 +34,7 @@ class Request(NamedTuple):
     ip: str = ""
     probe: bool = False
     allow_partial: bool = False
+    sign_in: SignIn | None = SignIn()
 
 
 class FieldDecision(NamedTuple):

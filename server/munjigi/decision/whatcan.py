@@ -1,7 +1,7 @@
 """List what an employee may do now, through one tool: exactly what `decide` would allow, by the same cells.
 
 What a request brings along is taken as right: a case id, members, and for a conditional permission the
-place, time and device that its rules want.
+place, time, device and sign-in that its rules, class and role want.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MEMO_KEY: Final = "reach"
 
 
 class Permission(NamedTuple):
-    """One thing that may be done. `grants` are all that alone give it; `conditional`: place, time or device may change it."""
+    """One thing that may be done. `grants` are all that alone give it; `conditional`: place, time, device or sign-in may change it."""
 
     object: str
     action: str
@@ -99,8 +99,16 @@ def _permission(
         return None
     worst = _together(cells, hopeful=False)
     conditional = worst is None or worst.outcome.head != best.outcome.head or worst.grants != best.grants
+    conditional = conditional or _asks_sign_in(bundle, cells)
     _, effect, mask, _, rule = best.outcome.head
     return Permission(cells[0][1].target, action, purpose, effect, mask, rule, best.grants, conditional)
+
+
+def _asks_sign_in(bundle: PolicyBundle, cells: list[tuple[Grant, Cell]]) -> bool:
+    if any(cell.demands for _, cell in cells):
+        return True
+    roles = (bundle.roles.get(grant.role) for grant, _ in cells)
+    return any(role is not None and role.session is not None for role in roles)
 
 
 def _together(cells: list[tuple[Grant, Cell]], *, hopeful: bool) -> Verdict | None:

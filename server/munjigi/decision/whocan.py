@@ -3,7 +3,7 @@
 Candidates come from indexes (rules of the columns -> roles that reach them -> accounts that hold these roles), in the
 order of accounts; each is then answered by what `decide` answers with. A case id and members are taken as right.
 Conditions are looked at where the account, the tool and the time settle them; where the address or the number of
-members does, the answer is marked as conditional.
+members does, or the sign-in, the answer is marked as conditional.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from munjigi.decision.types import Decision, Request
 from munjigi.kernel.grant import Person
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.policy.conditions import ConditionError, read
+from munjigi.policy.signin import SessionLimit, SignInDemand
 from munjigi.policy.types import PolicyBundle, Rule
 
 # Accounts that are looked at for one page: what bounds its cost when nearly all candidates drop out.
@@ -52,7 +53,7 @@ class Question(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """Someone who gets an ALLOW, and the ALLOW. `conditional`: the address or the number of members may change it."""
+    """Someone who gets an ALLOW, and the ALLOW. `conditional`: the address, the number of members or the sign-in may change it."""
 
     employee: EmployeeKey
     person: Person | None
@@ -114,6 +115,20 @@ class _Supposing(Asker):
         self.supposed = True
         return rule.allow is self.hopeful
 
+    def beyond(self, limit: SessionLimit | None) -> str:
+        """Suppose that the session is within its limits."""
+        if limit is None:
+            return ""
+        self.supposed = True
+        return "" if self.hopeful else reasons.SESSION_TOO_OLD
+
+    def signed_in(self, demands: tuple[SignInDemand, ...]) -> bool:
+        """Suppose that the sign-in is what the column's classes want."""
+        if not demands:
+            return True
+        self.supposed = True
+        return self.hopeful
+
     def undecided(self, rule: Rule, target: str) -> str:
         """Name what a condition lacks; one that is supposed lacks nothing."""
         return super().undecided(rule, target) if settled(rule) else ""
@@ -140,12 +155,7 @@ def _answer(
         return None
     request = Request(employee, question.tool, question.resource, question.fields, question.action, question.purpose, subjects=1)
     best = _Supposing(snapshot, request, now, hopeful=True)
-    linked: Linked = []
-    waiting: Linked = []
-    for grant in snapshot.grants.of(employee):
-        if grant.purpose == question.purpose and grant.active(now):
-            sheet = ground.sheet(grant.role)
-            (linked if best.meets(sheet.requires) else waiting).append((grant, sheet))
+    linked, waiting = _held(ground, question, best)
     if not linked and not waiting:
         return None
     decision = answer_fields(frame, ground, linked, waiting, best, partial=question.partial)
@@ -154,8 +164,19 @@ def _answer(
     conditional = False
     if best.supposed:
         worst = _Supposing(snapshot, request, now, hopeful=False)
-        conditional = answer_fields(frame, ground, linked, waiting, worst, partial=question.partial) != decision
+        conditional = answer_fields(frame, ground, *_held(ground, question, worst), worst, partial=question.partial) != decision
     return Holder(employee, best.person, decision, conditional)
+
+
+def _held(ground: Ground, question: Question, asker: Asker) -> tuple[Linked, Linked]:
+    """Return the grants that count, and those whose role lacks something."""
+    linked: Linked = []
+    waiting: Linked = []
+    for grant in asker.snapshot.grants.of(asker.request.employee):
+        if grant.purpose == question.purpose and grant.active(asker.now):
+            sheet = ground.sheet(grant.role)
+            (waiting if asker.short_of(sheet) else linked).append((grant, sheet))
+    return linked, waiting
 
 
 def _candidates(

@@ -14,6 +14,18 @@ class EmployeeKey(NamedTuple):
     subject: str
 
 
+class SignIn(NamedTuple):
+    """How and when the employee signed in, in the provider's words. Times are UTC nanoseconds, 0 where the token does not say.
+
+    `acr` is the level of the sign-in (authentication context class), `authenticated_at` when the employee last proved who they
+    are (`auth_time`), `issued_at` when this token was issued.
+    """
+
+    acr: str = ""
+    authenticated_at: int = 0
+    issued_at: int = 0
+
+
 class Caller(NamedTuple):
     """The employee and the tool of one call, both authenticated and bound together.
 
@@ -24,12 +36,14 @@ class Caller(NamedTuple):
     employee: EmployeeKey
     tool: str
     peer: str
+    sign_in: SignIn = SignIn()
 
 
 class Claims(NamedTuple):
     """What a verified token says. Times are UTC nanoseconds, the period is [not_before, expires_at).
 
-    `client` is the client that the token was issued to (`azp` or `client_id`), empty if it names none.
+    `client` is the client that the token was issued to (`azp` or `client_id`), `session` the provider's session (`sid`); empty
+    if it names none.
     """
 
     issuer: str
@@ -38,3 +52,5 @@ class Claims(NamedTuple):
     expires_at: int
     not_before: int
     key_id: str
+    sign_in: SignIn = SignIn()
+    session: str = ""

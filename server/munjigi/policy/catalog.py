@@ -9,6 +9,8 @@ from typing import Final
 
 from munjigi.policy.findings import Findings, quoted
 from munjigi.policy.sections import Section, entries, only_groups
+from munjigi.policy.signin import SignInDemand
+from munjigi.policy.signin_sections import read_demand
 from munjigi.policy.toml_file import TomlFile
 from munjigi.policy.types import CLEAR, OWN_DATABASE, Catalog, Table
 
@@ -41,14 +43,18 @@ def read_catalog(file: TomlFile, findings: Findings) -> CatalogFile:
     _check_partitions(file, tables, findings)
     masks: dict[str, tuple[str, ...]] = {}
     unique: set[str] = set()
+    sign_in: dict[str, SignInDemand] = {}
     for section in entries(file, "classes", findings):
         masks[section.name] = _read_masks(section)
         if section.flag("unique", default=False):
             unique.add(section.name)
+        demand = read_demand(section)
+        if demand is not None:
+            sign_in[section.name] = demand
         section.text("title")
         section.finish()
     rank = _rank(file, masks, findings)
-    return CatalogFile(Catalog(tables, masks, rank), frozenset(unique))
+    return CatalogFile(Catalog(tables, masks, rank, sign_in), frozenset(unique))
 
 
 def _read_table(section: Section, schemas: dict[str, str]) -> Table:

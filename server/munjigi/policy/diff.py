@@ -118,6 +118,11 @@ def settings(before: PolicyBundle, after: PolicyBundle) -> list[Setting]:
         ("class", before.catalog.masks, after.catalog.masks),
     ):
         found += _settings(kind, old, new)
+    wanted, wants = before.catalog.sign_in, after.catalog.sign_in
+    for name in sorted(wanted.keys() | wants.keys()):
+        was, now = (_shown(side.get(name) or "whichever") for side in (wanted, wants))
+        if was != now:
+            found.append(Setting("class", name, "sign_in", was, now))
     one, other = before.calendar, after.calendar
     if one.zone != other.zone:
         found.append(Setting("calendar", "zone", "", one.zone, other.zone))
@@ -244,7 +249,8 @@ def _settings(kind: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iter
 def _shown(value: Any) -> str:
     if isinstance(value, frozenset):
         value = sorted(value)
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    plain = type(value) in (list, tuple)  # what has names says itself what it is
+    return ", ".join(map(str, value)) if plain else "none" if value is None else str(value)
 
 
 def _either(conditions: tuple[str, ...]) -> str:

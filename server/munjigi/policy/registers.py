@@ -10,6 +10,7 @@ from munjigi.kernel.personal import looks_personal
 from munjigi.policy.case_pattern import matcher
 from munjigi.policy.findings import Findings
 from munjigi.policy.sections import Section, entries, only_groups
+from munjigi.policy.signin_sections import read_limit
 from munjigi.policy.toml_file import TomlFile
 from munjigi.policy.types import ANY, DATA_ACTIONS, OWN_ACTIONS, Purpose, Role, Tool
 
@@ -49,6 +50,7 @@ def _read_role(section: Section) -> Role:
         requires=_known(section, "requires", REQUIREMENTS),
         budget=section.number("budget", 0, 1_000_000_000),
         departments=_departments(section),
+        session=read_limit(section),
     )
     if not role.stages:
         section.error("stages", "ROLE_WITHOUT_APPROVAL", f"The role has no approval stage; stages are: {', '.join(STAGES)}.")

@@ -75,6 +75,16 @@ class Section:
             self.error(key, "VALUE_INVALID", f"`{key}` must be one of: {', '.join(choices)}.")
         return choices[0]
 
+    def part(self, key: str) -> Section | None:
+        """Return the table at a key, such as `{acr = [...]}`; None where there is none."""
+        value = self._take(key, required=False)
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            self.error(key, "VALUE_WRONG_TYPE", f"`{key}` must be a table in braces.")
+            return None
+        return Section(self._file, (*self.path, key), value, self._findings)
+
     def names(self, key: str, *, required: bool = True, wildcard: bool = False) -> tuple[str, ...]:
         """Return a list of distinct names (`[A-Za-z0-9._-]{1,64}`, and `*` where it stands for all)."""
         value = self._take(key, required=required)

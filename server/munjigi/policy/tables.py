@@ -11,6 +11,7 @@
                tool: crm-desk, subjects: 1, ip: 10.1.2.3, at: 2026-06-01T09:00:00Z}
         then: {decision: ALLOW, reason: GRANTED, fields: {name: partial}}
 
+`when` may also say how the employee signed in: `acr`, `signed_in` and `token_issued` (times; default: at `at`).
 `then.reason` and `then.fields` are compared where given; `fields` maps a name to clear, denied or a mask.
 """
 
@@ -25,6 +26,7 @@ from typing import Final, Literal, NamedTuple, get_args
 from munjigi.kernel.clock import SECOND
 from munjigi.kernel.errors import MunjigiError
 from munjigi.kernel.grant import PrincipalType, Scope
+from munjigi.kernel.identity import SignIn
 from munjigi.policy.findings import Findings, decode
 from munjigi.policy.types import PolicyBundle, Problem
 from munjigi.policy.yaml_file import Fields, Node, read_yaml
@@ -61,6 +63,7 @@ class TableRequest(NamedTuple):
     probe: bool
     allow_partial: bool
     at: int
+    sign_in: SignIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +187,7 @@ def _principal_type(text: str) -> PrincipalType:
 
 
 def _read_request(when: Fields) -> TableRequest:
+    at = _time(when, "at", _nanoseconds(DEFAULT_AT))
     found = TableRequest(
         resource=when.text("resource"),
         fields=when.texts("fields"),
@@ -195,7 +199,8 @@ def _read_request(when: Fields) -> TableRequest:
         ip=when.text("ip", default="127.0.0.1"),
         probe=when.flag("probe"),
         allow_partial=when.flag("allow_partial"),
-        at=_time(when, "at", _nanoseconds(DEFAULT_AT)),
+        at=at,
+        sign_in=SignIn(when.text("acr", default=""), _time(when, "signed_in", at), _time(when, "token_issued", at)),
     )
     when.finish()
     return found

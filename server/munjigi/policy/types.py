@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
 from munjigi.kernel.references import KeyType
 from munjigi.policy.calendar import NO_HOLIDAYS, Calendar
+from munjigi.policy.signin import SessionLimit, SignInDemand
 
 CLEAR: Final = "clear"
 ANY: Final = "*"
@@ -96,11 +97,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Databases and classes. `masks[class]` runs from least to most revealing (`clear` is always last)."""
+    """Databases and classes. `masks[class]` runs from least to most revealing (`clear` is always last).
+
+    `sign_in[class]` is what a class asks of the sign-in, where it asks for something.
+    """
 
     tables: Mapping[str, Table]
     masks: Mapping[str, tuple[str, ...]]
     mask_rank: Mapping[str, int]
+    sign_in: Mapping[str, SignInDemand] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,7 @@ class Role:
     requires: tuple[str, ...]
     budget: int
     departments: tuple[str, ...] = ()  # whose duty needs the role; none: any department's
+    session: SessionLimit | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Protocol
 
 from munjigi.audit.records import LockoutRecord, SignInRecord
 from munjigi.kernel.errors import ResourceExhausted, Unauthenticated
-from munjigi.kernel.identity import Caller, Claims, EmployeeKey
+from munjigi.kernel.identity import Caller, Claims, EmployeeKey, SignIn
 from munjigi.policy.types import Tool
 from munjigi.rpc.addresses import address_of
 from munjigi.rpc.failures import Failures
@@ -66,6 +66,7 @@ class _Known(NamedTuple):
     tool: str
     not_before: int
     expires_at: int
+    sign_in: SignIn
 
 
 class _Proof(NamedTuple):
@@ -128,13 +129,13 @@ class Authenticator:
         known = self._known.get(key)
         if known is not None and known.not_before <= now < known.expires_at:
             self._known.move_to_end(key)
-            return Caller(known.employee, known.tool, address_of(peer))
+            return Caller(known.employee, known.tool, address_of(peer), known.sign_in)
         self._known.pop(key, None)
         known = self._prove(presented, address_of(peer), peer_certificate_uris, trust, now)
         self._known[key] = known
         if len(self._known) > self._capacity:
             self._known.popitem(last=False)
-        return Caller(known.employee, known.tool, address_of(peer))
+        return Caller(known.employee, known.tool, address_of(peer), known.sign_in)
 
     def _prove(self, presented: Presented, address: str, uris: tuple[str, ...] | None, trust: ListenerTrust, now: int) -> _Known:
         # What TLS has verified tells callers behind one address apart; what a header says does not, unless it is trusted.
@@ -167,6 +168,7 @@ class Authenticator:
             tool,
             max(claims.not_before, proof.not_before),
             min(claims.expires_at, proof.expires_at),
+            claims.sign_in,
         )
 
     def _tool(self, presented: Presented, uris: tuple[str, ...] | None, trust: ListenerTrust, now: int) -> _Proof:

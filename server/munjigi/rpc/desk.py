@@ -13,13 +13,15 @@ from functools import lru_cache
 from typing import Final
 
 from munjigi.audit.journal import Journal
+from munjigi.decision.cells import demands_on
 from munjigi.decision.core import decide
-from munjigi.decision.reasons import BLOCKED
+from munjigi.decision.frames import Memory
+from munjigi.decision.reasons import BLOCKED, STEP_UP_REQUIRED
 from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Decision, Effect, Request
-from munjigi.kernel.clock import Clock
+from munjigi.kernel.clock import SECOND, Clock
 from munjigi.kernel.errors import InvalidArgument, PermissionDenied
-from munjigi.kernel.identity import EmployeeKey
+from munjigi.kernel.identity import EmployeeKey, SignIn
 from munjigi.kernel.ids import record_id
 from munjigi.kernel.personal import looks_personal
 from munjigi.kernel.references import MemberReferences, NameDigests
@@ -37,6 +39,7 @@ from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 OVERSIGHT: Final = "oversight"  # the purpose of operating and overseeing Munjigi itself
 _MAYBE_PERSONAL: Final = re.compile(r"@|eyJ|(?:\d[-_.]?){9}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z|[0-9a-f]{32}\Z")
+_UNASKED: Final = SignIn()  # where no policy asks how someone signed in, all the same
 _EFFECTS: Final = {
     Effect.CLEAR: pb.FIELD_EFFECT_CLEAR,
     Effect.MASKED: pb.FIELD_EFFECT_MASKED,
@@ -101,14 +104,16 @@ class Desk:
             _check_case(snapshot, purpose, case_id)
         member_ids = asked.member_ids
         members = self._members(snapshot, resource, member_ids) if member_ids else ()
-        employee, tool, _ = caller
+        employee, tool = caller.employee, caller.tool
+        sign_in = caller.sign_in if Memory.of(snapshot.bundle).asks_sign_in else _UNASKED
         fields, action = tuple(asked.fields), asked.action or "read"
         subjects = len(members) or len(member_ids) or asked.subject_count
         probe, partial = asked.intent == pb.INTENT_PROBE, asked.allow_partial
-        question = (employee, tool, resource, fields, action, purpose, case_id != "", subjects, ip, probe, partial, observe)
+        asked_for = (resource, fields, action, purpose, case_id != "", subjects, ip, probe, partial, observe)
+        question = (employee, tool, *asked_for, sign_in)
         ruling = self._rulings.find(snapshot, question, received)
         if ruling is None:
-            request = Request(employee, tool, resource, fields, action, purpose, case_id, subjects, ip, probe, partial)
+            request = Request(employee, tool, resource, fields, action, purpose, case_id, subjects, ip, probe, partial, sign_in)
             ruling = self._rule(snapshot, question, request, received, observe=observe)
         decision = ruling.decision
         if not decision.allow and not observe and self._floods.counted(tool, decision.reason, received):
@@ -160,7 +165,7 @@ class Desk:
         subjects = len(asked.member_ids) or asked.subject_count
         action, fields = asked.action or "read", tuple(asked.fields)
         question = Request(employee, tool, asked.resource, fields, action, asked.purpose, asked.case_id, subjects, ip, True)
-        return snapshot, question._replace(allow_partial=asked.allow_partial)
+        return snapshot, question._replace(allow_partial=asked.allow_partial, sign_in=None)
 
     def authorize(
         self,
@@ -181,15 +186,16 @@ class Desk:
         self._room.require_urgent() if urgent else self._room.require()
         _refuse_personal("request_id", request_id)
         snapshot = self._snapshots.snapshot
-        employee, tool, peer = call.caller
-        request = Request(employee, tool, resource, (), action, OVERSIGHT, subjects=1 if members else 0, ip=peer)
+        employee, tool, peer, sign_in = call.caller
+        request = Request(employee, tool, resource, (), action, OVERSIGHT, subjects=1 if members else 0, ip=peer, sign_in=sign_in)
         return self._conclude(call, request, decide(snapshot, request, call.received), snapshot, request_id, members)
 
     def about_oneself(self, call: Call, resource: str) -> str:
         """Record that someone asks what concerns only themselves, which anyone may who is not blocked; return the decision id."""
         self._room.require()
         snapshot = self._snapshots.snapshot
-        request = Request(call.caller.employee, call.caller.tool, resource, (), "read", OVERSIGHT, ip=call.caller.peer)
+        employee, tool, peer, sign_in = call.caller
+        request = Request(employee, tool, resource, (), "read", OVERSIGHT, ip=peer, sign_in=sign_in)
         decision = decide(snapshot, request, call.received)
         if decision.reason != BLOCKED:
             decision = decision._replace(allow=True, reason="ABOUT_ONESELF", fields=(), rule="", role_path=(), help="")
@@ -255,6 +261,8 @@ def _answer(snapshot: Snapshot, request: Request, decision: Decision, *, observe
         fields.add(name=name, effect=_EFFECTS[effect], mask=mask, reason=reason, rule=rule, grant_ids=grants)
         if decision.allow and effect is Effect.MASKED:
             obligations.add(kind=pb.OBLIGATION_KIND_MASK, field=name, mask=mask)
+        if reason == STEP_UP_REQUIRED:
+            _add_step_up(answer, snapshot, request, name)
     if decision.allow and not request.probe and not observe:
         tool = snapshot.bundle.tools.get(request.tool)
         if request.subjects:
@@ -262,6 +270,14 @@ def _answer(snapshot: Snapshot, request: Request, decision: Decision, *, observe
         if tool is not None and tool.confirm == "required":
             obligations.add(kind=pb.OBLIGATION_KIND_CONFIRM_READ)
     return answer
+
+
+def _add_step_up(answer: pb.CheckResponse, snapshot: Snapshot, request: Request, name: str) -> None:
+    """Say which sign-in a field wants, in the words of RFC 9470, so that the tool can ask the provider for it."""
+    target = name if name.startswith(CLASS_PREFIX) else f"{request.resource}.{name}"
+    for demand in demands_on(snapshot.bundle, target):
+        step_up = pb.StepUp(acr_values=demand.acr, max_age_seconds=demand.max_age // SECOND, challenge=demand.challenge())
+        answer.obligations.add(kind=pb.OBLIGATION_KIND_STEP_UP, field=name, step_up=step_up)
 
 
 def _refuse_personal(field: str, value: str) -> None:

@@ -7,9 +7,10 @@ telephone number for example, so the record keeps its keyed digest instead.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from munjigi.audit.records import AccessRecord, FieldRecord
+from munjigi.decision.frames import Memory
 from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Decision, Request
 from munjigi.kernel.references import NameDigests
@@ -60,7 +61,16 @@ def access_record(
         own=own,
         policy_revision=decision.policy_revision,
         grant_revision=decision.grant_revision,
+        **_signed_in(snapshot, request),
     )
+
+
+def _signed_in(snapshot: Snapshot, request: Request) -> dict[str, Any]:
+    """Return what the decision may depend on of the sign-in: nothing where the policy asks for none."""
+    sign_in = request.sign_in
+    if sign_in is None or not Memory.of(snapshot.bundle).asks_sign_in:
+        return {}
+    return {"acr": sign_in.acr, "authenticated_at": sign_in.authenticated_at, "token_issued_at": sign_in.issued_at}
 
 
 def of_call(

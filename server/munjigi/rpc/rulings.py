@@ -13,14 +13,14 @@ from munjigi.audit.records import AccessRecord
 from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.standing import stands_until
 from munjigi.decision.types import Decision, Request
-from munjigi.kernel.identity import EmployeeKey
+from munjigi.kernel.identity import EmployeeKey, SignIn
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
 _MOST: Final = 2048
 
 # All that a decision can depend on besides snapshot and time. Of the case id only whether there is one: one that does
 # not have its purpose's form is refused before. The last flag is `observe`, which the record and the answer show.
-Question = tuple[EmployeeKey, str, str, tuple[str, ...], str, str, bool, int, str, bool, bool, bool]
+Question = tuple[EmployeeKey, str, str, tuple[str, ...], str, str, bool, int, str, bool, bool, bool, SignIn]
 
 
 class Ruling(NamedTuple):
@@ -63,7 +63,7 @@ class Rulings:
     ) -> Ruling:
         """Make a ruling and keep it, unless it has names that callers can make up without end."""
         known = decision.resource_known and decision.purpose_known and decision.action_known and not decision.unknown_fields
-        until = stands_until(snapshot, request.employee, now) if known else now
+        until = stands_until(snapshot, request.employee, now, request.sign_in) if known else now
         ruling = Ruling(snapshot, request, decision, record, answer, now, until)
         if known and snapshot is self._snapshot:
             if len(self._standing) >= _MOST:

@@ -77,7 +77,8 @@ class LocalIssuer:
         """
         if not 1 <= seconds <= EMPLOYEE_SECONDS:
             raise ConfigurationError("TOKEN_LIFETIME", f"An employee token lives 1 to {EMPLOYEE_SECONDS} seconds.")
-        return self._mint(EMPLOYEE_TYPE, {"sub": subject, "azp": client}, now, seconds)
+        # Whoever has the key signs in anew with each token.
+        return self._mint(EMPLOYEE_TYPE, {"sub": subject, "azp": client, "auth_time": now // SECOND}, now, seconds)
 
     def tool(self, subject: str, *, now: int, seconds: int = TOOL_SECONDS) -> str:
         """Mint a tool's token; `subject` is the tool's `token_subject` in tools.toml.
@@ -88,7 +89,7 @@ class LocalIssuer:
             raise ConfigurationError("TOKEN_LIFETIME", f"A tool token lives 1 to {LONGEST_TOOL_SECONDS} seconds.")
         return self._mint(TOOL_TYPE, {"sub": subject}, now, seconds)
 
-    def _mint(self, kind: str, claims: dict[str, str], now: int, seconds: int) -> str:
+    def _mint(self, kind: str, claims: dict[str, str | int], now: int, seconds: int) -> str:
         issued = now // SECOND
         body = {
             "iss": EMBEDDED_ISSUER,

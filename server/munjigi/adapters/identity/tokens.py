@@ -21,7 +21,7 @@ import msgspec
 from munjigi.adapters.identity.keys import ALGORITHMS, KeyRing
 from munjigi.kernel.clock import SECOND
 from munjigi.kernel.errors import Unauthenticated
-from munjigi.kernel.identity import Claims
+from munjigi.kernel.identity import Claims, SignIn
 
 AUDIENCE: Final = "munjigi"
 EMPLOYEE_TYPE: Final = "at+jwt"
@@ -64,6 +64,10 @@ class _Body(msgspec.Struct):
     exp: float
     aud: str | list[str] = ""
     nbf: float = 0
+    iat: float = 0
+    auth_time: float = 0
+    acr: str = ""
+    sid: str = ""
     azp: str = ""
     client_id: str = ""
 
@@ -186,13 +190,21 @@ class JwtVerifier:
                 "TOKEN_AUDIENCE", "The token is for another service; ask the issuer for one with this gateway's audience."
             )
         client = body.azp or body.client_id
-        if body.client_id not in ("", client) or not 0 < body.exp < _LATEST or not 0 <= body.nbf < _LATEST:
+        times = (body.nbf, body.iat, body.auth_time)
+        if body.client_id not in ("", client) or not 0 < body.exp < _LATEST or not all(0 <= time < _LATEST for time in times):
             raise _malformed()
-        if not body.sub or len(body.sub.encode()) > _MAX_NAME_BYTES or not body.sub.isprintable():
+        if not body.sub or any(
+            len(name.encode()) > _MAX_NAME_BYTES or not _plain(name) for name in (body.sub, body.acr, body.sid)
+        ):
             raise _malformed()
         # Whole seconds, rounded to the shorter life: a float of nanoseconds is off by up to 128.
         expires_at, not_before = int(body.exp) * SECOND, math.ceil(body.nbf) * SECOND - self._skew
-        return Claims(body.iss, body.sub, client, expires_at, not_before, key_id)
+        sign_in = SignIn(body.acr, int(body.auth_time) * SECOND, int(body.iat) * SECOND)
+        return Claims(body.iss, body.sub, client, expires_at, not_before, key_id, sign_in, body.sid)
+
+
+def _plain(name: str) -> bool:
+    return not name or name.isprintable()
 
 
 def _split(token: str) -> tuple[bytes, bytes]:

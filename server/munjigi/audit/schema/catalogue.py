@@ -168,6 +168,16 @@ FIELDS: Final = {
         Field("valid_until", "munjigi.valid_until", "date_nanos", "the read may begin before this moment"),
         Field("latency_ns", "event.duration", "long", "nanoseconds from the question to its verdict"),
         Field("asked_at", "munjigi.asked_at", "date_nanos", "when the call came; the moment for which it was decided"),
+        Field("acr", "munjigi.acr", "keyword", "level of the sign-in, in the provider's words; where the policy asks for it"),
+        Field(
+            "authenticated_at",
+            "munjigi.authenticated_at",
+            "date_nanos",
+            "when the employee signed in; where the policy asks for it",
+        ),
+        Field(
+            "token_issued_at", "munjigi.token_issued_at", "date_nanos", "when the token was issued; where the policy asks for it"
+        ),
         # confirmation of a read
         Field("decision_id", "munjigi.decision_id", "keyword", "the decision that this is about"),
         Field("outcome", "munjigi.outcome", "keyword", "`read`, `failed` or `abandoned`"),

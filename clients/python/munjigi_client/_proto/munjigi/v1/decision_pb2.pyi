@@ -33,6 +33,7 @@ class ObligationKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OBLIGATION_KIND_MASK: _ClassVar[ObligationKind]
     OBLIGATION_KIND_CONFIRM_READ: _ClassVar[ObligationKind]
     OBLIGATION_KIND_LIMIT_SUBJECTS: _ClassVar[ObligationKind]
+    OBLIGATION_KIND_STEP_UP: _ClassVar[ObligationKind]
 
 class ReadOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -54,6 +55,7 @@ OBLIGATION_KIND_UNSPECIFIED: ObligationKind
 OBLIGATION_KIND_MASK: ObligationKind
 OBLIGATION_KIND_CONFIRM_READ: ObligationKind
 OBLIGATION_KIND_LIMIT_SUBJECTS: ObligationKind
+OBLIGATION_KIND_STEP_UP: ObligationKind
 READ_OUTCOME_UNSPECIFIED: ReadOutcome
 READ_OUTCOME_READ: ReadOutcome
 READ_OUTCOME_FAILED: ReadOutcome
@@ -111,17 +113,29 @@ class FieldDecision(_message.Message):
     grant_ids: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, name: _Optional[str] = ..., effect: _Optional[_Union[FieldEffect, str]] = ..., mask: _Optional[str] = ..., reason: _Optional[str] = ..., rule: _Optional[str] = ..., grant_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class StepUp(_message.Message):
+    __slots__ = ("acr_values", "max_age_seconds", "challenge")
+    ACR_VALUES_FIELD_NUMBER: _ClassVar[int]
+    MAX_AGE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    CHALLENGE_FIELD_NUMBER: _ClassVar[int]
+    acr_values: _containers.RepeatedScalarFieldContainer[str]
+    max_age_seconds: int
+    challenge: str
+    def __init__(self, acr_values: _Optional[_Iterable[str]] = ..., max_age_seconds: _Optional[int] = ..., challenge: _Optional[str] = ...) -> None: ...
+
 class Obligation(_message.Message):
-    __slots__ = ("kind", "field", "mask", "limit")
+    __slots__ = ("kind", "field", "mask", "limit", "step_up")
     KIND_FIELD_NUMBER: _ClassVar[int]
     FIELD_FIELD_NUMBER: _ClassVar[int]
     MASK_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    STEP_UP_FIELD_NUMBER: _ClassVar[int]
     kind: ObligationKind
     field: str
     mask: str
     limit: int
-    def __init__(self, kind: _Optional[_Union[ObligationKind, str]] = ..., field: _Optional[str] = ..., mask: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+    step_up: StepUp
+    def __init__(self, kind: _Optional[_Union[ObligationKind, str]] = ..., field: _Optional[str] = ..., mask: _Optional[str] = ..., limit: _Optional[int] = ..., step_up: _Optional[_Union[StepUp, _Mapping]] = ...) -> None: ...
 
 class RecordPosition(_message.Message):
     __slots__ = ("log_id", "index")
