@@ -137,6 +137,19 @@ class Daemon:
                 found[command[command.index("-m") + 1].rpartition(".")[2]] = child.pid
         return found
 
+    def workers(self) -> list[int]:
+        """Return the pids of the running gateway workers, by slot."""
+        import psutil
+
+        assert self.process is not None
+        found = {}
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.NoSuchProcess):
+                command = child.cmdline()
+                if "munjigi.app.worker" in command and child.status() != psutil.STATUS_ZOMBIE:
+                    found[int(command[-1])] = child.pid
+        return [pid for _, pid in sorted(found.items())]
+
     def credentials(self, employee: str, tool: str = "crm-desk") -> tuple[tuple[str, str], ...]:
         """Return call metadata of an employee at a tool."""
         return (

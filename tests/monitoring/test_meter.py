@@ -18,7 +18,7 @@ if sys.argv[2] == "first":
 from munjigi.adapters.prometheus import PrometheusSink
 from munjigi.monitoring.meter import Meter
 from munjigi.monitoring import catalogue
-meter = Meter(PrometheusSink())
+meter = Meter(PrometheusSink("test"))
 if sys.argv[2] != "render":
     for seconds in (0.00004, 0.0002, 0.0002, 3.0, 99.0):
         meter.call("Check", "OK", seconds)

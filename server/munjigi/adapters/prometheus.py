@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess, values
+from prometheus_client.values import MultiProcessValue
 
 from munjigi.monitoring.catalogue import BUCKETS, CATALOGUE, Metric
 
@@ -20,9 +21,14 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class PrometheusSink:
-    """Register the catalogue in this process and take its counts."""
+    """Register the catalogue in this process and take its counts.
 
-    def __init__(self) -> None:
+    `process` names its files: a process that is started again under its name goes on counting in them.
+    """
+
+    def __init__(self, process: str) -> None:
+        # The library's own way to name them: https://prometheus.github.io/client_python/multiprocess/
+        values.ValueClass = MultiProcessValue(process_identifier=lambda: process)  # type: ignore[no-untyped-call]
         registry = CollectorRegistry()
         self._metrics: dict[str, Any] = {metric.name: _register(metric, registry) for metric in CATALOGUE}
         self._children: dict[tuple[str, tuple[str, ...]], Any] = {}
@@ -59,7 +65,7 @@ def _register(metric: Metric, registry: CollectorRegistry) -> Any:
     if metric.kind == "counter":
         return Counter(metric.name, metric.help, metric.labels, registry=registry)
     if metric.kind == "gauge":
-        return Gauge(metric.name, metric.help, metric.labels, registry=registry, multiprocess_mode="mostrecent")
+        return Gauge(metric.name, metric.help, metric.labels, registry=registry, multiprocess_mode=metric.across)
     return Histogram(metric.name, metric.help, metric.labels, registry=registry, buckets=BUCKETS)
 
 
@@ -76,6 +82,11 @@ def render() -> bytes:
     registry = CollectorRegistry()
     registry.register(_Sorted())
     return generate_latest(registry)
+
+
+def forget(process: str) -> None:
+    """Count a process that has ended no longer among those that live."""
+    multiprocess.mark_process_dead(process)  # type: ignore[no-untyped-call]
 
 
 def prepare_folder(folder: Path) -> None:

@@ -61,10 +61,12 @@ from munjigi.rpc.grants import GrantService
 from munjigi.rpc.health import HealthService
 from munjigi.rpc.holds import HoldService
 from munjigi.rpc.leased import LeasedDurability
+from munjigi.rpc.lockouts import FAILURES_PER_PERIOD
 from munjigi.rpc.past import Past
 from munjigi.rpc.pending import PendingReads
 from munjigi.rpc.pipeline import Pipeline
 from munjigi.rpc.policies import PolicyService
+from munjigi.rpc.rates import Rates, share
 from munjigi.rpc.reach import ReachService
 from munjigi.rpc.room import Room
 from munjigi.rpc.tail import TailService
@@ -77,6 +79,7 @@ class Gateway:
     """One gateway worker, put together and not yet listening."""
 
     settings: Settings
+    slot: int
     clock: Clock
     journal: Journal
     committer: GroupCommitter
@@ -115,21 +118,21 @@ def wants_native(settings: Settings) -> bool:
     return settings.front == "native" or (settings.front == "auto" and available and not settings.tls)
 
 
-def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], None]) -> Gateway:
-    """Check seal and journal, open state, policy and keys, in this order, and put the services together.
+def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], None], slot: int = 0) -> Gateway:
+    """Check seal and journal, open state, policy and keys, in this order, and put the services together for one worker.
 
     Must run on the event loop. Raises `ConfigurationError` or `Corruption` when it must not serve.
     """
     _refuse_open_socket(settings)
     clock = SystemClock()
     folder = StateFolder(settings.state_dir)
-    meter = Meter(PrometheusSink())
+    meter = Meter(PrometheusSink(f"worker-{slot}"))
     disk = Disk(folder, settings.watermarks, settings.disk_reserve_mebibytes << 20)
     disk.start()
     begin_seal(folder)
     journal = Journal.open(
         folder.journal,
-        0,
+        slot,
         quarantine=folder.quarantine,
         clock=clock,
         randomness=secrets.token_bytes(16),
@@ -149,8 +152,8 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         member_key(settings.member_key or folder.keys / "member.key", create=settings.member_key is None)
     )
     digests = NameDigests(names_key(folder.keys / "names.key"))
-    failures = Failures()
-    floods = Floods(settings.denial_records_per_second, journal.append)
+    failures = Failures(limit=share(FAILURES_PER_PERIOD, settings.workers))
+    floods = Floods(share(settings.denial_records_per_second, settings.workers), journal.append)
     health = HealthService()
     trail = Trail(folder, journal, store, lambda: home.snapshot.grants.revision)
     index = record_search(settings, folder, trail)
@@ -198,7 +201,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     pipeline = Pipeline(Authenticator(employees, tools, failures, note_failure), home, clock, meter)
     past = Past(history, index, trail)
     conditions = Conditions(home, references)
-    decisions = DecisionService(desk, home, journal, references, pending)
+    decisions = DecisionService(desk, home, journal, references, pending, Rates(settings.workers))
     retention = Retention(settings, journal, committer, clock, meter)
     holds = Holds(folder, journal, committer, retention, clock, meter)
     methods = (
@@ -216,6 +219,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     trust = ListenerTrust(settings.forwarded_certificate, settings.identity == "embedded")
     return Gateway(
         settings,
+        slot,
         clock,
         journal,
         committer,
@@ -313,20 +317,20 @@ def make_grpcio(gateway: Gateway, *, behind_native: bool) -> GrpcioFront:
     """
     settings = gateway.settings
     methods, trust = gateway.methods, gateway.trust
-    address, secure = settings.grpc_address, settings.tls
+    address, secure = settings.address_of(gateway.slot), settings.tls
     if behind_native:
         address, secure = settings.stream_address, bool(settings.stream_address)
         methods = tuple(each for each in methods if each.streaming and (secure or not trust.forwarded_certificate))
         trust = ListenerTrust(tool_tokens=trust.tool_tokens)
     if not secure:
-        front = GrpcioFront(methods, gateway.pipeline, gateway.sending, trust)
+        front = GrpcioFront(methods, gateway.pipeline, gateway.sending, trust, reuse_port=settings.share_ports)
         front.watch_health(gateway.health)
         if address:
             front.listen(address)
         return front
     from munjigi.adapters.identity.authority import certificate_uris  # noqa: PLC0415  # x509 costs start time and memory
 
-    front = GrpcioFront(methods, gateway.pipeline, gateway.sending, trust, certificate_uris)
+    front = GrpcioFront(methods, gateway.pipeline, gateway.sending, trust, certificate_uris, reuse_port=settings.share_ports)
     front.watch_health(gateway.health)
     assert settings.tls_certificate is not None
     assert settings.tls_key is not None

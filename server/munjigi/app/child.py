@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from munjigi.app.config import Settings
 
+RELOADED: Final = "reloaded\n"
 EXIT_CONFIGURATION: Final = 78  # sysexits.h EX_CONFIG: a restart will not help
 
 
@@ -29,6 +30,12 @@ def receive_settings() -> Settings:
 def send_ready(**details: Any) -> None:
     """Tell the supervisor that this child does its work now."""
     sys.stdout.write(json.dumps(details) + "\n")
+    sys.stdout.flush()
+
+
+def say_reloaded() -> None:
+    """Tell the supervisor that this worker was told to load the policy, so that the others do, too."""
+    sys.stdout.write(RELOADED)
     sys.stdout.flush()
 
 

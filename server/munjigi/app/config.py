@@ -58,6 +58,13 @@ class Settings(BaseSettings):
         description="Listener of CheckStream with TLS, beside a native front behind a proxy: `host:port`. The `tls_` settings are its.",
     )
     http_address: str = Field("127.0.0.1:9464", description="HTTP listener of /metrics, /healthz and /readyz: `host:port`.")
+    workers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Gateway workers, each with a journal of its own. They share the TCP ports; on a Unix socket each further one has "
+        "its own, `.1`, `.2` and so on added to the name.",
+    )
     front: Literal["auto", "native", "grpcio"] = Field(
         "auto", description="gRPC server. `auto`: native without TLS where its wheel exists, else grpcio."
     )
@@ -190,6 +197,15 @@ class Settings(BaseSettings):
     def tls(self) -> bool:
         """Tell whether the listener of `grpc_address` speaks TLS."""
         return self.tls_certificate is not None and not self.stream_address
+
+    @property
+    def share_ports(self) -> bool:
+        """Tell whether several processes listen on each TCP port."""
+        return self.workers > 1
+
+    def address_of(self, slot: int) -> str:
+        """Return where the worker of a slot listens for gRPC."""
+        return f"{self.grpc_address}.{slot}" if self.unix_socket and slot else self.grpc_address
 
     @property
     def unix_socket(self) -> bool:

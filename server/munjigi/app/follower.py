@@ -73,10 +73,10 @@ async def _run(settings: Settings) -> int:
     stopping = asyncio.Event()
     stop_on_request(asyncio.get_running_loop(), stopping.set)
     folder = StateFolder(settings.state_dir)
-    meter = Meter(PrometheusSink())
+    meter = Meter(PrometheusSink("follower"))
     works = [Worked(job, meter, stopping) for job in _jobs(settings, folder, meter)]
     listener = listen(settings.http_address)
-    server = HttpServer(application(folder))
+    server = HttpServer(application(folder, settings.workers))
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(server.serve([listener]))
         beating = tasks.create_task(_beat(folder, meter, works))

@@ -52,9 +52,9 @@ class HttpServer(uvicorn.Server):
         yield
 
 
-def application(folder: StateFolder) -> Starlette:
-    """Make the pages."""
-    worker = Heartbeat(folder.run, "worker")
+def application(folder: StateFolder, workers: int = 1) -> Starlette:
+    """Make the pages. Ready is whoever can answer: one worker that serves is enough."""
+    hearts = [Heartbeat(folder.run, f"worker-{slot}") for slot in range(workers)]
     clock = SystemClock()
 
     async def metrics(request: Request) -> Response:
@@ -67,7 +67,7 @@ def application(folder: StateFolder) -> Starlette:
 
     async def readyz(request: Request) -> Response:
         del request
-        ready = worker.alive(clock.now())
+        ready = any(each.alive(clock.now()) for each in hearts)
         return JSONResponse({"status": "ready" if ready else "not ready"}, status_code=200 if ready else 503)
 
     return Starlette(routes=[Route("/metrics", metrics), Route("/healthz", healthz), Route("/readyz", readyz)])

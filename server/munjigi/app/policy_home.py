@@ -88,6 +88,7 @@ class PolicyHome:
         self._rejected = False
         self._problems = bundle.problems
         self._busy = asyncio.Lock()
+        self.tell_others: Callable[[], None] = lambda: None  # that somebody asked for a reload by name
         self._reloading: asyncio.Future[PolicyStatus] | None = None
         self._background: set[asyncio.Task[Any]] = set()
 
@@ -129,6 +130,8 @@ class PolicyHome:
         A caller who goes away does not stop it half-way: what is recorded as in force is in force.
         """
         self._reloading = asyncio.ensure_future(self._reload(employee or _NOBODY))
+        if employee is not None:
+            self.tell_others()
         return await asyncio.shield(self._reloading)
 
     def reload_soon(self) -> None:

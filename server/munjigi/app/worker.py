@@ -22,7 +22,7 @@ import uvloop
 from munjigi import __version__
 from munjigi.app import logs
 from munjigi.app.bootstrap import Gateway, make_grpcio, open_gateway
-from munjigi.app.child import EXIT_CONFIGURATION, receive_settings, send_ready, stop_on_request
+from munjigi.app.child import EXIT_CONFIGURATION, receive_settings, say_reloaded, send_ready, stop_on_request
 from munjigi.app.config import Settings, split_address
 from munjigi.app.disk import Level
 from munjigi.app.files import StateFolder
@@ -48,7 +48,7 @@ def main() -> int:
     settings = receive_settings()
     logs.set_up("worker", settings.log_level, settings.log_format)
     try:
-        return uvloop.run(_run(settings))
+        return uvloop.run(_run(settings, int(sys.argv[1]) if len(sys.argv) > 1 else 0))
     except (ConfigurationError, Corruption) as error:
         sys.stderr.write(f"{error.reason}: {error.message}\n")
         return EXIT_CONFIGURATION
@@ -57,7 +57,7 @@ def main() -> int:
         return 1
 
 
-async def _run(settings: Settings) -> int:
+async def _run(settings: Settings, slot: int) -> int:
     logs.watch_loop(asyncio.get_running_loop())
     stopping = asyncio.Event()
     failed: list[BaseException] = []
@@ -66,19 +66,24 @@ async def _run(settings: Settings) -> int:
         failed.append(error)
         stopping.set()
 
-    gateway = open_gateway(settings, on_failure)
-    restored = record_restored(StateFolder(settings.state_dir), gateway.journal)
+    gateway = open_gateway(settings, on_failure, slot)
+    first = slot == 0  # it says for all of them what is said once
+    restored = first and record_restored(StateFolder(settings.state_dir), gateway.journal)
     recorded = Recorded(StateFolder(settings.state_dir), settings)
     changes = recorded.records()
+    if not first:
+        changes = []
     gateway.journal.append(_process_record(gateway, recorded, "start"))
     for change in changes:
         gateway.journal.append(change)
     await gateway.committer.durable()
     if restored:
         forget(StateFolder(settings.state_dir))
-    _keep(recorded)
+    if first:
+        _keep(recorded)
     await gateway.holds.settle()
     await gateway.lease.begin()
+    gateway.home.tell_others = say_reloaded
     stop_on_request(asyncio.get_running_loop(), stopping.set)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.home.reload_soon)
     # What was loaded stays: the collector need not walk a million grants again while calls wait.
@@ -115,7 +120,7 @@ async def _serve(gateway: Gateway, stopping: asyncio.Event) -> None:
                 await _serve_native(gateway, grpcio, Path(private) / "fallback.sock", stopping)
                 return
             await grpcio.start()
-            _announce(gateway, _address(settings.grpc_address, grpcio.port), "grpcio")
+            _announce(gateway, _address(settings.address_of(gateway.slot), grpcio.port), "grpcio")
             await stopping.wait()
             _drain(gateway)
             await grpcio.stop(settings.drain_seconds)
@@ -128,12 +133,19 @@ async def _serve_native(gateway: Gateway, grpcio: GrpcioFront, socket: Path, sto
 
     settings = gateway.settings
     unary = [method for method in gateway.methods if not method.streaming]
-    front = NativeFront(settings.grpc_address, unary, gateway.pipeline, gateway.sending, gateway.trust)
+    front = NativeFront(
+        settings.address_of(gateway.slot),
+        unary,
+        gateway.pipeline,
+        gateway.sending,
+        gateway.trust,
+        reuse_port=settings.share_ports and not settings.unix_socket,
+    )
     grpcio.listen(f"unix:{socket}")
     await grpcio.start()
     front.set_fallback(str(socket))
     await front.start()
-    _announce(gateway, _address(settings.grpc_address, front.port), "native")
+    _announce(gateway, _address(settings.address_of(gateway.slot), front.port), "native")
     stop_asked = asyncio.ensure_future(stopping.wait())
     await asyncio.wait((stop_asked, front.ended), return_when=asyncio.FIRST_COMPLETED)
     stop_asked.cancel()
@@ -150,7 +162,7 @@ def _announce(gateway: Gateway, address: str, front: str) -> None:
     gateway.meter.set(catalogue.WORKER_READY, value=1)
     bundle = gateway.home.snapshot.bundle
     send_ready(grpc=address, front=front, policy_revision=bundle.revision, rules=len(bundle.rules))
-    _LOGGER.info("serving", extra={"address": address, "front": front, "log_id": gateway.journal.log_id})
+    _LOGGER.info("serving", extra={"address": address, "front": front, "slot": gateway.slot, "log_id": gateway.journal.log_id})
 
 
 def _drain(gateway: Gateway) -> None:
@@ -170,18 +182,19 @@ def _address(configured: str, port: int) -> str:
 async def _tick(gateway: Gateway, recorded: Recorded) -> None:
     """Once a second: write what failed sign-ins and floods of denials add up to, hand metrics on, show a heartbeat, watch the follower's."""
     folder = StateFolder(gateway.settings.state_dir)
-    own, follower = Heartbeat(folder.run, "worker"), Heartbeat(folder.run, "follower")
+    own, follower = Heartbeat(folder.run, f"worker-{gateway.slot}"), Heartbeat(folder.run, "follower")
     key_problem = ""
     while True:
         await _look_at_disk(gateway)
         now = gateway.clock.now()
         if _record_sums(gateway, gateway.failures.due(now), gateway.floods.end(now)):
             await gateway.committer.durable()
-        if changes := recorded.records():  # the follower took a new key of the seal up
+        if (changes := recorded.records()) and gateway.slot == 0:  # the follower took a new key of the seal up
             for change in changes:
                 gateway.journal.append(change)
             await gateway.committer.durable()
-        _keep(recorded)
+        if gateway.slot == 0:
+            _keep(recorded)
         gateway.keys.poll(gateway.clock.now())
         if gateway.keys.problem != key_problem:
             key_problem = gateway.keys.problem

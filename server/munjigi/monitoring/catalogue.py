@@ -11,12 +11,16 @@ BUCKETS: Final = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 
 
 
 class Metric(NamedTuple):
-    """One metric. Counters end in `_total`, times are in seconds, sizes in bytes."""
+    """One metric. Counters end in `_total`, times are in seconds, sizes in bytes.
+
+    `across` says what a gauge is over several workers: what was said last, or of those that live the sum, least or most.
+    """
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
     help: str
     labels: tuple[str, ...] = ()
+    across: Literal["mostrecent", "livesum", "livemin", "livemax"] = "mostrecent"
 
 
 DECISIONS: Final = Metric(
@@ -43,11 +47,19 @@ LOCKOUTS: Final = Metric(
     ("reason",),
 )
 KEY_SET_PROBLEM: Final = Metric(
-    "munjigi_key_set_problem", "gauge", "1 while the key set of employees' tokens can't be renewed; the keys known so far hold."
+    "munjigi_key_set_problem",
+    "gauge",
+    "1 while the key set of employees' tokens can't be renewed; the keys known so far hold.",
+    across="livemax",
 )
 JOURNAL_RECORDS: Final = Metric("munjigi_journal_records_total", "counter", "Records made durable in the journal.")
 JOURNAL_BYTES: Final = Metric("munjigi_journal_bytes_total", "counter", "Bytes made durable in the journal.")
-JOURNAL_NEXT: Final = Metric("munjigi_journal_next_index", "gauge", "Index after the last durable record of the journal.")
+JOURNAL_NEXT: Final = Metric(
+    "munjigi_journal_next_index",
+    "gauge",
+    "Index after the last durable record of the journal, added up over the workers.",
+    across="livesum",
+)
 JOURNAL_COMMITS: Final = Metric(
     "munjigi_journal_commits_total", "counter", "Group commits (one fdatasync each) by where they run.", ("mode",)
 )
@@ -61,7 +73,10 @@ RETENTION_REMOVED: Final = Metric(
     "Segments of the journal that were removed at the end of their retention.",
 )
 RETENTION_FAILING: Final = Metric(
-    "munjigi_retention_failing", "gauge", "1 while something stands in the way of removing records; the log says what."
+    "munjigi_retention_failing",
+    "gauge",
+    "1 while something stands in the way of removing records; the log says what.",
+    across="livemax",
 )
 HOLDS: Final = Metric("munjigi_legal_holds", "gauge", "Legal holds that stand.")
 ARCHIVED: Final = Metric("munjigi_archived_segments_total", "counter", "Closed segments that were copied to the archive.")
@@ -75,15 +90,20 @@ DISK_LEVEL: Final = Metric(
 POLICY_LOADS: Final = Metric("munjigi_policy_loads_total", "counter", "Attempts to load the policy home by result.", ("result",))
 POLICY_LOADED: Final = Metric("munjigi_policy_loaded_timestamp_seconds", "gauge", "When the policy in force was loaded.")
 POLICY_REJECTED: Final = Metric(
-    "munjigi_policy_rejected", "gauge", "1 while the policy home on disk is refused and an older policy decides."
+    "munjigi_policy_rejected",
+    "gauge",
+    "1 while the policy home on disk is refused and an older policy decides.",
+    across="livemax",
 )
-GRANT_REVISION: Final = Metric("munjigi_grant_revision", "gauge", "Revision of the grant table in force.")
+GRANT_REVISION: Final = Metric(
+    "munjigi_grant_revision", "gauge", "Revision of the grant table in force; of several workers, the oldest.", across="livemin"
+)
 LEASE_LAPSES: Final = Metric(
     "munjigi_lease_lapses_total",
     "counter",
     "Times that a worker's lease ran out, because the state store was away or the worker held up: it then answers UNAVAILABLE.",
 )
-WORKER_READY: Final = Metric("munjigi_worker_ready", "gauge", "1 while the gateway worker serves.")
+WORKER_READY: Final = Metric("munjigi_worker_ready", "gauge", "Gateway workers that serve.", across="livesum")
 INDEX_RECORDS: Final = Metric("munjigi_index_records_total", "counter", "Records moved from journals into the audit index.")
 INDEX_NEXT: Final = Metric("munjigi_index_next_index", "gauge", "Index after the last record that the audit index has.")
 SHIP_RECORDS: Final = Metric(

@@ -36,14 +36,20 @@ class DecisionService:
     """Answer questions about member data."""
 
     def __init__(
-        self, desk: Desk, snapshots: SnapshotSource, journal: Journal, references: MemberReferences, pending: PendingReads
+        self,
+        desk: Desk,
+        snapshots: SnapshotSource,
+        journal: Journal,
+        references: MemberReferences,
+        pending: PendingReads,
+        rates: Rates,
     ) -> None:
         self._desk = desk
         self._snapshots = snapshots
         self._journal = journal
         self._references = references
         self._pending = pending
-        self._rates = Rates()
+        self._rates = rates
 
     def methods(self) -> list[Method]:
         """List the methods."""

@@ -28,7 +28,6 @@ from munjigi.rpc.streams import PATIENCE, Streams
 
 CertificateUris = Callable[[bytes], tuple[str, ...]]
 _OPTIONS: Final = (
-    ("grpc.so_reuseport", 0),
     # The pipeline refuses above MAX_REQUEST_BYTES with a reason; this bound only protects memory, and says nothing of ours.
     ("grpc.max_receive_message_length", 2 * MAX_REQUEST_BYTES),
     ("grpc.keepalive_time_ms", 60_000),
@@ -48,13 +47,15 @@ class GrpcioFront:
         durability: LeasedDurability,
         listener: ListenerTrust,
         certificate_uris: CertificateUris | None = None,
+        *,
+        reuse_port: bool = False,
     ) -> None:
         self._pipeline = pipeline
         self._durability = durability
         self._listener = listener
         self._certificate_uris = certificate_uris
         self._streams = Streams(durability, pipeline.grants)
-        self.server = aio.server(options=_OPTIONS)
+        self.server = aio.server(options=(("grpc.so_reuseport", int(reuse_port)), *_OPTIONS))
         services: dict[str, dict[str, grpc.RpcMethodHandler[bytes, bytes]]] = {}
         for method in methods:
             handler: grpc.RpcMethodHandler[bytes, bytes] = (
