@@ -22,6 +22,8 @@ class Slow:
         self.go = threading.Event()
         self.entered = threading.Event()
 
+    alone = True
+
     def durable(self) -> dict[str, int]:
         return {}
 

@@ -56,6 +56,7 @@ from munjigi.rpc.desk import Desk
 from munjigi.rpc.explanations import ExplanationService
 from munjigi.rpc.failures import Failures
 from munjigi.rpc.floods import Floods
+from munjigi.rpc.foreign_reads import ForeignReads
 from munjigi.rpc.front_grpcio import GrpcioFront, server_credentials
 from munjigi.rpc.grants import GrantService
 from munjigi.rpc.health import HealthService
@@ -155,7 +156,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     failures = Failures(limit=share(FAILURES_PER_PERIOD, settings.workers))
     floods = Floods(share(settings.denial_records_per_second, settings.workers), journal.append)
     health = HealthService()
-    trail = Trail(folder, journal, store, lambda: home.snapshot.grants.revision)
+    trail = Trail(folder, journal, store, lambda: home.snapshot.grants.revision, settings.workers - 1)
     index = record_search(settings, folder, trail)
     history = KeptHistory(folder.policies, store, index)
 
@@ -201,7 +202,9 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     pipeline = Pipeline(Authenticator(employees, tools, failures, note_failure), home, clock, meter)
     past = Past(history, index, trail)
     conditions = Conditions(home, references)
-    decisions = DecisionService(desk, home, journal, references, pending, Rates(settings.workers))
+    decisions = DecisionService(
+        desk, home, journal, references, pending, ForeignReads(trail, journal.log_id), Rates(settings.workers)
+    )
     retention = Retention(settings, journal, committer, clock, meter)
     holds = Holds(folder, journal, committer, retention, clock, meter)
     methods = (

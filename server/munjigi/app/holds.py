@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
 from typing import Final
 
 from msgspec.structs import replace
 
 from munjigi.app.files import StateFolder
 from munjigi.app.retention import Retention
-from munjigi.audit.holds import MOST, Hold, HoldFiles, named_by_marks
+from munjigi.audit.holds import MOST, Hold, HoldFiles, named_by_marks, naming, without
 from munjigi.audit.journal import Journal
-from munjigi.audit.mark import Mark
 from munjigi.audit.records import HoldRecord, ReleaseRecord
 from munjigi.kernel.clock import Clock
 from munjigi.kernel.errors import AlreadyExists, FailedPrecondition, NotFound
@@ -47,18 +45,19 @@ class Holds:
     async def settle(self) -> None:
         """Record, and name in the mark, what a kill left unrecorded. Raises `Unavailable`."""
         async with self._retention.lock:
-            found, _ = await asyncio.to_thread(self._files.known)
+            await asyncio.to_thread(self._retention.drop_released)
+            found = await asyncio.to_thread(self._standing)
             named = await asyncio.to_thread(named_by_marks, self._folder.journal)
             for hold in found.values():
                 if hold.hold_id not in named:
-                    await asyncio.to_thread(self._journal.change_mark, _naming(hold.hold_id))
+                    await asyncio.to_thread(self._journal.change_mark, naming(hold.hold_id))
                 if not hold.record:
                     await self._record(hold)
 
     async def place(self, employee: EmployeeKey, reason: str, from_time: int, to_time: int, request_id: str) -> Hold:
         """Place a hold and return it. The same request, while its hold stands, gets the same hold."""
         async with self._retention.lock:
-            found, _ = await asyncio.to_thread(self._files.known)
+            found = await asyncio.to_thread(self._standing)
             for each in found.values():
                 if request_id and (each.request_id, each.issuer, each.employee) == (request_id, *employee):
                     if (each.reason, each.from_time, each.to_time) != (reason, from_time, to_time):
@@ -77,7 +76,7 @@ class Holds:
                 placed_at=self._clock.now(),
             )
             await asyncio.to_thread(self._files.put, hold)
-            await asyncio.to_thread(self._journal.change_mark, _naming(hold.hold_id))
+            await asyncio.to_thread(self._journal.change_mark, naming(hold.hold_id))
             hold = await self._record(hold)
             self._meter.set(catalogue.HOLDS, value=len(found) + 1)
             return hold
@@ -87,7 +86,8 @@ class Holds:
         async with self._retention.lock:
             found, damaged = await asyncio.to_thread(self._files.known)
             named = await asyncio.to_thread(named_by_marks, self._folder.journal)
-            if hold_id not in found and hold_id not in named and hold_id not in {path.stem for path in damaged}:
+            known = found.keys() | named | {path.stem for path in damaged}
+            if hold_id not in known or (hold_id in found and found[hold_id].released):
                 raise NotFound("HOLD_UNKNOWN", "No legal hold of this id stands; `munjigi audit holds` lists them.")
             index = self._journal.append(
                 ReleaseRecord(
@@ -95,14 +95,25 @@ class Holds:
                 )
             )
             await self._durability.durable()
-            await asyncio.to_thread(self._journal.change_mark, _without(hold_id))
-            await asyncio.to_thread(self._files.remove, hold_id)
-            self._meter.set(catalogue.HOLDS, value=len(found.keys() - {hold_id}))
-            return record_id(self._journal.log_id, index)
+            record = record_id(self._journal.log_id, index)
+            await asyncio.to_thread(self._journal.change_mark, without(hold_id))
+            if hold_id in await asyncio.to_thread(named_by_marks, self._folder.journal):  # by the mark of another worker
+                hold = found.get(hold_id) or Hold(hold_id=hold_id, reason="", issuer="", employee="", placed_at=0)
+                await asyncio.to_thread(self._files.put, replace(hold, released=record))
+            else:
+                await asyncio.to_thread(self._files.remove, hold_id)
+            standing = await asyncio.to_thread(self._standing)
+            self._meter.set(catalogue.HOLDS, value=len(standing))
+            return record
 
     async def standing(self) -> list[Hold]:
         """Return the holds that stand, oldest first."""
         return await asyncio.to_thread(self._retention.holds)
+
+    def _standing(self) -> dict[str, Hold]:
+        """Return the holds that stand and can be read, by id."""
+        found, _ = self._files.known()
+        return {hold_id: hold for hold_id, hold in found.items() if not hold.released}
 
     async def _record(self, hold: Hold) -> Hold:
         index = self._journal.append(
@@ -120,11 +131,3 @@ class Holds:
         recorded = replace(hold, record=record_id(self._journal.log_id, index))
         await asyncio.to_thread(self._files.put, recorded)
         return recorded
-
-
-def _naming(hold_id: str) -> Callable[[Mark], Mark]:
-    return lambda known: replace(known, holds=(*(each for each in known.holds if each != hold_id), hold_id))
-
-
-def _without(hold_id: str) -> Callable[[Mark], Mark]:
-    return lambda known: replace(known, holds=tuple(each for each in known.holds if each != hold_id))

@@ -16,8 +16,9 @@ from munjigi.adapters.seal_keys import public_key
 from munjigi.app.archiver import archive_of
 from munjigi.app.config import Settings
 from munjigi.app.files import StateFolder
+from munjigi.app.shared_lock import SharedLock
 from munjigi.audit import removal, retention
-from munjigi.audit.holds import Hold, HoldFiles, named_by_marks
+from munjigi.audit.holds import Hold, HoldFiles, named_by_marks, without
 from munjigi.audit.journal import Journal
 from munjigi.audit.law import law
 from munjigi.audit.records import RemovedRecord
@@ -36,7 +37,7 @@ _DRIFT: Final = 3600 * SECOND  # by which the clock may leave the machine's own 
 
 
 class Retention:
-    """`lock` is held while records are removed, and by whoever places or releases a hold."""
+    """`lock` is held while records are removed, and by whoever places or releases a hold, in whichever worker."""
 
     def __init__(
         self,
@@ -47,7 +48,7 @@ class Retention:
         meter: Meter,
         monotonic: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self.lock = asyncio.Lock()
+        self.lock = SharedLock(StateFolder(settings.state_dir).run)
         self._years = settings.retention_years
         self._article = law().rule("access", settings.retention_profile).article
         self._archive = archive_of(settings)
@@ -80,6 +81,7 @@ class Retention:
         Raises `Corruption` when holds, log, seal or archive are not as they should be, `Unavailable`, `FailedPrecondition`, `OSError`.
         """
         async with self.lock:
+            await asyncio.to_thread(self.drop_released)
             holds = await asyncio.to_thread(self.holds)
             self._meter.set(catalogue.HOLDS, value=len(holds))
             if not self._years:
@@ -112,6 +114,16 @@ class Retention:
     def holds(self) -> list[Hold]:
         """Return the holds that stand. Raises `Corruption` when one is gone."""
         return HoldFiles(self._folder.holds).standing(named_by_marks(self._folder.journal))
+
+    def drop_released(self) -> None:
+        """Take holds that another worker released out of our mark, and forget those that no mark names any more. With `lock` held."""
+        files = HoldFiles(self._folder.holds)
+        found, _ = files.known()
+        for hold_id in [each.hold_id for each in found.values() if each.released]:
+            if hold_id in self._journal.mark_holds:
+                self._journal.change_mark(without(hold_id))
+            if hold_id not in named_by_marks(self._folder.journal):
+                files.remove(hold_id)
 
     def _plan(self, cut: int, holds: list[Hold]) -> retention.Plan | None:
         key = self._folder.keys / "seal.vkey"

@@ -21,7 +21,7 @@ from munjigi.audit.seal.check import SealCheck, check_seal, verify_sealed
 from munjigi.audit.seal.merkle import leaf_hash
 from munjigi.audit.seal.store import LOGS
 from munjigi.audit.seal.tree import StoredTree
-from munjigi.audit.slots import retired
+from munjigi.audit.slots import logs_of, retired
 from munjigi.audit.verify import Verification
 from munjigi.grants.ports import PermissionRows
 from munjigi.grants.verification import verify_permissions
@@ -35,10 +35,18 @@ _PATIENCE: Final = 0.5  # seconds for a record to be seen by another connection
 class Trail:
     """All journals under one folder, of which `own` is written by this process, and the logs of permission records.
 
-    `revision` tells the last grant revision that this process decides by.
+    `revision` tells the last grant revision that this process decides by. `others` are how many slots of this folder other
+    processes write.
     """
 
-    def __init__(self, folder: StateFolder, own: Journal, permissions: PermissionRows, revision: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        folder: StateFolder,
+        own: Journal,
+        permissions: PermissionRows,
+        revision: Callable[[], int],
+        others: int = 0,
+    ) -> None:
         self._folder = folder
         self._root = folder.journal
         self._own = own
@@ -48,6 +56,9 @@ class Trail:
         self._ended = {log_id: known.next_index for log_id, known in marks.items() if known is not None}
         self._ended |= {head.log_id: head.next_index for head in self._permission_logs[:-1]}
         self._revision = revision
+        self._slots = range(others + 1)
+        self._read_to: dict[str, int] = {}  # of logs that others write: where their end was last
+        self.alone = not others
         self._sources = LogSources(folder)
         self._reading = threading.Lock()
 
@@ -125,7 +136,10 @@ class Trail:
         public = self._folder.keys / "seal.vkey"
         with closing(LogSources(self._folder)) as sources:
             seal = check_seal(self._folder.seal, sources.of, public_key(public) if public.exists() else None)
-        found = [self._verify(each, seal) for each in logs if each not in permissions]
+        ends = self.ends() if not self.alone else {}
+        written = {log_id: ends.get(log_id) for log_id in logs_of(self._root, self._slots)}
+        written[self._own.log_id] = self._own.durable_index
+        found = [verify_sealed(self._root / each, seal, written.get(each)) for each in logs if each not in permissions]
         if permissions.intersection(logs):
             found += [each for each in verify_permissions(self._permissions, seal.sealed) if each.log_id in ("", *logs)]
         return seal, found, recorded(self._root)
@@ -138,13 +152,11 @@ class Trail:
         return found[0][1] if found and found[0][0] == index else None
 
     def _end_of(self, source: LogSource) -> int:
-        """Return where a log ends that nobody here writes."""
+        """Return where a log ends that another process writes, or nobody."""
         found = mark.read(self._root / source.log_id)
-        end = found.next_index if found is not None else 0
+        end = max(found.next_index if found is not None else 0, self._read_to.get(source.log_id, 0))
         while records := source.read(end, _PIECE):
             end = records[-1][0] + 1
         source.settle()
+        self._read_to[source.log_id] = end
         return end
-
-    def _verify(self, log_id: str, seal: SealCheck) -> Verification:
-        return verify_sealed(self._root / log_id, seal, self._own.durable_index if log_id == self._own.log_id else None)

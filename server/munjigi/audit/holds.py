@@ -2,18 +2,21 @@
 
 The marks of the journals name the holds that stand (`mark.py`). So a hold whose file is gone is noticed, however it went:
 whoever removes anything asks for `standing`, and gets an error instead of an answer. A hold is in force from before it is
-acknowledged until after its release is: file and mark come before its record, and go after that of its release.
+acknowledged until after its release is: file and mark come before its record, and go after that of its release. A mark is
+written by its own worker only: a hold that another one's names when it is released keeps its file, marked as released, until
+that worker has looked.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from munjigi.audit import files, mark
 from munjigi.audit.reader import list_logs
@@ -27,6 +30,7 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """What must be kept: the records of [from_time, to_time), in UTC nanoseconds, 0 for open ends.
 
     `record` is where its record lies in the log of the worker that took it, as `<log id>-<index>`; empty until that is durable.
+    `released` is the record of its release; it does not stand any more then.
     """
 
     hold_id: str
@@ -38,6 +42,7 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     request_id: str = ""
     placed_at: int
     record: str = ""
+    released: str = ""
 
     def covers(self, begin: int, end: int) -> bool:
         """Tell whether it covers any of the time from `begin` to `end`, both included."""
@@ -82,10 +87,11 @@ class HoldFiles:
                 f"The legal hold in {path} {'is not what was written' if damaged else 'is gone'}, so nothing is removed. Restore the "
                 "file from a backup, or place the hold again as its record says (search for `retention.hold`) and release this one.",
             )
-        return sorted(found.values(), key=lambda each: (each.placed_at, each.hold_id))
+        standing = (each for each in found.values() if not each.released)
+        return sorted(standing, key=lambda each: (each.placed_at, each.hold_id))
 
     def known(self) -> tuple[dict[str, Hold], list[Path]]:
-        """Return the holds that can be read, by id, and the files that can't."""
+        """Return the holds that can be read, by id, released ones too, and the files that can't."""
         found, damaged = {}, []
         try:
             for path in sorted(self._folder.glob(f"*{_SUFFIX}")) if self._folder.is_dir() else ():
@@ -109,6 +115,16 @@ def named_by_marks(journal: Path) -> set[str]:
     """Return the ids of the holds that the marks of all journals under a folder name. Raises `OSError`."""
     marks = [mark.read(journal / log_id) for log_id in list_logs(journal)]
     return {hold_id for each in marks if each is not None for hold_id in each.holds}
+
+
+def naming(hold_id: str) -> Callable[[mark.Mark], mark.Mark]:
+    """Return the change of a mark that names a hold."""
+    return lambda known: replace(known, holds=(*(each for each in known.holds if each != hold_id), hold_id))
+
+
+def without(hold_id: str) -> Callable[[mark.Mark], mark.Mark]:
+    """Return the change of a mark that names a hold no more."""
+    return lambda known: replace(known, holds=tuple(each for each in known.holds if each != hold_id))
 
 
 def _parse(data: bytes) -> Hold | None:

@@ -126,6 +126,11 @@ class Journal:
         """Whether a write or a sync has failed; then nothing is taken any more."""
         return self._failed
 
+    @property
+    def mark_holds(self) -> tuple[str, ...]:
+        """The ids of the legal holds that its mark names."""
+        return self._log.mark.holds
+
     def append(self, record: Record) -> int:
         """Give a record its index and time, and keep it for the next commit. No I/O.
 

@@ -38,6 +38,12 @@ def retired(root: Path) -> set[str]:
         return set()
 
 
+def logs_of(root: Path, slots: Iterable[int]) -> list[str]:
+    """Return the ids of the logs that belong to these slots now; of a slot that never had one, none. Raises `OSError`."""
+    files_of = (slot_file(root, slot) for slot in slots)
+    return [path.read_text("ascii", "replace").strip() for path in files_of if path.exists()]
+
+
 def named(root: Path) -> set[str]:
     """Return every log that a file beside the journal folder names: each must be in it. Raises `OSError`."""
     folder = root.parent / "slots"

@@ -10,7 +10,7 @@ from munjigi.rpc.audit_records import PAGE_BYTES, Conditions, add_record
 from munjigi.rpc.call import Call, Method
 from munjigi.rpc.desk import Desk
 from munjigi.rpc.pages import DEFAULT_PAGE
-from munjigi.rpc.past import caught_up
+from munjigi.rpc.past import caught_up, durable_everywhere
 from munjigi.rpc.ports import Trail
 from munjigi.rpc.verification import answer_of
 from munjigi_client._proto.munjigi.v1 import audit_pb2 as pb
@@ -45,6 +45,7 @@ class AuditService:
             decision_id=request.decision_id, from_time=request.from_time, to_time=request.to_time
         )
         self._desk.authorize(call, "munjigi.audit", "read", members=query.members)
+        durable = await durable_everywhere(self._trail, durable, self._reading)
         complete = await caught_up(self._index, durable, self._reading)
         async with self._reading:
             response = await asyncio.to_thread(self._page, query, request.page_size or DEFAULT_PAGE, request.page_token)

@@ -12,6 +12,7 @@ from munjigi.kernel.ids import parse_record_id
 from munjigi.kernel.references import MemberReferences
 from munjigi.rpc.call import Call, Method
 from munjigi.rpc.desk import Desk
+from munjigi.rpc.foreign_reads import ForeignReads
 from munjigi.rpc.pending import PendingReads
 from munjigi.rpc.pipeline import faults_of_items, validate
 from munjigi.rpc.ports import SnapshotSource
@@ -42,6 +43,7 @@ class DecisionService:
         journal: Journal,
         references: MemberReferences,
         pending: PendingReads,
+        foreign: ForeignReads,
         rates: Rates,
     ) -> None:
         self._desk = desk
@@ -49,6 +51,7 @@ class DecisionService:
         self._journal = journal
         self._references = references
         self._pending = pending
+        self._foreign = foreign
         self._rates = rates
 
     def methods(self) -> list[Method]:
@@ -105,7 +108,21 @@ class DecisionService:
         """Record what became of allowed reads; a repetition answers with the first record."""
         faults = faults_of_items(request)
         response = pb.ConfirmReadResponse()
+        if unknown := self._foreign.unknown(item.decision_id for item in request.items):
+            return self._confirm_foreign(call, request, response, faults, unknown)
         return in_slices(self._confirm_each(call, request, response, faults), response)
+
+    async def _confirm_foreign(
+        self,
+        call: Call,
+        request: pb.ConfirmReadRequest,
+        response: pb.ConfirmReadResponse,
+        faults: Faults,
+        unknown: list[tuple[str, int]],
+    ) -> pb.ConfirmReadResponse:
+        await self._foreign.look_up(unknown)
+        answer = in_slices(self._confirm_each(call, request, response, faults), response)
+        return answer if isinstance(answer, pb.ConfirmReadResponse) else await answer
 
     def _confirm_each(
         self, call: Call, request: pb.ConfirmReadRequest, response: pb.ConfirmReadResponse, faults: Faults
@@ -125,7 +142,8 @@ class DecisionService:
 
     def _confirm(self, call: Call, item: pb.ConfirmItem) -> int:
         log_id, index = parse_record_id(item.decision_id)
-        read = self._pending.get(index) if log_id == self._journal.log_id else None
+        own = log_id == self._journal.log_id
+        read = self._pending.get(index) if own else self._foreign.get(log_id, index)
         if read is None:
             raise NotFound(
                 "DECISION_UNKNOWN",
@@ -156,7 +174,10 @@ class DecisionService:
             members=members,
         )
         confirmation = self._journal.append(record)
-        self._pending.confirm(index, confirmation)
+        if own:
+            self._pending.confirm(index, confirmation)
+        else:
+            self._foreign.confirm(log_id, index, confirmation)
         return confirmation
 
 

@@ -16,6 +16,14 @@ _FIRST_STEP: Final = 0.02  # seconds; doubles up to the longest
 _LONGEST_STEP: Final = 0.2
 
 
+async def durable_everywhere(trail: Trail, own: dict[str, int], reading: asyncio.Semaphore) -> dict[str, int]:
+    """Return the number of durable records of every log: `own`, what was so of ours, and of those that other workers write."""
+    if trail.alone:
+        return own
+    async with reading:
+        return {**await asyncio.to_thread(trail.ends), **own}
+
+
 async def caught_up(index: RecordSearch, durable: dict[str, int], reading: asyncio.Semaphore) -> bool:
     """Wait until a search finds what was durable; False when it did not within five seconds.
 
@@ -77,7 +85,7 @@ class Past:
         """
         if at > now:
             raise InvalidArgument("TIME_IN_FUTURE", "`at` lies in the future; ask for a time that has passed, or leave it out.")
-        await self._wait(self._trail.durable())
+        await self._wait(await durable_everywhere(self._trail, self._trail.durable(), self._reading))
         async with self._reading:
             return await asyncio.to_thread(self._history.at, at)
 

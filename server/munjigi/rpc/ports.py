@@ -67,7 +67,9 @@ class CallMeter(Protocol):
 
 
 class Trail(Protocol):
-    """The logs of this installation: journals, and the log of permission records."""
+    """The logs of this installation: journals, and the log of permission records. `alone`: nobody else writes a journal here."""
+
+    alone: bool
 
     def durable(self) -> dict[str, int]:
         """Return the number of durable records of the logs that this process writes or follows, by log id."""

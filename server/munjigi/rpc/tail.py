@@ -103,6 +103,7 @@ class TailService:
     async def _news(self, durable: dict[str, int], deadline: float, *, more: bool, behind: bool) -> bool:
         """Wait until more is durable than `durable`, if there is not `more` to look through anyway; False when time is up."""
         now = asyncio.get_running_loop().time
+        behind = behind or not self._trail.alone
         while self._serving() and now() < deadline:
             if more or self._trail.durable() != durable:
                 return True
