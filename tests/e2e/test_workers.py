@@ -1,0 +1,242 @@
+"""Two workers behind one port are one gateway: what one of them did the other knows, and a killed one loses nothing."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import grpc
+import pytest
+from at_workers import ALONE, at_workers
+from e2e_asking import question
+from running import ROOT, Daemon, Stubs, free_port, serving
+
+from munjigi.audit.reader import JournalReader
+from munjigi.audit.records import AccessRecord, decode
+from munjigi_client._proto.munjigi.v1 import audit_pb2, policy_pb2
+from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+
+SECONDS = 30
+
+
+@pytest.fixture(scope="module", params=["native", "grpcio"])
+def daemon(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    folder = tmp_path_factory.mktemp(request.param)
+    shutil.copytree(ROOT / "policies", folder / "policies")
+    options = ("--workers", "2", "--policy-watch-seconds", "0", "--front", request.param)
+    with serving(folder / "var", *options, MUNJIGI_POLICY_HOME=str(folder / "policies")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def both(daemon: Daemon) -> Iterator[list[Stubs]]:
+    with at_workers(daemon, 2) as found:
+        yield list(found.values())
+
+
+def asked(daemon: Daemon, stubs: Stubs, **changes: object) -> pb.CheckResponse:
+    return stubs.decision.Check(question(**changes), metadata=daemon.credentials("cs.kim"))
+
+
+def test_a_search_at_one_worker_finds_at_once_what_the_other_recorded(daemon: Daemon, both: list[Stubs]) -> None:
+    one, two = both
+    for number in range(5):
+        answer = asked(daemon, one, request_id=f"here-{number}")
+        found = two.audit.SearchRecords(
+            audit_pb2.SearchRecordsRequest(decision_id=answer.decision_id), metadata=daemon.credentials("dpo.yoon", "munjigi-cli")
+        )
+        assert found.complete
+        assert [each.id for each in found.records] == [answer.decision_id]
+
+
+def test_a_tail_at_one_worker_shows_what_the_other_records_meanwhile(daemon: Daemon, both: list[Stubs]) -> None:
+    one, two = both
+    officer = daemon.credentials("dpo.yoon", "munjigi-cli")
+    request = audit_pb2.TailRecordsRequest(tool="crm-desk", event_type="access.decision", employee="cs.kim")
+    request.position = two.audit.TailRecords(request, metadata=officer).position
+    request.wait_seconds = 20
+    waiting = two.audit.TailRecords.future(request, metadata=officer)
+    answer = asked(daemon, one)
+    began = time.monotonic()
+    assert answer.decision_id in [each.id for each in waiting.result(SECONDS).records]
+    assert time.monotonic() - began < 10
+
+
+def test_the_trail_is_verified_while_both_write_it(daemon: Daemon, both: list[Stubs]) -> None:
+    ended = threading.Event()
+
+    def write(stubs: Stubs) -> None:
+        while not ended.is_set():
+            asked(daemon, stubs)
+
+    writers = [threading.Thread(target=write, args=(each,)) for each in both]
+    for each in writers:
+        each.start()
+    try:
+        for _ in range(3):
+            for stubs in both:
+                found = stubs.audit.VerifyJournal(
+                    audit_pb2.VerifyJournalRequest(), metadata=daemon.credentials("dpo.yoon", "munjigi-cli")
+                )
+                assert len(found.journals) == 3
+                assert all(each.intact for each in found.journals), found
+    finally:
+        ended.set()
+        for each in writers:
+            each.join()
+
+
+def test_a_read_that_one_worker_allowed_is_confirmed_at_the_other(daemon: Daemon, both: list[Stubs]) -> None:
+    one, two = both
+    answer = asked(daemon, one)
+    item = pb.ConfirmItem(decision_id=answer.decision_id, outcome=pb.READ_OUTCOME_READ, row_count=1)
+    request = pb.ConfirmReadRequest(items=[item, pb.ConfirmItem(decision_id="a" * 20 + "-1", outcome=pb.READ_OUTCOME_READ)])
+    here = daemon.credentials("cs.kim")
+    first, unknown = two.decision.ConfirmRead(request, metadata=here).results
+    assert first.record.index
+    assert first.record.log_id != answer.record.log_id
+    assert unknown.error.reason == "DECISION_UNKNOWN"
+    assert two.decision.ConfirmRead(request, metadata=here).results[0] == first
+    (other,) = two.decision.ConfirmRead(pb.ConfirmReadRequest(items=[item]), metadata=daemon.credentials("cs.lee")).results
+    assert other.error.reason == "DECISION_OF_ANOTHER"
+
+
+def test_a_hold_placed_at_one_worker_is_listed_and_released_at_the_other(daemon: Daemon, both: list[Stubs]) -> None:
+    one, two = both
+    officer = daemon.credentials("dpo.yoon", "munjigi-cli")
+    hold = one.audit.HoldRecords(audit_pb2.HoldRecordsRequest(reason="civil case"), metadata=officer).hold
+    assert two.audit.ListHolds(audit_pb2.ListHoldsRequest(), metadata=officer).holds == [hold]
+    release = audit_pb2.ReleaseHoldRequest(hold_id=hold.hold_id, reason="settled")
+    assert two.audit.ReleaseHold(release, metadata=officer).record_id
+    for stubs in both:
+        assert not stubs.audit.ListHolds(audit_pb2.ListHoldsRequest(), metadata=officer).holds
+        with pytest.raises(grpc.RpcError) as again:
+            stubs.audit.ReleaseHold(release, metadata=officer)
+        assert again.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_a_reload_that_one_worker_is_told_reaches_the_other(daemon: Daemon, both: list[Stubs]) -> None:
+    one, two = both
+    rules = Path(daemon.environment["MUNJIGI_POLICY_HOME"]) / "policy.csv"
+    rules.write_text(rules.read_text() + "# another revision\n")
+    (rules.parent / "purposes.toml").write_text((rules.parent / "purposes.toml").read_text() + "\n# and here\n")
+    editor = daemon.credentials("sec.han", "munjigi-cli")
+    revision = one.policy.ReloadPolicy(policy_pb2.ReloadPolicyRequest(), metadata=editor).policy_revision
+    deadline = time.monotonic() + SECONDS
+    status = policy_pb2.GetPolicyStatusRequest()
+    while two.policy.GetPolicyStatus(status, metadata=editor).policy_revision != revision:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_metrics_are_those_of_both(daemon: Daemon, both: list[Stubs]) -> None:
+    import urllib.request
+
+    deadline = time.monotonic() + SECONDS
+    while True:
+        with urllib.request.urlopen(f"http://{daemon.http_address}/metrics", timeout=5) as response:
+            text = response.read().decode()
+        if "munjigi_worker_ready 2.0" in text:
+            return
+        assert time.monotonic() < deadline, text
+        time.sleep(0.1)
+
+
+def test_p10_a_port_that_somebody_else_has_is_not_shared_with_him(tmp_path: Path) -> None:
+    import socket
+
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", free_port()))
+        other.listen()
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        daemon = Daemon(tmp_path / "var", "--workers", "2", MUNJIGI_GRPC_ADDRESS=address)
+        daemon.launch()
+        assert daemon.process is not None
+        assert daemon.process.wait(SECONDS) != 0
+        assert "MUNJIGI_GRPC_ADDRESS" in daemon.text
+
+
+class Client(threading.Thread):
+    """Asks without a pause, over another connection whenever one breaks, and keeps what was acknowledged."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        super().__init__()
+        self.daemon_ = daemon
+        self.ended = threading.Event()
+        self.acknowledged: list[pb.CheckResponse] = []
+        self.broken = 0
+
+    def run(self) -> None:
+        here = self.daemon_.credentials("cs.kim")
+        while not self.ended.is_set():
+            with grpc.insecure_channel(self.daemon_.grpc_address, options=ALONE) as channel:
+                stubs = Stubs(channel)
+                with suppress(grpc.RpcError):
+                    while not self.ended.is_set():
+                        self.acknowledged.append(stubs.decision.Check(question(), metadata=here, timeout=5))
+                self.broken += 1
+
+
+def storm(state_dir: Path, kills: int, seed: int) -> None:
+    chosen = random.Random(seed)
+    with serving(state_dir, "--workers", "2") as daemon:
+        clients = [Client(daemon) for _ in range(4)]
+        for each in clients:
+            each.start()
+        try:
+            for _ in range(kills):
+                deadline = time.monotonic() + SECONDS
+                while len(pids := daemon.workers()) < 2:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.02)
+                time.sleep(chosen.uniform(0, 0.5))
+                with suppress(ProcessLookupError):
+                    os.kill(chosen.choice(pids), signal.SIGKILL)
+        finally:
+            for each in clients:
+                each.ended.set()
+                each.join()
+        with at_workers(daemon, 2):
+            pass  # both are back
+    answers = [answer for each in clients for answer in each.acknowledged]
+    assert answers
+    assert sum(each.broken for each in clients) > len(clients)
+    records = {}
+    for log_id in {each.record.log_id for each in answers}:
+        with JournalReader(state_dir / "journal" / log_id) as reader:
+            at = 0
+            while batch := reader.read(at, 1000):
+                at = batch[-1][0] + 1
+                records.update({(log_id, index): decode(payload) for index, payload in batch})
+    for each in answers:
+        record = records[each.record.log_id, each.record.index]
+        assert isinstance(record, AccessRecord)
+        assert record.decision == "ALLOW"
+    assert len({(each.record.log_id, each.record.index) for each in answers}) == len(answers)
+    verified = subprocess.run(
+        [sys.executable, "-m", "munjigi.cli.main", "audit", "verify", "--state-dir", str(state_dir)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_p1_workers_killed_under_load_lose_no_acknowledged_record_and_the_others_answer(tmp_path: Path) -> None:
+    storm(tmp_path / "var", kills=3, seed=1)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("seed", range(5))
+def test_p1_a_storm_of_kills_loses_no_acknowledged_record(tmp_path: Path, seed: int) -> None:
+    storm(tmp_path / "var", kills=40, seed=seed)
