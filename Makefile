@@ -27,7 +27,7 @@ test-matrix: setup ## the tests of other servers: Elasticsearch 9.2 (needs a Jav
 	@failed=0; \
 	MUNJIGI_TEST_ELASTICSEARCH_VERSION=9.2.4 $(BIN)/python -m pytest tests/elastic $(PYTEST_ARGS) || failed=1; \
 	MUNJIGI_TEST_ELASTICSEARCH_SECURE=0 $(BIN)/python -m pytest $(UNSECURED) $(PYTEST_ARGS) || failed=1; \
-	MUNJIGI_TEST_POSTGRESQL=15 $(BIN)/python -m pytest tests/grants/test_state_postgresql.py $(PYTEST_ARGS) || failed=1; \
+	MUNJIGI_TEST_POSTGRESQL=15 $(BIN)/python -m pytest tests/grants/test_state_postgresql.py tests/backup/test_state_in_postgresql.py tests/e2e/test_state_postgresql.py $(PYTEST_ARGS) || failed=1; \
 	exit $$failed
 
 lint: setup ## ruff, mypy --strict, the doors between rooms, buf, generated stubs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from postgresql import PASSWORD, PostgresqlServer, postgresql
 
 from munjigi.adapters.identity.authority import init_tls
 from munjigi.adapters.state.address import Address
+from munjigi.adapters.state.hints import hear
 from munjigi.adapters.state.postgresql import PostgresqlStateStore
 from munjigi.adapters.state.store import SCHEMA_VERSIONS
 from munjigi.grants.changes import Once, grant_added, grant_changed, grant_ended, person_changed
@@ -139,6 +141,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from munjigi.adapters.state.address import Address
+from munjigi.adapters.state.hints import hear
 from munjigi.adapters.state.postgresql import PostgresqlStateStore
 from munjigi.grants.changes import person_changed
 from munjigi.kernel.grant import Person
@@ -437,3 +440,30 @@ def wait_until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_commit_is_heard_of_at_once_and_again_when_the_server_was_gone(tmp_path_factory: pytest.TempPathFactory) -> None:
+    async def heard(wakes: asyncio.Event) -> None:
+        await asyncio.wait_for(wakes.wait(), 30)
+        wakes.clear()
+
+    async def run(server: PostgresqlServer, store: PostgresqlStateStore) -> None:
+        wakes = asyncio.Event()
+        hearing = asyncio.create_task(hear(server.address(DATABASE), wakes.set))
+        await heard(wakes)  # it listens
+        for number in range(3):
+            await asyncio.to_thread(put, store, person_changed(replace(BOB, person_id=f"p.{number}", accounts=())))
+            await heard(wakes)
+        await asyncio.to_thread(server.stop, signal.SIGQUIT)
+        await asyncio.to_thread(server.start)
+        await heard(wakes)
+        await asyncio.to_thread(put, store, person_changed(ALICE))
+        await heard(wakes)
+        hearing.cancel()
+        with suppress(asyncio.CancelledError):
+            await hearing
+
+    with postgresql(tmp_path_factory.mktemp("heard")) as server:
+        server.make(DATABASE)
+        with closing(opened(server.address(DATABASE))) as store:
+            asyncio.run(run(server, store))

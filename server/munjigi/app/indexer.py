@@ -8,6 +8,7 @@ from typing import Final
 from munjigi.app.log_sources import LogSources
 from munjigi.audit.follow import Epochs, follow_once
 from munjigi.audit.ports import AuditIndex
+from munjigi.kernel.errors import Unavailable
 from munjigi.monitoring import catalogue
 from munjigi.monitoring.meter import Meter
 
@@ -26,17 +27,19 @@ class Indexer:
         self._seen: Epochs = {}
 
     async def step(self) -> bool:
-        """Move at most 2,000 records of each log."""
-        moved, following = await asyncio.to_thread(self._move)
+        """Move at most 2,000 records of each log. One that can't be read now holds up no other. Raises then, at the end."""
+        moved, following, away = await asyncio.to_thread(self._move)
         self._meter.set(catalogue.INDEX_NEXT, value=following)
         if moved:
             self._meter.add(catalogue.INDEX_RECORDS, amount=moved)
+        if away is not None:
+            raise away
         return bool(moved)
 
-    def _move(self) -> tuple[int, int]:
-        sources = self._sources.look()
+    def _move(self) -> tuple[int, int, Unavailable | None]:
+        sources, away = self._sources.reachable()
         moved = follow_once(sources, self._index, _BATCH, self._seen)
-        return moved, sum(self._index.cursor(source.log_id) for source in sources)
+        return moved, sum(self._index.cursor(source.log_id) for source in sources), away
 
     def close(self) -> None:
         """Let go of the logs and the index."""

@@ -112,6 +112,10 @@ class LeaseKeeper:
                 await asyncio.wait_for(self._changed.wait(), POLL_SECONDS)
             self._changed.clear()
 
+    def look(self) -> None:
+        """Look at the store now: somebody heard that there is something new."""
+        self._changed.set()
+
     async def wait_applied(self, revision: int) -> Applied:
         """Return when every worker has applied `revision`, or can't answer by what was before: its lease has run out.
 

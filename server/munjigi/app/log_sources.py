@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Final
 
 from munjigi.app.files import StateFolder
-from munjigi.app.state import read_state
+from munjigi.app.state import has_state, read_state
 from munjigi.audit.ports import LogSource
 from munjigi.audit.reader import JournalReader, list_logs
 from munjigi.audit.slots import retired
@@ -34,6 +34,20 @@ class LogSources:
                 self._open |= {log.log_id: log for log in permission_logs(self._folder)}
                 self._permissions = True
         return list(self._open.values())
+
+    def reachable(self) -> tuple[list[LogSource], Unavailable | None]:
+        """Return the logs that can be read now, and what keeps the others away: journals do not wait for a database."""
+        found, away = [], None
+        for source in self.look():
+            try:
+                source.epoch()
+            except Unavailable as error:
+                away = error
+            else:
+                found.append(source)
+        if not self._permissions and has_state(self._folder):
+            away = Unavailable("STATE_UNREACHABLE", "The log of permission records can't be read yet; look at the state store.")
+        return found, away
 
     def ended(self) -> set[str]:
         """Return the ids of the logs that a restore ended: they never grow. Raises `OSError`."""

@@ -51,9 +51,12 @@ class Sealer:
         self._unwitnessed = False  # a witness has not co-signed the last checkpoint
 
     async def step(self) -> bool:
-        """Take in at most 10,000 records of each log; seal when a second has passed and everything read is in."""
+        """Take in at most 10,000 records of each log; seal when a second has passed and everything read is in.
+
+        A log that can't be read now holds up no other. Raises then, at the end.
+        """
         try:
-            more, note = await asyncio.to_thread(self._work)
+            more, note, away = await asyncio.to_thread(self._work)
         except OSError as error:
             raise Unavailable("SEAL_UNWRITABLE", f"The seal can't be written ({error.strerror}); look at the disk.") from error
         if note is not None:
@@ -63,6 +66,8 @@ class Sealer:
             self._meter.set(catalogue.SEAL_RECORDS, value=sum(head.size for head in self._store.heads.values()))
             if note is not None or (self._unwitnessed and time.monotonic() - self._asked_at > _ASK_AGAIN):
                 await self._ask_witnesses(self._store)
+        if away is not None:
+            raise away
         return more
 
     def close(self) -> None:
@@ -72,21 +77,21 @@ class Sealer:
             self._store.close()
             self._store = None
 
-    def _work(self) -> tuple[bool, Note | None]:
+    def _work(self) -> tuple[bool, Note | None, Unavailable | None]:
         if self._store is None:
             self._store = SealStore(self._folder.seal, self._key)
-        sources = self._sources.look()
+        sources, away = self._sources.reachable()
         grown = [self._store.grow(source, _BATCH) for source in sources]
         now = time.monotonic()
         if now - self._sealed_at < _INTERVAL:
-            return max(grown, default=0) == _BATCH, None
+            return max(grown, default=0) == _BATCH, None, away
         self._sealed_at = now
         following = seal_keys.waiting_key(self._folder.keys, INSTALLATION, self._key.verifier.name)
         note = self._store.checkpoint(sources, (following, self._clock.now()) if following is not None else None)
         if following is not None:
             seal_keys.take_up(self._folder.keys, INSTALLATION, following)
             self._key = following
-        return max(grown, default=0) == _BATCH, note
+        return max(grown, default=0) == _BATCH, note, away
 
     async def _ask_witnesses(self, store: SealStore) -> None:
         """Have the last checkpoint co-signed. A witness that is away is asked again; one that refuses is an alarm."""

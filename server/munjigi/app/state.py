@@ -6,6 +6,7 @@ and whoever reads the folder (follower, `audit verify`, `backup`, `doctor`) find
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -148,6 +149,14 @@ def move_state(folder: StateFolder, address: Address) -> None:
             raise Corruption("STATE_CORRUPT", "The database does not give back what was written into it; look at its disk.")
     note(folder, address)
     folder.state.unlink()
+
+
+async def hear_of_changes(settings: Settings, wake: Callable[[], None]) -> None:
+    """Call `wake` when somebody may have committed, for ever, where the store can tell; else return."""
+    if (address := address_of(settings)) is not None:
+        from munjigi.adapters.state.hints import hear  # noqa: PLC0415  # a driver that few installations load
+
+        await hear(address, wake)
 
 
 def reader_of(address: Address) -> PostgresqlStateStore:

@@ -29,6 +29,7 @@ from munjigi.app.files import StateFolder
 from munjigi.app.heartbeat import Heartbeat
 from munjigi.app.recorded import Recorded
 from munjigi.app.restoration import forget, record_restored
+from munjigi.app.state import hear_of_changes
 from munjigi.audit.records import DenialFloodRecord, ProcessRecord, SignInRecord
 from munjigi.kernel.errors import AuditUnavailable, ConfigurationError, Corruption, MunjigiError, Unavailable
 from munjigi.monitoring import catalogue
@@ -92,6 +93,7 @@ async def _run(settings: Settings, slot: int) -> int:
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(gateway.lease.run())
+            tasks.create_task(hear_of_changes(settings, gateway.lease.look))
             if settings.policy_watch_seconds:
                 tasks.create_task(gateway.home.watch(settings.policy_watch_seconds))
             tasks.create_task(_tick(gateway, recorded))

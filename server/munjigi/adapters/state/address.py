@@ -14,6 +14,7 @@ from munjigi.adapters.secrets import read_secret
 from munjigi.kernel.errors import ConfigurationError
 
 SCHEMA: Final = "munjigi"  # all tables are in it, and nothing else is looked up elsewhere than in PostgreSQL's own
+CHANNEL: Final = "munjigi_state"  # of NOTIFY, after each commit
 PASSWORD_VARIABLE: Final = "MUNJIGI_STATE_PASSWORD"  # noqa: S105 - the name of a variable
 STATEMENT_SECONDS: Final = 15
 IDLE_SECONDS: Final = 15  # a process that stopped in a transaction lets the others go on

@@ -13,11 +13,10 @@ from typing import Any, Final, NamedTuple
 import psycopg
 from sqlalchemy import Connection, create_engine, exc, func, select, text
 
-from munjigi.adapters.state.address import SCHEMA, Address
+from munjigi.adapters.state.address import CHANNEL, SCHEMA, Address
 from munjigi.adapters.state.store import Kind, SqlStateStore
 from munjigi.kernel.errors import ConfigurationError, MunjigiError, Unavailable
 
-CHANNEL: Final = "munjigi_state"
 OLDEST: Final = 14  # major version
 _MIGRATING: Final = 0x6D756E6A69676901  # the advisory lock's number: "munjigi", 1
 _WAIT_SECONDS: Final = 60  # for another process's migration
