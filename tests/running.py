@@ -18,7 +18,7 @@ from pathlib import Path
 import grpc
 
 from munjigi.adapters.identity.local_issuer import mint_employee, mint_tool
-from munjigi_client._proto.munjigi.v1 import audit_pb2_grpc, decision_service_pb2_grpc, grant_pb2_grpc, policy_pb2_grpc
+from munjigi_client._proto.munjigi.v1 import audit_pb2_grpc, decision_service_pb2_grpc, grant_service_pb2_grpc, policy_pb2_grpc
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0  # other work may keep a small machine busy
@@ -44,7 +44,7 @@ class Daemon:
         self.state_dir = state_dir
         self.command = command
         self.grpc_address = environment.pop("MUNJIGI_GRPC_ADDRESS", f"127.0.0.1:{free_port()}")
-        self.http_address = f"127.0.0.1:{free_port()}"
+        self.http_address = environment.pop("MUNJIGI_HTTP_ADDRESS", f"127.0.0.1:{free_port()}")
         self.options = options
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("MUNJIGI_")},
@@ -169,7 +169,7 @@ class Stubs:
         self.decision = decision_service_pb2_grpc.DecisionServiceStub(channel)
         self.audit = audit_pb2_grpc.AuditServiceStub(channel)
         self.policy = policy_pb2_grpc.PolicyServiceStub(channel)
-        self.grant = grant_pb2_grpc.GrantServiceStub(channel)
+        self.grant = grant_service_pb2_grpc.GrantServiceStub(channel)
 
 
 @contextmanager

@@ -297,7 +297,9 @@ def test_p3_a_grant_of_a_role_that_left_the_policy_gives_nothing():
 
 def test_help_names_the_role_and_whom_to_ask():
     text = decided(question=ask("name")).help
-    assert text.splitlines()[0] == "You need role `agent` for purpose `inquiry`; its owners decide, ask: cs.lee, dpo.yoon."
+    command = "munjigi request agent --purpose inquiry --days 90 --reason WHY"
+    line = f"You need role `agent` for purpose `inquiry`; its owners decide: cs.lee, dpo.yoon. Ask: {command}"
+    assert text.splitlines()[0] == line
     assert "`boss`" in text
     assert "No role allows this" in decided(question=ask("card", resource="crm.payment")).help
     assert "`agent`" not in decided(question=ask("memo")).help

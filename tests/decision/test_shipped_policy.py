@@ -77,7 +77,9 @@ def test_the_first_line_of_the_tour_is_allowed_with_masks(bundle):
 def test_someone_without_a_grant_is_told_whom_to_ask(bundle):
     decision = decide(snapshot(bundle), ask("name", "phone", tool="crm-desk", case_id=CASE), NOW)
     assert (decision.allow, decision.reason) == (False, "NO_GRANT")
-    assert "You need role `cs_agent` for purpose `inquiry`; its owners decide, ask: cs.lee." in decision.help.splitlines()
+    command = "munjigi request cs_agent --purpose inquiry --days 90 --reason WHY"
+    line = f"You need role `cs_agent` for purpose `inquiry`; its owners decide: cs.lee. Ask: {command}"
+    assert line in decision.help.splitlines()
 
 
 def test_what_can_lists_only_what_the_core_allows(bundle):

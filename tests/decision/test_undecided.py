@@ -96,8 +96,8 @@ def test_help_leaves_out_roles_held_and_names_the_rule_in_the_way():
     decision, _ = found(*lines, links=links)
     assert decision.help.splitlines() == [
         "Rule policy.csv:1 would allow this to your role `agent`, but its condition does not hold: r.ctx.subjects > 9",
-        "You need role `boss` for purpose `inquiry`; its owners decide, ask: cs.lee.",
-        "You need role `other` for purpose `inquiry`; its owners decide, ask: cs.lee.",
+        "You need role `boss` for purpose `inquiry`; its owners decide: cs.lee. Ask: munjigi request boss --purpose inquiry --days 90 --reason WHY",
+        "You need role `other` for purpose `inquiry`; its owners decide: cs.lee. Ask: munjigi request other --purpose inquiry --days 90 --reason WHY",
     ]
     # A role that a held one brings is held, too.
     below = [P("low", "crm.member.name", cond="r.ctx.subjects > 9")]

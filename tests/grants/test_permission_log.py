@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import typing
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -22,13 +23,27 @@ from munjigi.audit.follow import Epochs, follow_once
 from munjigi.audit.permission_records import GrantAddedRecord, GrantChangedRecord, GrantEndedRecord, PersonRecord
 from munjigi.audit.records import decode
 from munjigi.audit.verify import Sealed, Verification
-from munjigi.grants.changes import Change, GrantEdit, PersonEdit, grant_added, grant_changed, grant_ended, person_changed
+from munjigi.grants.changes import (
+    BlockEdit,
+    Change,
+    GrantEdit,
+    GrantKind,
+    PersonEdit,
+    PersonEvent,
+    RequestChange,
+    RequestEdit,
+    grant_added,
+    grant_changed,
+    grant_ended,
+    person_changed,
+)
 from munjigi.grants.permission_log import PermissionLog, rows_of
 from munjigi.grants.ports import LogRow, PermissionRows, StateStore
 from munjigi.grants.records import change_of, record_of
 from munjigi.grants.verification import verify_permissions
+from munjigi.kernel.access_request import AccessRequest, Vote
 from munjigi.kernel.errors import Corruption, Unavailable
-from munjigi.kernel.grant import Fact, Grant, Person, Scope
+from munjigi.kernel.grant import Block, Delegation, Fact, Grant, Person, Scope
 from munjigi.kernel.identity import EmployeeKey
 
 EDITS = (
@@ -42,14 +57,55 @@ _text = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x
 _time = st.integers(0, 2**63 - 1)
 _keys = st.builds(EmployeeKey, _text, _text)
 _scopes = st.none() | st.builds(Scope, st.lists(_text, max_size=2).map(tuple), st.lists(_text, max_size=2).map(tuple))
-_grants = st.builds(Grant, _text, _keys, _text, _text, _time, _time, st.lists(_text, max_size=2).map(tuple), _scopes)
-_facts = st.lists(st.builds(Fact, _text, _time, _time, _text), max_size=2).map(tuple)
+_names = st.lists(_text, max_size=2).map(tuple)
+_since = (_text, _text, _text, st.booleans())  # request, suspended, ended, break-glass
+_grants = st.builds(Grant, _text, _keys, _text, _text, _time, _time, _names, _scopes, *_since)
+_facts = st.lists(st.builds(Fact, _text, _time, _time, _text, _time), max_size=2).map(tuple)
+_deputies = st.lists(st.builds(Delegation, _text, _time, _time), max_size=2).map(tuple)
 _people = st.builds(
-    Person, _text, st.sampled_from(["employee", "service"]), _text, st.lists(_keys, max_size=2).map(tuple), _facts
+    Person,
+    _text,
+    st.sampled_from(["employee", "service"]),
+    _text,
+    st.lists(_keys, max_size=2).map(tuple),
+    _facts,
+    st.sampled_from(["active", "leave", "left"]),
+    _text,
+    _deputies,
+    _time,
+    _time,
+)
+_votes = st.lists(st.builds(Vote, st.integers(0, 9), _text, _text, _text, _text, st.booleans(), _text, _time), max_size=2)
+_requests = st.builds(
+    AccessRequest,
+    _text,
+    st.sampled_from(["new", "renew", "change", "break_glass"]),
+    _keys,
+    _text,
+    _keys,
+    *(_text, _text, _text, _text),
+    _scopes,
+    _time,
+    _time,
+    st.integers(0, 36_500),
+    *(_text, _text, _text),
+    _names,
+    _time,
+    _time,
+    st.sampled_from(["requested", "approved", "denied", "withdrawn", "superseded"]),
+    st.integers(0, 9),
+    _votes.map(tuple),
 )
 _edits = st.one_of(
-    st.builds(GrantEdit, st.sampled_from(["grant_added", "grant_changed", "grant_ended"]), _grants),
-    st.builds(PersonEdit, st.just("person_changed"), _people),
+    st.builds(GrantEdit, st.sampled_from(typing.get_args(GrantKind)), _grants, _text, _text),
+    st.builds(PersonEdit, st.just("person_changed"), _people, st.sampled_from(typing.get_args(PersonEvent)), _text),
+    st.builds(RequestEdit, st.sampled_from(typing.get_args(RequestChange)), _requests),
+    st.builds(
+        BlockEdit,
+        st.sampled_from(["principal_blocked", "principal_unblocked"]),
+        st.builds(Block, st.sampled_from(["person", "tool"]), _text),
+        _text,
+    ),
 )
 
 
@@ -74,7 +130,7 @@ def filled(path: Path) -> SqliteStateStore:
     return store
 
 
-@given(st.builds(Change, st.integers(1, 2**62), _time, st.booleans(), _text, _text, _edits))
+@given(st.builds(Change, st.integers(1, 2**62), _time, st.booleans(), _text, _text, _edits, _text))
 def test_a_change_comes_back_from_its_record(change: Change) -> None:
     (row,) = rows_of([change], bytes(32))
     assert change_of(row) == change

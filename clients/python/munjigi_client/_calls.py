@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from munjigi_client._errors import ConfigurationError, InvalidRequest, MunjigiClientError, Unavailable, from_rpc_code
-from munjigi_client._proto.munjigi.v1 import audit_pb2, decision_service_pb2, grant_pb2, policy_pb2
+from munjigi_client._proto.munjigi.v1 import audit_pb2, decision_service_pb2, grant_service_pb2, policy_pb2
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 from munjigi_client._types import OUTCOMES, Outcome, Question
 
@@ -18,7 +18,7 @@ MEMBERS_LIMIT: Final = 1_000
 
 METHODS: Final[Mapping[type[Message], tuple[str, type[Message]]]] = {
     GetMessageClass(method.input_type): (f"/{service.full_name}/{method.name}", GetMessageClass(method.output_type))
-    for module in (decision_service_pb2, audit_pb2, grant_pb2, policy_pb2)
+    for module in (decision_service_pb2, audit_pb2, grant_service_pb2, policy_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
     for method in service.methods
     if not method.client_streaming

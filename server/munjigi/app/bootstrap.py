@@ -47,6 +47,7 @@ from munjigi.kernel.references import MemberReferences, NameDigests
 from munjigi.monitoring import catalogue
 from munjigi.monitoring.meter import Meter
 from munjigi.policy.types import PolicyBundle
+from munjigi.rpc.access_requests import AccessRequestService
 from munjigi.rpc.audit_records import Conditions
 from munjigi.rpc.audits import AuditService
 from munjigi.rpc.authentication import Authenticator, ListenerTrust, TokenVerifier
@@ -69,6 +70,7 @@ from munjigi.rpc.pipeline import Pipeline
 from munjigi.rpc.policies import PolicyService
 from munjigi.rpc.rates import Rates, share
 from munjigi.rpc.reach import ReachService
+from munjigi.rpc.rights import RightService
 from munjigi.rpc.room import Room
 from munjigi.rpc.tail import TailService
 
@@ -216,6 +218,8 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         *HoldService(desk, holds).methods(),
         *PolicyService(desk, home).methods(),
         *GrantService(desk, home).methods(),
+        *AccessRequestService(desk, registrar, home).methods(),
+        *RightService(desk, registrar, home).methods(),
         *health.methods(),
     )
     lease = LeaseKeeper(store, journal.log_id, settings.lease_seconds, home, registrar.catch_up, committer, clock, meter)

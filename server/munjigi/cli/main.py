@@ -15,7 +15,13 @@ from munjigi.cli.lazy import Entry, LazyGroup
 from munjigi.kernel.errors import MunjigiError
 
 _HERE: Final = "munjigi.cli"
-_GRANT: Final = {"list": Entry(f"{_HERE}.grant_list:grant_list", "List grants: your own, one employee's, or everyone's.")}
+_GRANT: Final = {
+    "list": Entry(f"{_HERE}.grant_list:grant_list", "List grants: your own, one employee's, or everyone's."),
+    "change": Entry(
+        f"{_HERE}.grant_change:grant_change",
+        "Narrow a grant: yours, or one of a role that you own. For more, `munjigi request --renew`.",
+    ),
+}
 _AUDIT: Final = {
     "search": Entry(f"{_HERE}.audit_search:audit_search", "Search the audit trail, newest record first."),
     "tail": Entry(f"{_HERE}.audit_tail:audit_tail", "Show the newest records of all logs, and follow what comes."),
@@ -63,7 +69,7 @@ def _group(name: str, help_text: str, entries: dict[str, Entry]) -> LazyGroup:
     return LazyGroup(name, help=help_text, entries=entries, no_args_is_help=True)
 
 
-grant: Final = _group("grant", "See who holds what.", _GRANT)
+grant: Final = _group("grant", "See who holds what, and take of it.", _GRANT)
 audit: Final = _group("audit", "Read and verify the audit trail.", _AUDIT)
 policy: Final = _group("policy", "Work on the policy home.", _POLICY)
 config: Final = _group("config", "Describe the configuration.", _CONFIG)
@@ -79,7 +85,16 @@ _COMMANDS: Final = {
     "explain": Entry(f"{_HERE}.explain:explain", "Say why: of a recorded decision, or of a question before it is asked."),
     "who-can": Entry(f"{_HERE}.who_can:who_can", "List the employees who may do this to RESOURCE, and by which path."),
     "what-can": Entry(f"{_HERE}.what_can:what_can", "List what you, or another employee, may do through this tool."),
-    "grant": Entry(f"{_HERE}.main:grant", "See who holds what."),
+    "request": Entry(f"{_HERE}.request:request", "Ask for ROLE, for a purpose and a period; its owners decide."),
+    "requests": Entry(f"{_HERE}.requests:requests", "List your requests, newest first, or show one as whoever decides reads it."),
+    "approve": Entry(f"{_HERE}.decide:approve", "Approve a request, as it was read: one that has changed since is refused."),
+    "deny": Entry(f"{_HERE}.decide:deny", "Deny a request. What was taken in an emergency ends with it."),
+    "withdraw": Entry(f"{_HERE}.withdraw:withdraw", "Withdraw an open request of yours."),
+    "delegate": Entry(
+        f"{_HERE}.delegate:delegate", "Let EMPLOYEE decide on requests in your stead for a time; each such decision says so."
+    ),
+    "break-glass": Entry(f"{_HERE}.break_glass:break_glass", "Take ROLE at once, for some hours."),
+    "grant": Entry(f"{_HERE}.main:grant", "See who holds what, and take of it."),
     "audit": Entry(f"{_HERE}.main:audit", "Read and verify the audit trail."),
     "policy": Entry(f"{_HERE}.main:policy", "Work on the policy home."),
     "config": Entry(f"{_HERE}.main:config", "Describe the configuration."),

@@ -12,9 +12,10 @@ from typing import Final
 from munjigi.decision import reasons
 from munjigi.decision.cells import ALLOWS, demands_on, matching
 from munjigi.decision.frames import Frame, Ground, Memory
-from munjigi.policy.types import PolicyBundle, Rule
+from munjigi.policy.types import PolicyBundle, Role, Rule
 
 _MOST_ROLES: Final = 3
+_DAYS: Final = 90  # what the command in a help asks for
 _MOST_NAMES: Final = 12
 
 _PLAIN: Final = {
@@ -169,10 +170,19 @@ def _name_of(ground: Ground, target: str) -> str:
 def _role_line(bundle: PolicyBundle, role: str, purpose: str, *, missing: bool) -> str:
     about = bundle.roles.get(role)
     owners = ", ".join(about.owners) if about else ""
-    ask = f"its owners decide, ask: {owners}." if owners else "it has no owner; ask the security team."
+    ask = f"its owners decide: {owners}." if owners else "it has no owner; ask the security team."
     if missing and about and about.requires:
         return f"Role `{role}` requires: {', '.join(about.requires)}. Complete what you lack; {ask}"
-    return f"You need role `{role}` for purpose `{purpose}`; {ask}"
+    return f"You need role `{role}` for purpose `{purpose}`; {ask}{_request(bundle, about, purpose)}"
+
+
+def _request(bundle: PolicyBundle, role: Role | None, purpose: str) -> str:
+    """Write the command that asks for a role."""
+    why = bundle.purposes.get(purpose)
+    if role is None or why is None:
+        return ""
+    case = f" --case {why.case_example}" if why.case_for_grant else ""
+    return f" Ask: munjigi request {role.name} --purpose {purpose} --days {min(role.longest_days, _DAYS)}{case} --reason WHY"
 
 
 def allowing_roles(bundle: PolicyBundle, ground: Ground, target: str, without: frozenset[str] = frozenset()) -> list[str]:

@@ -1,24 +1,25 @@
 """The life of a request, of a grant and of a person, as three tables: in which state which event may happen, and what state follows.
 
-Stores refuse what is not in them, whoever asks (`changes.py`). A grant's start and end are no events: its period says what it is
+Stores refuse what is not in them, whoever asks (`changes.py`). What time does is no event: a grant's period says what it is
 at any moment, so that no job has to come by for a right to end.
 
     requested --approve--> requested (next stage) | approved       pending --(starts)--> active --(ends)--> expired
         |--deny--> denied                                             |                    |--change--> active
         |--withdraw--> withdrawn                                      |                    |--suspend--> suspended --resume--> active
         |--supersede--> superseded (asked anew)                       |--revoke--------->  |--revoke--> revoked
-        `--lapse--> lapsed (nobody decided in time)
+        `--(nobody decides in time)--> lapsed
 """
 
 from __future__ import annotations
 
 from typing import Final, Literal
 
-from munjigi.kernel.access_request import RequestState
+from munjigi.kernel.access_request import AccessRequest, RequestState
+from munjigi.kernel.errors import FailedPrecondition
 from munjigi.kernel.grant import Grant, Status
 
 GrantState = Literal["pending", "active", "suspended", "expired", "revoked"]
-RequestEvent = Literal["approve", "deny", "withdraw", "supersede", "lapse"]
+RequestEvent = Literal["approve", "deny", "withdraw", "supersede"]
 GrantEvent = Literal["change", "suspend", "resume", "revoke"]
 PersonnelKind = Literal["joiner", "mover", "leaver", "leave", "return", "facts", "account"]
 
@@ -28,7 +29,6 @@ REQUEST: Final[dict[tuple[RequestState, RequestEvent], tuple[RequestState, ...]]
     ("requested", "deny"): ("denied",),
     ("requested", "withdraw"): ("withdrawn",),
     ("requested", "supersede"): ("superseded",),
-    ("requested", "lapse"): ("lapsed",),
 }
 # A grant that is suspended may be changed and goes on being suspended; one that is over is never brought back.
 GRANT: Final[dict[tuple[GrantState, GrantEvent], tuple[GrantState, ...]]] = {
@@ -58,7 +58,6 @@ PERSON: Final[dict[tuple[Status | Literal[""], PersonnelKind], Status]] = {
     ("active", "account"): "active",
     ("leave", "account"): "leave",
 }
-OVER: Final[tuple[RequestState, ...]] = ("approved", "denied", "withdrawn", "superseded", "lapsed")
 
 
 def state_of(grant: Grant, now: int) -> GrantState:
@@ -70,3 +69,23 @@ def state_of(grant: Grant, now: int) -> GrantState:
     if grant.suspended:
         return "suspended"
     return "active" if now >= grant.starts_at else "pending"
+
+
+def require(grant: Grant, event: GrantEvent, now: int) -> None:
+    """Refuse an event that a grant's life does not have now. Raises `FailedPrecondition`."""
+    state = state_of(grant, now)
+    if (state, event) not in GRANT:
+        raise FailedPrecondition("GRANT_STATE", f"The grant is {state}, so there is nothing to {event}; ask for access anew.")
+
+
+def request_state_of(request: AccessRequest, now: int) -> RequestState:
+    """Return what a request is at `now`: undecided for too long, it has lapsed; what was taken in an emergency never does."""
+    late = request.state == "requested" and request.kind != "break_glass" and now >= request.lapses_at
+    return "lapsed" if late else request.state
+
+
+def require_open(request: AccessRequest, event: RequestEvent, now: int) -> None:
+    """Refuse an event that a request's life does not have now. Raises `FailedPrecondition`."""
+    state = request_state_of(request, now)
+    if (state, event) not in REQUEST:
+        raise FailedPrecondition("ACCESS_REQUEST_CLOSED", f"The request is {state}, so there is nothing to {event}; ask anew.")

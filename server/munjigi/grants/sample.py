@@ -39,9 +39,9 @@ _COMPANY: Final = (
     _Row("fraud.choi", "fraud", "fraud_analyst", "fraud_investigation", ("cs.lee",)),
     _Row("dba.jung", "database", "", "", ()),
     _Row("sec.han", "security", "policy_editor", "oversight", ("dpo.yoon",)),
-    _Row("dpo.yoon", "privacy", "privacy_officer", "oversight", ("sec.han",)),
-    _Row("local.operator", "operations", "local_operator", "oversight", ("sec.han",), principal_type="service"),
-    _Row("new.oh", "customer-service", "", "", (), facts=("pledge",)),
+    _Row("dpo.yoon", "privacy", "privacy_officer", "oversight", ("cs.lee",)),
+    _Row("local.operator", "operations", "local_operator", "oversight", ("dpo.yoon",), principal_type="service"),
+    _Row("new.oh", "customer-service", "", "", (), facts=("pledge", "training")),
 )
 
 

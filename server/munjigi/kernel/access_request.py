@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from munjigi.kernel.grant import Scope
 from munjigi.kernel.identity import EmployeeKey
 
-RequestKind = Literal["new", "renew", "change"]
+RequestKind = Literal["new", "renew", "change", "break_glass"]
 RequestState = Literal["requested", "approved", "denied", "withdrawn", "superseded", "lapsed"]
 
 
@@ -39,7 +39,8 @@ class AccessRequest:
 
     `applicant` asked, `employee` would hold the grant. `starts_at` 0: with the last approval. `ends_at` 0: `days` after the start.
     `stages` are those of roles.toml when it was asked, in order; `stage` is the one that is decided next, from 0. Undecided at
-    `lapses_at`, it lapses. `grant_id` is the grant that it renews or changes, and afterwards the one that it made.
+    `lapses_at`, it lapses. `grant_id` is the grant that it renews or changes, and afterwards the one that it made. With
+    `break_glass` the grant is in force already: what is decided is whether it was right, and at `lapses_at` that is overdue.
     """
 
     access_request_id: str

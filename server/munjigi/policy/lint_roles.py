@@ -61,7 +61,11 @@ def approves_itself(subject: Subject, findings: Findings) -> None:
         for grant in case.grants:
             holders.setdefault(grant.role, set()).add(case.employee)
     for name, role in subject.roles.items():
-        if set(role.stages) == {_OWNER} and len(set(role.owners)) == 1 and role.owners[0] in holders.get(name, ()):
+        if (
+            {stage.name for stage in role.stages} == {_OWNER}
+            and len(set(role.owners)) == 1
+            and role.owners[0] in holders.get(name, ())
+        ):
             place = subject.place(ROLES_FILE, ("roles", name, "owners"))
             message = (
                 f"{quoted(role.owners[0])} holds this role in the decision tables and is the only one who approves it:"

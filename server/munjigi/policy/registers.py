@@ -12,13 +12,13 @@ from munjigi.policy.findings import Findings
 from munjigi.policy.sections import Section, entries, only_groups
 from munjigi.policy.signin_sections import read_limit
 from munjigi.policy.toml_file import TomlFile
-from munjigi.policy.types import ANY, DATA_ACTIONS, OWN_ACTIONS, Purpose, Role, Tool
+from munjigi.policy.types import ANY, DATA_ACTIONS, OWN_ACTIONS, Purpose, Role, Stage, Tool
 
 ROLES_FILE: Final = "roles.toml"
 PURPOSES_FILE: Final = "purposes.toml"
 TOOLS_FILE: Final = "tools.toml"
 
-STAGES: Final = ("owner", "privacy", "security")
+OWN_STAGES: Final = ("owner", "manager")  # the others are offices
 REVIEWS: Final = ("monthly", "quarterly", "half_yearly", "yearly")
 REQUIREMENTS: Final = ("pledge", "training", "device", "screening")
 IMPACT_STAGES: Final = ("planned", "in_progress", "approved", "not_required")
@@ -26,17 +26,32 @@ CONFIRM: Final = ("required", "exempt")
 ACTIONS: Final = tuple(dict.fromkeys((*DATA_ACTIONS, *OWN_ACTIONS)))
 _CENTURY_DAYS: Final = 36_500
 _LONGEST_DEPARTMENT: Final = 64
+_LONGEST_EMERGENCY_HOURS: Final = 72
 _MAX_RATE: Final = 1_000_000
 _MAX_SUBJECTS: Final = 1_000_000_000
 
 
 def read_roles(file: TomlFile, findings: Findings) -> dict[str, Role]:
     """Return the roles as far as they are right; the rest is reported."""
-    only_groups(file, ("roles",), findings)
-    return {section.name: _read_role(section) for section in entries(file, "roles", findings)}
+    only_groups(file, ("roles", "offices"), findings)
+    sections = list(entries(file, "roles", findings))
+    names = frozenset(section.name for section in sections)
+    offices = {section.name: _read_office(section, names) for section in entries(file, "offices", findings)}
+    return {section.name: _read_role(section, names, offices) for section in sections}
 
 
-def _read_role(section: Section) -> Role:
+def _read_office(section: Section, names: frozenset[str]) -> tuple[str, ...]:
+    if section.name in OWN_STAGES:
+        section.error("", "OFFICE_NAME_TAKEN", f"{', '.join(OWN_STAGES)} are stages of their own; name the office otherwise.")
+    roles = section.names("roles")
+    for role in roles:
+        if role not in names:
+            section.error("roles", "ROLE_UNKNOWN", "A role of this office is not in roles.toml; add it or remove it here.")
+    section.finish()
+    return roles
+
+
+def _read_role(section: Section, names: frozenset[str], offices: Mapping[str, tuple[str, ...]]) -> Role:
     owners = section.names("owners")
     if not owners:
         section.error("owners", "ROLE_WITHOUT_OWNER", "Nobody owns this role, so nobody can approve it; name at least one owner.")
@@ -44,16 +59,23 @@ def _read_role(section: Section) -> Role:
         name=section.name,
         title=section.text("title"),
         owners=owners,
-        stages=_known(section, "stages", STAGES),
+        stages=_read_stages(section, offices),
         longest_days=section.number("longest_days", 1, _CENTURY_DAYS),
         review=section.choice("review", REVIEWS),
         requires=_known(section, "requires", REQUIREMENTS),
         budget=section.number("budget", 0, 1_000_000_000),
         departments=_departments(section),
         session=read_limit(section),
+        excludes=section.names("excludes", required=False),
+        break_glass_hours=section.number("break_glass_hours", 0, _LONGEST_EMERGENCY_HOURS, default=0),
     )
     if not role.stages:
-        section.error("stages", "ROLE_WITHOUT_APPROVAL", f"The role has no approval stage; stages are: {', '.join(STAGES)}.")
+        stages = ", ".join((*OWN_STAGES, *offices))
+        section.error("stages", "ROLE_WITHOUT_APPROVAL", f"The role has no approval stage; stages are: {stages}.")
+    if any(each not in names or each == role.name for each in role.excludes):
+        section.error(
+            "excludes", "ROLE_UNKNOWN", "`excludes` names other roles of this file; correct or remove the one that is none."
+        )
     section.finish()
     return role
 
@@ -70,6 +92,16 @@ def _departments(section: Section) -> tuple[str, ...]:
 def is_department(text: str) -> bool:
     """Tell whether a department may be called so: in any script, as the personnel system calls it, and nobody's data."""
     return 0 < len(text) <= _LONGEST_DEPARTMENT and text.isprintable() and text == text.strip() and not looks_personal(text)
+
+
+def _read_stages(section: Section, offices: Mapping[str, tuple[str, ...]]) -> tuple[Stage, ...]:
+    known = (*OWN_STAGES, *offices)
+    everyone = section.names("everyone", required=False)
+    stages = _known(section, "stages", known)
+    for each in everyone:
+        if each not in stages:
+            section.error("everyone", "VALUE_INVALID", "`everyone` names stages of this role at which all have to approve.")
+    return tuple(Stage(each, offices.get(each, ()), each in everyone) for each in stages)
 
 
 def _known(section: Section, key: str, known: tuple[str, ...]) -> tuple[str, ...]:
@@ -106,8 +138,10 @@ def _read_purpose(section: Section) -> Purpose:
             "CASE_EXAMPLE_INVALID",
             "There is an example but no `case_pattern`; add the pattern or remove the example.",
         )
-    if required and not pattern:
-        section.error("case_required", "CASE_PATTERN_MISSING", "A required case id needs a `case_pattern`; add it.")
+    for_grant = section.flag("case_for_grant", default=False)
+    for key, wanted in (("case_required", required), ("case_for_grant", for_grant)):
+        if wanted and not pattern:
+            section.error(key, "CASE_PATTERN_MISSING", "A required case id needs a `case_pattern`; add it.")
     purpose = Purpose(
         name=section.name,
         title=section.text("title"),
@@ -119,6 +153,7 @@ def _read_purpose(section: Section) -> Purpose:
         case_example=example,
         retention_days=section.number("retention_days", 1, _CENTURY_DAYS),
         matches_case=matches if callable(matches) else _never,
+        case_for_grant=for_grant,
     )
     section.finish()
     return purpose

@@ -108,25 +108,48 @@ class Catalog:
     sign_in: Mapping[str, SignInDemand] = field(default_factory=dict)
 
 
+class Stage(NamedTuple):
+    """One step of a role's approval: `owner`, `manager`, or an office, which is whoever holds one of `roles`.
+
+    Anyone of them decides, or all of them where `everyone`.
+    """
+
+    name: str
+    roles: tuple[str, ...] = ()
+    everyone: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name}:all" if self.everyone else self.name
+
+
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What surrounds a role: who owns it, how it is approved, what it requires. Durations in days."""
+    """What surrounds a role: who owns it, how it is approved, what it requires. Durations in days.
+
+    Nobody holds it together with a role of `excludes`, whichever of the two says so. `break_glass_hours` is how long it can be taken
+    in an emergency, without approval; 0 means not at all.
+    """
 
     name: str
     title: str
     owners: tuple[str, ...]
-    stages: tuple[str, ...]
+    stages: tuple[Stage, ...]
     longest_days: int
     review: str
     requires: tuple[str, ...]
     budget: int
     departments: tuple[str, ...] = ()  # whose duty needs the role; none: any department's
     session: SessionLimit | None = None
+    excludes: tuple[str, ...] = ()
+    break_glass_hours: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """A registered reason of processing. `case_pattern` is a full-match pattern or empty."""
+    """A registered reason of processing. `case_pattern` is a full-match pattern or empty.
+
+    `case_required` asks each access for a case id, `case_for_grant` each request for a grant.
+    """
 
     name: str
     title: str
@@ -138,6 +161,7 @@ class Purpose:
     case_example: str
     retention_days: int
     matches_case: Callable[[str], bool]
+    case_for_grant: bool = False
 
 
 @dataclass(frozen=True, slots=True)

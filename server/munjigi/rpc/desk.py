@@ -201,6 +201,20 @@ class Desk:
             decision = decision._replace(allow=True, reason="ABOUT_ONESELF", fields=(), rule="", role_path=(), help="")
         return self._conclude(call, request, decision, snapshot, "")
 
+    def refused(self, call: Call, resource: str, action: str, error: PermissionDenied) -> PermissionDenied:
+        """Record that a register such as roles.toml leaves an operation to others, and return the error with its record's id."""
+        snapshot = self._snapshots.snapshot
+        employee, tool, peer, sign_in = call.caller
+        request = Request(employee, tool, resource, (), action, OVERSIGHT, ip=peer, sign_in=sign_in)
+        denied = decide(snapshot, request, call.received)._replace(
+            allow=False, reason=error.reason, fields=(), rule="", role_path=(), help=error.message
+        )
+        try:
+            self._conclude(call, request, denied, snapshot, "")
+        except PermissionDenied as recorded:
+            return PermissionDenied(error.reason, error.message, recorded.decision_id)
+        return error
+
     def _conclude(
         self,
         call: Call,

@@ -10,6 +10,7 @@ from munjigi.kernel.grant import Grant
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.rpc.call import Call, Method
 from munjigi.rpc.desk import Desk
+from munjigi.rpc.grant_messages import grant_message
 from munjigi.rpc.pages import page_of
 from munjigi.rpc.ports import SnapshotSource
 from munjigi_client._proto.munjigi.v1 import grant_pb2 as pb
@@ -46,7 +47,7 @@ class GrantService:
         ]
         page, token = page_of(found, request.page_size, request.page_token)
         return pb.ListGrantsResponse(
-            grants=[_message(grant, now) for grant in page], next_page_token=token, grant_revision=table.revision
+            grants=[grant_message(grant, now) for grant in page], next_page_token=token, grant_revision=table.revision
         )
 
     def _of(self, request: pb.ListGrantsRequest, own: EmployeeKey) -> Iterator[Grant]:
@@ -58,19 +59,3 @@ class GrantService:
             for grant in table:
                 if request.everyone or grant.employee.subject == request.employee:
                     yield grant
-
-
-def _message(grant: Grant, now: int) -> pb.Grant:
-    return pb.Grant(
-        grant_id=grant.grant_id,
-        issuer=grant.employee.issuer,
-        employee=grant.employee.subject,
-        role=grant.role,
-        purpose=grant.purpose,
-        scope_objects=grant.scope.objects if grant.scope is not None else (),
-        scope_actions=grant.scope.actions if grant.scope is not None else (),
-        starts_at=grant.starts_at,
-        ends_at=grant.ends_at,
-        approved_by=grant.approved_by,
-        active=grant.active(now),
-    )

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from munjigi.audit.holds import Hold
 from munjigi.audit.ports import RecordQuery
-from munjigi.kernel.errors import InvalidArgument
-from munjigi.kernel.personal import looks_personal
 from munjigi.rpc.call import Call, Method
 from munjigi.rpc.desk import Desk
 from munjigi.rpc.pages import page_of
 from munjigi.rpc.ports import HoldKeeper
+from munjigi.rpc.typed import typed
 from munjigi_client._proto.munjigi.v1 import audit_pb2 as pb
 
 _SERVICE: Final = "munjigi.v1.AuditService"
 _RESOURCE: Final = "munjigi.audit"
-_SERIAL: Final = re.compile(r"\d{7}")
 
 
 class HoldService:
@@ -39,14 +36,14 @@ class HoldService:
         """Place a hold."""
         self._desk.authorize(call, _RESOURCE, "operate", request.request_id)
         RecordQuery(from_time=request.from_time, to_time=request.to_time).check()
-        reason = _typed(request.reason)
+        reason = typed(request.reason)
         hold = await self._holds.place(call.caller.employee, reason, request.from_time, request.to_time, request.request_id)
         return pb.HoldRecordsResponse(hold=_message(hold))
 
     async def release_hold(self, call: Call, request: pb.ReleaseHoldRequest) -> pb.ReleaseHoldResponse:
         """Release a hold."""
         self._desk.authorize(call, _RESOURCE, "operate", request.request_id)
-        reason = _typed(request.reason)
+        reason = typed(request.reason)
         return pb.ReleaseHoldResponse(
             record_id=await self._holds.release(call.caller.employee, request.hold_id, reason, request.request_id)
         )
@@ -56,18 +53,6 @@ class HoldService:
         self._desk.authorize(call, _RESOURCE, "read")
         page, token = page_of(await self._holds.standing(), request.page_size, request.page_token)
         return pb.ListHoldsResponse(holds=[_message(hold) for hold in page], next_page_token=token)
-
-
-def _typed(reason: str) -> str:
-    """Return a typed reason that may be written down (P5). Raises `InvalidArgument`."""
-    kind = looks_personal(reason) or ("member's serial" if _SERIAL.search(reason) else "")
-    if kind:
-        raise InvalidArgument(
-            "PERSONAL_DATA_IN_REASON", f"`reason` seems to hold a {kind}; name the matter by its case, without anybody's data."
-        )
-    if not reason.strip() or not reason.isprintable():
-        raise InvalidArgument("REASON_INVALID", "`reason` is one line of text.")
-    return reason.strip()
 
 
 def _message(hold: Hold) -> pb.Hold:

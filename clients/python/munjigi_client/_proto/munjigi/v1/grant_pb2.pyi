@@ -24,7 +24,7 @@ class ListGrantsRequest(_message.Message):
     def __init__(self, employee: _Optional[str] = ..., everyone: _Optional[bool] = ..., role: _Optional[str] = ..., include_inactive: _Optional[bool] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class Grant(_message.Message):
-    __slots__ = ("grant_id", "issuer", "employee", "role", "purpose", "scope_objects", "scope_actions", "starts_at", "ends_at", "approved_by", "active")
+    __slots__ = ("grant_id", "issuer", "employee", "role", "purpose", "scope_objects", "scope_actions", "starts_at", "ends_at", "approved_by", "active", "state", "suspended", "ended", "break_glass", "access_request_id")
     GRANT_ID_FIELD_NUMBER: _ClassVar[int]
     ISSUER_FIELD_NUMBER: _ClassVar[int]
     EMPLOYEE_FIELD_NUMBER: _ClassVar[int]
@@ -36,6 +36,11 @@ class Grant(_message.Message):
     ENDS_AT_FIELD_NUMBER: _ClassVar[int]
     APPROVED_BY_FIELD_NUMBER: _ClassVar[int]
     ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    SUSPENDED_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    BREAK_GLASS_FIELD_NUMBER: _ClassVar[int]
+    ACCESS_REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     grant_id: str
     issuer: str
     employee: str
@@ -47,7 +52,12 @@ class Grant(_message.Message):
     ends_at: int
     approved_by: _containers.RepeatedScalarFieldContainer[str]
     active: bool
-    def __init__(self, grant_id: _Optional[str] = ..., issuer: _Optional[str] = ..., employee: _Optional[str] = ..., role: _Optional[str] = ..., purpose: _Optional[str] = ..., scope_objects: _Optional[_Iterable[str]] = ..., scope_actions: _Optional[_Iterable[str]] = ..., starts_at: _Optional[int] = ..., ends_at: _Optional[int] = ..., approved_by: _Optional[_Iterable[str]] = ..., active: _Optional[bool] = ...) -> None: ...
+    state: str
+    suspended: str
+    ended: str
+    break_glass: bool
+    access_request_id: str
+    def __init__(self, grant_id: _Optional[str] = ..., issuer: _Optional[str] = ..., employee: _Optional[str] = ..., role: _Optional[str] = ..., purpose: _Optional[str] = ..., scope_objects: _Optional[_Iterable[str]] = ..., scope_actions: _Optional[_Iterable[str]] = ..., starts_at: _Optional[int] = ..., ends_at: _Optional[int] = ..., approved_by: _Optional[_Iterable[str]] = ..., active: _Optional[bool] = ..., state: _Optional[str] = ..., suspended: _Optional[str] = ..., ended: _Optional[str] = ..., break_glass: _Optional[bool] = ..., access_request_id: _Optional[str] = ...) -> None: ...
 
 class ListGrantsResponse(_message.Message):
     __slots__ = ("grants", "next_page_token", "grant_revision")
