@@ -21,7 +21,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bench import casbin, client, decide, diff, following, load, packed, reload, rounds, sample, seal, search, shipping, stream
+from bench import (
+    casbin,
+    client,
+    decide,
+    diff,
+    following,
+    load,
+    packed,
+    reload,
+    rounds,
+    sample,
+    seal,
+    search,
+    shipping,
+    state,
+    stream,
+)
 from bench import journal as journal_
 from bench.machine import CORES, LOAD_CORE, SERVER_CORE, Spread, pin, resident_mib, spread, unpin
 from bench.rounds import Measured
@@ -75,6 +91,10 @@ def main() -> int:
             notes.append(f"Shipping was not measured: {reason}.")
         else:
             rows += shipping.rows(figures["shipping"])
+        figures["state"] = _json_of("bench.state", str(folder / "state"))
+        rows += state.rows(figures["state"])
+        if reason := figures["state"].get("missing"):
+            notes.append(f"{reason}.")
         figures["sample"] = _json_of("bench.sample")
         if reason := figures["sample"].get("missing"):
             notes.append(f"The sample database was not measured: {reason}.")

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import psycopg
-from sqlalchemy import Connection, create_engine, exc, func, select, text
+from sqlalchemy import Connection, Executable, Update, create_engine, exc, func, select, text
 
 from munjigi.adapters.state.address import CHANNEL, SCHEMA, Address
 from munjigi.adapters.state.store import Kind, SqlStateStore
@@ -120,8 +120,8 @@ class PostgresqlStateStore(SqlStateStore):
         if connection.execute(text("SELECT to_regnamespace(:name)"), {"name": SCHEMA}).scalar_one() is None:
             connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
 
-    def _tell(self, connection: Connection) -> None:
-        connection.execute(select(func.pg_notify(CHANNEL, "")))
+    def _telling(self, moved: Update) -> Executable:
+        return moved.returning(func.pg_notify(CHANNEL, ""))
 
     def _passes(self, error: Exception) -> bool:
         state = _state(error)

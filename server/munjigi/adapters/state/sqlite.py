@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import Connection, create_engine, event, exc, text
+from sqlalchemy import Connection, Executable, Update, create_engine, event, exc, text
 
 from munjigi.adapters.state.store import Kind, SqlStateStore
 from munjigi.kernel.errors import ConfigurationError, Corruption, Unavailable
@@ -63,8 +63,8 @@ class SqliteStateStore(SqlStateStore):
     def _alone(self, connection: Connection) -> None:
         """Do nothing: a writer is alone."""
 
-    def _tell(self, connection: Connection) -> None:
-        """Do nothing: there is no way to tell."""
+    def _telling(self, moved: Update) -> Executable:
+        return moved  # there is no way to tell
 
     def _passes(self, error: Exception) -> bool:
         return isinstance(error, (exc.OperationalError, exc.InterfaceError, sqlite3.OperationalError))

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, Final, Literal
 
-from sqlalchemy import Connection, Engine, Row, exc, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, Executable, Row, Update, exc, func, insert, select, text, update
 
 from munjigi.adapters.state.leases import read_leases, remove_lease, store_clock, write_lease
 from munjigi.adapters.state.request_rows import read_blocks, read_request, read_requests, remember, remembered
@@ -69,8 +69,8 @@ class SqlStateStore(ABC):
         """Let no other process migrate until this transaction ends."""
 
     @abstractmethod
-    def _tell(self, connection: Connection) -> None:
-        """Wake the other processes when this transaction commits; they look by themselves, too, later."""
+    def _telling(self, moved: Update) -> Executable:
+        """Let the statement that moves the head wake other processes at its commit; they look by themselves, too, later."""
 
     def migrate(self) -> None:
         """Bring the schema to this code's version.
@@ -165,8 +165,8 @@ class SqlStateStore(ABC):
             ]
             rows = rows_of(changes, head.chain, head.base)
             connection.execute(insert(PERMISSION_LOG), [_values(row) for row in rows])
-            connection.execute(update(HEAD).values(grant_revision=last, at=stamped, chain=rows[-1].chain))
-            self._tell(connection)
+            moved = update(HEAD).values(grant_revision=last, at=stamped, chain=rows[-1].chain)
+            connection.execute(self._telling(moved))
         return int(last)
 
     def remembered(self, issuer: str, actor: str, request_id: str) -> Once | None:
