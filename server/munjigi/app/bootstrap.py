@@ -66,6 +66,7 @@ from munjigi.rpc.leased import LeasedDurability
 from munjigi.rpc.lockouts import FAILURES_PER_PERIOD
 from munjigi.rpc.past import Past
 from munjigi.rpc.pending import PendingReads
+from munjigi.rpc.people import PeopleService
 from munjigi.rpc.pipeline import Pipeline
 from munjigi.rpc.policies import PolicyService
 from munjigi.rpc.rates import Rates, share
@@ -220,6 +221,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         *GrantService(desk, home).methods(),
         *AccessRequestService(desk, registrar, home).methods(),
         *RightService(desk, registrar, home).methods(),
+        *PeopleService(desk, registrar, home, settings.issuer).methods(),
         *health.methods(),
     )
     lease = LeaseKeeper(store, journal.log_id, settings.lease_seconds, home, registrar.catch_up, committer, clock, meter)

@@ -194,6 +194,11 @@ class Settings(BaseSettings):
         return self.disk_watch_percent / 100, self.disk_degraded_percent / 100, self.disk_full_percent / 100
 
     @property
+    def issuer(self) -> str:
+        """Return whose employees sign in here: `iss` of their tokens."""
+        return EMBEDDED_ISSUER if self.identity == "embedded" else self.oidc_issuer
+
+    @property
     def tls(self) -> bool:
         """Tell whether the listener of `grpc_address` speaks TLS."""
         return self.tls_certificate is not None and not self.stream_address

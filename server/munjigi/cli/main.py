@@ -22,6 +22,12 @@ _GRANT: Final = {
         "Narrow a grant: yours, or one of a role that you own. For more, `munjigi request --renew`.",
     ),
 }
+_PEOPLE: Final = {
+    "list": Entry(f"{_HERE}.people_list:people_list", "List people by id."),
+    "show": Entry(f"{_HERE}.people_show:people_show", "Show the person PERSON_ID, or you: accounts, facts, grants."),
+    "event": Entry(f"{_HERE}.people_event:people_event", "Tell what happened to PERSON_ID."),
+    "import": Entry(f"{_HERE}.people_import:people_import", "Bring people to where the CSV list FILE wants them."),
+}
 _AUDIT: Final = {
     "search": Entry(f"{_HERE}.audit_search:audit_search", "Search the audit trail, newest record first."),
     "tail": Entry(f"{_HERE}.audit_tail:audit_tail", "Show the newest records of all logs, and follow what comes."),
@@ -70,6 +76,7 @@ def _group(name: str, help_text: str, entries: dict[str, Entry]) -> LazyGroup:
 
 
 grant: Final = _group("grant", "See who holds what, and take of it.", _GRANT)
+people: Final = _group("people", "See who there is, and tell what happened to people.", _PEOPLE)
 audit: Final = _group("audit", "Read and verify the audit trail.", _AUDIT)
 policy: Final = _group("policy", "Work on the policy home.", _POLICY)
 config: Final = _group("config", "Describe the configuration.", _CONFIG)
@@ -95,6 +102,7 @@ _COMMANDS: Final = {
     ),
     "break-glass": Entry(f"{_HERE}.break_glass:break_glass", "Take ROLE at once, for some hours."),
     "grant": Entry(f"{_HERE}.main:grant", "See who holds what, and take of it."),
+    "people": Entry(f"{_HERE}.main:people", "See who there is, and tell what happened to people."),
     "audit": Entry(f"{_HERE}.main:audit", "Read and verify the audit trail."),
     "policy": Entry(f"{_HERE}.main:policy", "Work on the policy home."),
     "config": Entry(f"{_HERE}.main:config", "Describe the configuration."),

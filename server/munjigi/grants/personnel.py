@@ -224,8 +224,9 @@ def _check(event: PersonnelEvent, now: int) -> None:
         )
     if event.manager and event.manager == event.person_id:
         raise InvalidArgument("MANAGER_SELF", "Nobody is their own manager; name another person, or nobody.")
-    if any(not (account.issuer and account.subject) for account in event.accounts):
-        raise InvalidArgument("ACCOUNT_INVALID", "An account is an issuer and a subject, as the sign-in's tokens name them.")
+    for issuer, subject in event.accounts:
+        if not (issuer and subject) or looks_personal(subject) == "resident number":
+            raise InvalidArgument("ACCOUNT_INVALID", "An account is an issuer and a subject, as the sign-in's tokens name them.")
     for fact in event.facts:
         if fact.kind not in REQUIREMENTS:
             raise InvalidArgument("FACT_UNKNOWN", f"A fact is one of: {', '.join(REQUIREMENTS)}.")

@@ -24,15 +24,16 @@ _sym_db = _symbol_database.Default()
 
 from munjigi_client._proto.munjigi.v1 import access_request_pb2 as munjigi_dot_v1_dot_access__request__pb2
 from munjigi_client._proto.munjigi.v1 import grant_pb2 as munjigi_dot_v1_dot_grant__pb2
+from munjigi_client._proto.munjigi.v1 import people_pb2 as munjigi_dot_v1_dot_people__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emunjigi/v1/grant_service.proto\x12\nmunjigi.v1\x1a\x1fmunjigi/v1/access_request.proto\x1a\x16munjigi/v1/grant.proto2\x9a\x05\n\x0cGrantService\x12K\n\nListGrants\x12\x1d.munjigi.v1.ListGrantsRequest\x1a\x1e.munjigi.v1.ListGrantsResponse\x12T\n\rRequestAccess\x12 .munjigi.v1.RequestAccessRequest\x1a!.munjigi.v1.RequestAccessResponse\x12T\n\rDecideRequest\x12 .munjigi.v1.DecideRequestRequest\x1a!.munjigi.v1.DecideRequestResponse\x12Z\n\x0fWithdrawRequest\x12\".munjigi.v1.WithdrawRequestRequest\x1a#.munjigi.v1.WithdrawRequestResponse\x12Q\n\x0cListRequests\x12\x1f.munjigi.v1.ListRequestsRequest\x1a .munjigi.v1.ListRequestsResponse\x12N\n\x0b\x43hangeGrant\x12\x1e.munjigi.v1.ChangeGrantRequest\x1a\x1f.munjigi.v1.ChangeGrantResponse\x12K\n\nBreakGlass\x12\x1d.munjigi.v1.BreakGlassRequest\x1a\x1e.munjigi.v1.BreakGlassResponse\x12\x45\n\x08\x44\x65legate\x12\x1b.munjigi.v1.DelegateRequest\x1a\x1c.munjigi.v1.DelegateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emunjigi/v1/grant_service.proto\x12\nmunjigi.v1\x1a\x1fmunjigi/v1/access_request.proto\x1a\x16munjigi/v1/grant.proto\x1a\x17munjigi/v1/people.proto2\xec\x07\n\x0cGrantService\x12K\n\nListGrants\x12\x1d.munjigi.v1.ListGrantsRequest\x1a\x1e.munjigi.v1.ListGrantsResponse\x12T\n\rRequestAccess\x12 .munjigi.v1.RequestAccessRequest\x1a!.munjigi.v1.RequestAccessResponse\x12T\n\rDecideRequest\x12 .munjigi.v1.DecideRequestRequest\x1a!.munjigi.v1.DecideRequestResponse\x12Z\n\x0fWithdrawRequest\x12\".munjigi.v1.WithdrawRequestRequest\x1a#.munjigi.v1.WithdrawRequestResponse\x12Q\n\x0cListRequests\x12\x1f.munjigi.v1.ListRequestsRequest\x1a .munjigi.v1.ListRequestsResponse\x12N\n\x0b\x43hangeGrant\x12\x1e.munjigi.v1.ChangeGrantRequest\x1a\x1f.munjigi.v1.ChangeGrantResponse\x12K\n\nBreakGlass\x12\x1d.munjigi.v1.BreakGlassRequest\x1a\x1e.munjigi.v1.BreakGlassResponse\x12\x45\n\x08\x44\x65legate\x12\x1b.munjigi.v1.DelegateRequest\x1a\x1c.munjigi.v1.DelegateResponse\x12\x66\n\x13\x41pplyPersonnelEvent\x12&.munjigi.v1.ApplyPersonnelEventRequest\x1a\'.munjigi.v1.ApplyPersonnelEventResponse\x12Q\n\x0cImportPeople\x12\x1f.munjigi.v1.ImportPeopleRequest\x1a .munjigi.v1.ImportPeopleResponse\x12H\n\tGetPerson\x12\x1c.munjigi.v1.GetPersonRequest\x1a\x1d.munjigi.v1.GetPersonResponse\x12K\n\nListPeople\x12\x1d.munjigi.v1.ListPeopleRequest\x1a\x1e.munjigi.v1.ListPeopleResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'munjigi.v1.grant_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GRANTSERVICE']._serialized_start=104
-  _globals['_GRANTSERVICE']._serialized_end=770
+  _globals['_GRANTSERVICE']._serialized_start=129
+  _globals['_GRANTSERVICE']._serialized_end=1133
 # @@protoc_insertion_point(module_scope)

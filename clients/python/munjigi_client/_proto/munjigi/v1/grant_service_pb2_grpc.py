@@ -5,6 +5,7 @@ import warnings
 
 from munjigi_client._proto.munjigi.v1 import access_request_pb2 as munjigi_dot_v1_dot_access__request__pb2
 from munjigi_client._proto.munjigi.v1 import grant_pb2 as munjigi_dot_v1_dot_grant__pb2
+from munjigi_client._proto.munjigi.v1 import people_pb2 as munjigi_dot_v1_dot_people__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -81,6 +82,26 @@ class GrantServiceStub:
                 request_serializer=munjigi_dot_v1_dot_access__request__pb2.DelegateRequest.SerializeToString,
                 response_deserializer=munjigi_dot_v1_dot_access__request__pb2.DelegateResponse.FromString,
                 _registered_method=True)
+        self.ApplyPersonnelEvent = channel.unary_unary(
+                '/munjigi.v1.GrantService/ApplyPersonnelEvent',
+                request_serializer=munjigi_dot_v1_dot_people__pb2.ApplyPersonnelEventRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_people__pb2.ApplyPersonnelEventResponse.FromString,
+                _registered_method=True)
+        self.ImportPeople = channel.unary_unary(
+                '/munjigi.v1.GrantService/ImportPeople',
+                request_serializer=munjigi_dot_v1_dot_people__pb2.ImportPeopleRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_people__pb2.ImportPeopleResponse.FromString,
+                _registered_method=True)
+        self.GetPerson = channel.unary_unary(
+                '/munjigi.v1.GrantService/GetPerson',
+                request_serializer=munjigi_dot_v1_dot_people__pb2.GetPersonRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_people__pb2.GetPersonResponse.FromString,
+                _registered_method=True)
+        self.ListPeople = channel.unary_unary(
+                '/munjigi.v1.GrantService/ListPeople',
+                request_serializer=munjigi_dot_v1_dot_people__pb2.ListPeopleRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_people__pb2.ListPeopleResponse.FromString,
+                _registered_method=True)
 
 
 class GrantServiceServicer:
@@ -148,6 +169,34 @@ class GrantServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ApplyPersonnelEvent(self, request, context):
+        """Tells what happened to a person; grants, requests, sessions and delegations follow in the same commit. Action `operate`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportPeople(self, request, context):
+        """Brings people to where a list wants them, by the events that lead there. Action `operate`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPerson(self, request, context):
+        """Shows one person; anyone may see themselves.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPeople(self, request, context):
+        """Lists people, ordered by id. Action `read`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GrantServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -190,6 +239,26 @@ def add_GrantServiceServicer_to_server(servicer, server):
                     servicer.Delegate,
                     request_deserializer=munjigi_dot_v1_dot_access__request__pb2.DelegateRequest.FromString,
                     response_serializer=munjigi_dot_v1_dot_access__request__pb2.DelegateResponse.SerializeToString,
+            ),
+            'ApplyPersonnelEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplyPersonnelEvent,
+                    request_deserializer=munjigi_dot_v1_dot_people__pb2.ApplyPersonnelEventRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_people__pb2.ApplyPersonnelEventResponse.SerializeToString,
+            ),
+            'ImportPeople': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportPeople,
+                    request_deserializer=munjigi_dot_v1_dot_people__pb2.ImportPeopleRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_people__pb2.ImportPeopleResponse.SerializeToString,
+            ),
+            'GetPerson': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPerson,
+                    request_deserializer=munjigi_dot_v1_dot_people__pb2.GetPersonRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_people__pb2.GetPersonResponse.SerializeToString,
+            ),
+            'ListPeople': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPeople,
+                    request_deserializer=munjigi_dot_v1_dot_people__pb2.ListPeopleRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_people__pb2.ListPeopleResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -414,6 +483,114 @@ class GrantService:
             '/munjigi.v1.GrantService/Delegate',
             munjigi_dot_v1_dot_access__request__pb2.DelegateRequest.SerializeToString,
             munjigi_dot_v1_dot_access__request__pb2.DelegateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplyPersonnelEvent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/munjigi.v1.GrantService/ApplyPersonnelEvent',
+            munjigi_dot_v1_dot_people__pb2.ApplyPersonnelEventRequest.SerializeToString,
+            munjigi_dot_v1_dot_people__pb2.ApplyPersonnelEventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportPeople(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/munjigi.v1.GrantService/ImportPeople',
+            munjigi_dot_v1_dot_people__pb2.ImportPeopleRequest.SerializeToString,
+            munjigi_dot_v1_dot_people__pb2.ImportPeopleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPerson(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/munjigi.v1.GrantService/GetPerson',
+            munjigi_dot_v1_dot_people__pb2.GetPersonRequest.SerializeToString,
+            munjigi_dot_v1_dot_people__pb2.GetPersonResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPeople(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/munjigi.v1.GrantService/ListPeople',
+            munjigi_dot_v1_dot_people__pb2.ListPeopleRequest.SerializeToString,
+            munjigi_dot_v1_dot_people__pb2.ListPeopleResponse.FromString,
             options,
             channel_credentials,
             insecure,

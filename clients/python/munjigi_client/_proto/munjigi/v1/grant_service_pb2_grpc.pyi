@@ -7,6 +7,7 @@ from collections import abc as _abc
 from grpc import aio as _aio
 from munjigi_client._proto.munjigi.v1 import access_request_pb2 as _access_request_pb2
 from munjigi_client._proto.munjigi.v1 import grant_pb2 as _grant_pb2
+from munjigi_client._proto.munjigi.v1 import people_pb2 as _people_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -56,6 +57,14 @@ class GrantServiceStub:
     """Takes a right at once, for some hours; owners review it afterwards."""
     Delegate: _grpc.UnaryUnaryMultiCallable[_access_request_pb2.DelegateRequest, _access_request_pb2.DelegateResponse]
     """Names who decides on requests in the caller's stead for a time, or ends that."""
+    ApplyPersonnelEvent: _grpc.UnaryUnaryMultiCallable[_people_pb2.ApplyPersonnelEventRequest, _people_pb2.ApplyPersonnelEventResponse]
+    """Tells what happened to a person; grants, requests, sessions and delegations follow in the same commit. Action `operate`."""
+    ImportPeople: _grpc.UnaryUnaryMultiCallable[_people_pb2.ImportPeopleRequest, _people_pb2.ImportPeopleResponse]
+    """Brings people to where a list wants them, by the events that lead there. Action `operate`."""
+    GetPerson: _grpc.UnaryUnaryMultiCallable[_people_pb2.GetPersonRequest, _people_pb2.GetPersonResponse]
+    """Shows one person; anyone may see themselves."""
+    ListPeople: _grpc.UnaryUnaryMultiCallable[_people_pb2.ListPeopleRequest, _people_pb2.ListPeopleResponse]
+    """Lists people, ordered by id. Action `read`."""
 
 @_typing.type_check_only
 class GrantServiceAsyncStub(GrantServiceStub):
@@ -84,6 +93,14 @@ class GrantServiceAsyncStub(GrantServiceStub):
     """Takes a right at once, for some hours; owners review it afterwards."""
     Delegate: _aio.UnaryUnaryMultiCallable[_access_request_pb2.DelegateRequest, _access_request_pb2.DelegateResponse]  # type: ignore[assignment]
     """Names who decides on requests in the caller's stead for a time, or ends that."""
+    ApplyPersonnelEvent: _aio.UnaryUnaryMultiCallable[_people_pb2.ApplyPersonnelEventRequest, _people_pb2.ApplyPersonnelEventResponse]  # type: ignore[assignment]
+    """Tells what happened to a person; grants, requests, sessions and delegations follow in the same commit. Action `operate`."""
+    ImportPeople: _aio.UnaryUnaryMultiCallable[_people_pb2.ImportPeopleRequest, _people_pb2.ImportPeopleResponse]  # type: ignore[assignment]
+    """Brings people to where a list wants them, by the events that lead there. Action `operate`."""
+    GetPerson: _aio.UnaryUnaryMultiCallable[_people_pb2.GetPersonRequest, _people_pb2.GetPersonResponse]  # type: ignore[assignment]
+    """Shows one person; anyone may see themselves."""
+    ListPeople: _aio.UnaryUnaryMultiCallable[_people_pb2.ListPeopleRequest, _people_pb2.ListPeopleResponse]  # type: ignore[assignment]
+    """Lists people, ordered by id. Action `read`."""
 
 class GrantServiceServicer(metaclass=_abc_1.ABCMeta):
     """GrantService gives, changes and ends grants, and shows them. Anyone may ask for access and see their own grants and
@@ -157,5 +174,37 @@ class GrantServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_access_request_pb2.DelegateResponse, _abc.Awaitable[_access_request_pb2.DelegateResponse]]:
         """Names who decides on requests in the caller's stead for a time, or ends that."""
+
+    @_abc_1.abstractmethod
+    def ApplyPersonnelEvent(
+        self,
+        request: _people_pb2.ApplyPersonnelEventRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_people_pb2.ApplyPersonnelEventResponse, _abc.Awaitable[_people_pb2.ApplyPersonnelEventResponse]]:
+        """Tells what happened to a person; grants, requests, sessions and delegations follow in the same commit. Action `operate`."""
+
+    @_abc_1.abstractmethod
+    def ImportPeople(
+        self,
+        request: _people_pb2.ImportPeopleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_people_pb2.ImportPeopleResponse, _abc.Awaitable[_people_pb2.ImportPeopleResponse]]:
+        """Brings people to where a list wants them, by the events that lead there. Action `operate`."""
+
+    @_abc_1.abstractmethod
+    def GetPerson(
+        self,
+        request: _people_pb2.GetPersonRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_people_pb2.GetPersonResponse, _abc.Awaitable[_people_pb2.GetPersonResponse]]:
+        """Shows one person; anyone may see themselves."""
+
+    @_abc_1.abstractmethod
+    def ListPeople(
+        self,
+        request: _people_pb2.ListPeopleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_people_pb2.ListPeopleResponse, _abc.Awaitable[_people_pb2.ListPeopleResponse]]:
+        """Lists people, ordered by id. Action `read`."""
 
 def add_GrantServiceServicer_to_server(servicer: GrantServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
