@@ -16,6 +16,7 @@ from munjigi.grants.changes import (
     Once,
     PersonEdit,
     RequestEdit,
+    SessionEdit,
     State,
     grant_added,
     grant_changed,
@@ -29,7 +30,7 @@ from munjigi.grants.verification import verify_permissions
 from munjigi.kernel.access_request import AccessRequest, Vote
 from munjigi.kernel.errors import FailedPrecondition, InvalidArgument, MunjigiError, NotFound, Unavailable
 from munjigi.kernel.grant import Block, Delegation, Fact, Grant, Person, Scope
-from munjigi.kernel.identity import EmployeeKey
+from munjigi.kernel.identity import EmployeeKey, SessionEnd
 
 KIM = EmployeeKey("urn:test", "kim")
 LEE = EmployeeKey("urn:test", "lee")
@@ -170,6 +171,22 @@ class StateStoreConformance:
         with pytest.raises(FailedPrecondition, match="not"):
             put(store, free)
         assert store.load().blocks == store.load_at(3).blocks == [Block("person", "p.kim")]
+
+    def test_ended_sessions_are_remembered_until_they_run_out(self, store: StateStore) -> None:
+        def end(session: str, ended_at: int, until: int) -> SessionEdit:
+            return SessionEdit("session_ended", SessionEnd("urn:test", "kim", session, ended_at, until), "signed out")
+
+        first, all_of_them, later = end("s-1", 10, 100), end("", 20, 110), end("", 30, 120)
+        put(store, first, all_of_them)
+        assert store.load().session_ends == [all_of_them.end, first.end]
+        assert [change.edit for change in store.changes_since(0)] == [first, all_of_them]
+        put(store, later, all_of_them)  # the later one stays
+        assert store.load().session_ends == [later.end, first.end]
+        put(store, end("s-2", 100, 200))
+        assert store.load().session_ends == store.load_at(5).session_ends == [later.end, end("s-2", 100, 200).end]
+        for bad in (end("s-3", 9, 8), SessionEdit("session_ended", SessionEnd("urn:test", "", "", 1, 2), "x")):
+            with pytest.raises(InvalidArgument):
+                put(store, bad)
 
     def test_a_mutation_is_remembered_with_its_answer_and_made_for_one_revision(self, store: StateStore) -> None:
         once = Once("d" * 64, b"answer")

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from munjigi.adapters.identity.keys import KeyRing, parse_key_set
 from munjigi.adapters.identity.tokens import EMPLOYEE_TYPES, TOOL_TYPES, JwtVerifier
 from munjigi.audit.records import SignInRecord
+from munjigi.decision.grant_table import GrantTable
 from munjigi.kernel.clock import SECOND
 from munjigi.kernel.errors import MunjigiError
 from munjigi.policy.types import Tool
@@ -26,6 +27,7 @@ ISSUER = "https://id.example.com/"
 EMBEDDED = ListenerTrust(tool_tokens=True)
 BEHIND_PROXY = ListenerTrust(forwarded_certificate=True)
 MTLS = ListenerTrust()
+NONE_ENDED = GrantTable.build((), (), 0)
 PEER = "ipv4:192.0.2.7:40000"
 
 ED25519 = Ed25519PrivateKey.generate()
@@ -110,10 +112,19 @@ TOOLS = {
 }
 
 
-def admit(authenticator: Authenticator, metadata: Any, peer: str, uris: Any, trust: ListenerTrust, tools: Any, now: int) -> Any:
+def admit(
+    authenticator: Authenticator,
+    metadata: Any,
+    peer: str,
+    uris: Any,
+    trust: ListenerTrust,
+    tools: Any,
+    now: int,
+    sessions: Any = NONE_ENDED,
+) -> Any:
     """Do what the fronts and the pipeline do with a call's metadata."""
     pairs = metadata.items() if isinstance(metadata, dict) else metadata
-    return authenticator.admit(credentials_of(pairs, peer, uris, trust).presented, peer, uris, trust, tools, now)
+    return authenticator.admit(credentials_of(pairs, peer, uris, trust).presented, peer, uris, trust, tools, sessions, now)
 
 
 class Desk:
@@ -139,8 +150,9 @@ class Desk:
         now: int = NOW,
         peer: str = PEER,
         tools: Any = TOOLS,
+        sessions: Any = NONE_ENDED,
     ):
-        return admit(self.authenticator, metadata, peer, uris, trust, tools, now)
+        return admit(self.authenticator, metadata, peer, uris, trust, tools, now, sessions)
 
 
 def bearer(token: str) -> tuple[str, str]:

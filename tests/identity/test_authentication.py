@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,9 +28,11 @@ from identity.kit import (
 
 from munjigi.adapters.identity.keys import parse_key_set
 from munjigi.audit.records import LockoutRecord
+from munjigi.decision.grant_table import GrantTable
 from munjigi.kernel.clock import SECOND
 from munjigi.kernel.errors import ResourceExhausted, Unauthenticated
-from munjigi.kernel.identity import Caller, EmployeeKey
+from munjigi.kernel.grant import Person
+from munjigi.kernel.identity import Caller, EmployeeKey, SessionEnd
 from munjigi.rpc.addresses import address_of
 
 KIM_AT_DESK = Caller(EmployeeKey(ISSUER, "cs.kim"), "crm-desk", "192.0.2.7")
@@ -350,3 +354,50 @@ def test_p5_records_of_failures_name_no_employee_and_no_token():
 )
 def test_a_peer_becomes_an_address(peer, address):
     assert address_of(peer) == address
+
+
+def test_p8_a_session_that_ended_is_over_for_remembered_callers_too():
+    desk, person = Desk(), Person("p.kim", "employee", "cs", (EmployeeKey(ISSUER, "cs.kim"),))
+    second = NOW // SECOND
+    mine = sign(claims(sid="s-1", iat=second - 60))
+    for token in (mine, sign(claims(sid="s-2", iat=second - 60)), sign(claims(sub="cs.lee", sid="s-3", iat=second - 60))):
+        desk.ask([bearer(token), tool_header(sign_tool())])
+
+    def ended(token: str, sessions: GrantTable) -> bool:
+        try:
+            desk.ask([bearer(token), tool_header(sign_tool())], sessions=sessions)
+        except Unauthenticated as error:
+            return error.reason == "SESSION_ENDED"
+        return False
+
+    none = GrantTable.build((), (person,), 1)
+    until = NOW + 1000 * SECOND
+    session = none.with_session_end(SessionEnd(ISSUER, "cs.kim", "s-1", NOW, until), 2)
+    whole = none.with_session_end(SessionEnd(ISSUER, "cs.kim", "", NOW - 30 * SECOND, until), 2)
+    left = none.with_person(replace(person, sessions_from=NOW - 30 * SECOND), 2)
+    tokens = {
+        "mine": mine,
+        "my other session": sign(claims(sid="s-2", iat=second - 60)),
+        "mine, later": sign(claims(sid="s-4", iat=second - 29)),
+        "without a session": sign(claims(iat=second - 60)),
+        "without times": sign(),
+        "somebody else's": sign(claims(sub="cs.lee", sid="s-3", iat=second - 60)),
+    }
+    found = {name: [ended(token, table) for table in (none, session, whole, left)] for name, token in tokens.items()}
+    assert found == {
+        "mine": [False, True, True, True],
+        "my other session": [False, False, True, True],
+        "mine, later": [False, False, False, False],
+        "without a session": [False, False, True, True],
+        "without times": [False, False, True, True],
+        "somebody else's": [False, False, False, False],
+    }
+    assert "SESSION_ENDED" in {each.reason for each in desk.records}
+
+
+def test_ends_that_ran_out_are_let_go_now_and_then():
+    table = GrantTable.build((), (), 0)
+    for number in range(5000):
+        table = table.with_session_end(SessionEnd(ISSUER, "", f"s-{number}", number, number + 100), number + 1)
+    assert len(table._parts.ends) < 1300
+    assert table.session_ended(EmployeeKey(ISSUER, "cs.kim"), "s-4999", 0)

@@ -25,8 +25,9 @@ TOOLS = ("crm-desk", "munjigi-cli")
 class Company:
     """A daemon with `identity = oidc` that is told the issuer and nothing else of the provider."""
 
-    def __init__(self, folder: Path, keycloak: Keycloak, http_port: int, *, now: int) -> None:
+    def __init__(self, folder: Path, keycloak: Keycloak, logout_port: int, *, now: int) -> None:
         self.issuer = keycloak.issuer
+        self.logout_url = f"http://127.0.0.1:{logout_port}/oidc/backchannel-logout"
         self.policy_home = folder / "policies"
         shutil.copytree(ROOT / "policies", self.policy_home)
         shutil.rmtree(self.policy_home / "tests")
@@ -44,11 +45,11 @@ class Company:
             policy_home=self.policy_home,
             MUNJIGI_IDENTITY="oidc",
             MUNJIGI_OIDC_ISSUER=keycloak.issuer,
+            MUNJIGI_OIDC_LOGOUT_ADDRESS=f"127.0.0.1:{logout_port}",
             MUNJIGI_TLS_CERTIFICATE=str(files.certificate),
             MUNJIGI_TLS_KEY=str(files.key),
             MUNJIGI_TLS_CLIENT_AUTHORITY=str(files.authority),
         )
-        self.daemon.http_address = self.daemon.environment["MUNJIGI_HTTP_ADDRESS"] = f"127.0.0.1:{http_port}"
         self.seed(now)
 
     def seed(self, now: int) -> None:

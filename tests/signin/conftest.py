@@ -13,16 +13,16 @@ from signin.keycloak import Keycloak
 
 
 @pytest.fixture(scope="session")
-def http_port() -> int:
-    """Where the company's daemon has its HTTP: the provider is told before either is up."""
+def logout_port() -> int:
+    """Where the company's daemon takes logouts: the provider is told before either is up."""
     return free_port()
 
 
 @pytest.fixture(scope="session")
-def keycloak(http_port: int) -> Iterator[Keycloak]:
+def keycloak(logout_port: int) -> Iterator[Keycloak]:
     folder = Path(tempfile.mkdtemp(prefix="munjigi-keycloak-"))  # its own user can't reach pytest's folders
     folder.chmod(0o755)
-    server = Keycloak(folder, f"http://127.0.0.1:{http_port}/oidc/backchannel-logout")
+    server = Keycloak(folder, f"http://127.0.0.1:{logout_port}/oidc/backchannel-logout")
     try:
         yield server.start()
     finally:
@@ -31,10 +31,10 @@ def keycloak(http_port: int) -> Iterator[Keycloak]:
 
 
 @pytest.fixture(scope="session")
-def company(keycloak: Keycloak, http_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+def company(keycloak: Keycloak, logout_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
     """A daemon whose employees sign in at Keycloak; a test that changes something of it changes it back."""
     folder = tmp_path_factory.mktemp("company")
-    company = Company(folder, keycloak, http_port, now=time.time_ns())
+    company = Company(folder, keycloak, logout_port, now=time.time_ns())
     company.daemon.start()
     try:
         yield company

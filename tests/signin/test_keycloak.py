@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+import urllib.error
+import urllib.request
 from typing import Any
 
 import grpc
@@ -93,6 +95,37 @@ def test_a_sensitive_class_sends_the_employee_to_a_stronger_sign_in(company: Com
         found = Stubs(over).audit.SearchRecords(asked, metadata=(("authorization", f"Bearer {auditor}"),), timeout=30)
     (record,) = found.records
     assert (record.content["acr"], record.content["reason"]) == ("plain", "STEP_UP_REQUIRED")
+
+
+def test_a_sign_out_at_the_provider_ends_the_session_here_and_only_that(company: Company, keycloak: Keycloak) -> None:
+    """The provider is answered when it is so: the very next call is refused, before the token runs out."""
+    here, elsewhere = keycloak.sign_in("cs.kim"), keycloak.sign_in("cs.kim")
+    fresh = keycloak.refreshed(here)
+    for tokens in (here, fresh, elsewhere):
+        assert company.check(tokens.access).decision == pb.DECISION_ALLOW
+    keycloak.sign_out(fresh)
+    assert refused(company, here.access) == refused(company, fresh.access) == "SESSION_ENDED"
+    assert company.check(elsewhere.access).decision == pb.DECISION_ALLOW
+    assert company.check(keycloak.sign_in("cs.kim").access).decision == pb.DECISION_ALLOW
+    auditor = keycloak.sign_in("dpo.yoon", "munjigi-cli").access
+    with company.channel("munjigi-cli") as over:
+        asked = audit_pb2.SearchRecordsRequest(event_type="identity.session_ended")
+        found = Stubs(over).audit.SearchRecords(asked, metadata=(("authorization", f"Bearer {auditor}"),), timeout=30)
+    record = found.records[0].content
+    assert (record["holder"], record["provider_session"]) == ("cs.kim", claims(here.access)["sid"])
+
+
+def test_whatever_else_reaches_the_logout_address_is_refused(company: Company, keycloak: Keycloak) -> None:
+    token = keycloak.sign_in("cs.lee").access
+    for body in (b"", b"logout_token=a.b.c", b"logout_token=" + token.encode(), b"x" * 100_000, b"logout_token=a&logout_token=b"):
+        with pytest.raises(urllib.error.HTTPError) as answer:
+            urllib.request.urlopen(company.logout_url, body, timeout=30)
+        assert answer.value.code == 400
+        assert b"eyJ" not in answer.value.read()
+    with pytest.raises(urllib.error.HTTPError) as answer:
+        urllib.request.urlopen(company.logout_url, timeout=30)
+    assert answer.value.code == 405
+    assert company.check(token).decision == pb.DECISION_ALLOW
 
 
 def test_keys_rotate_under_load_and_only_the_one_refetch_is_noticed(company: Company, keycloak: Keycloak) -> None:

@@ -87,6 +87,11 @@ class Settings(BaseSettings):
     oidc_keys: str = Field(
         "", description="The provider's key set: an https address, or a file. Default: discovered at the issuer."
     )
+    oidc_logout_address: str = Field(
+        "",
+        description="HTTP listener of `/oidc/backchannel-logout`, for the provider through a proxy with TLS: `host:port`, loopback. "
+        "Default: not served.",
+    )
     oidc_authority: Path | None = Field(
         None, description="Authority of the provider's https addresses (PEM), where it is not a public one."
     )
@@ -313,6 +318,11 @@ def refuse_unsafe(settings: Settings) -> None:
             not embedded and not settings.oidc_issuer,
             "identity = oidc needs to know the provider",
             "set MUNJIGI_OIDC_ISSUER",
+        ),
+        (
+            bool(settings.oidc_logout_address) and (embedded or not _local(settings.oidc_logout_address)),
+            "oidc_logout_address is for a provider, and not a loopback address without TLS",
+            "set MUNJIGI_IDENTITY=oidc, and let the provider's calls come through a proxy with TLS",
         ),
         (
             not embedded and settings.oidc_issuer == EMBEDDED_ISSUER,

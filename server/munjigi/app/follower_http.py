@@ -21,8 +21,8 @@ from munjigi.kernel.clock import SystemClock
 from munjigi.kernel.errors import ConfigurationError
 
 
-def listen(address: str) -> socket.socket:
-    """Bind the HTTP address.
+def listen(address: str, setting: str = "MUNJIGI_HTTP_ADDRESS") -> socket.socket:
+    """Bind the HTTP address that `setting` names.
 
     Raises `ConfigurationError` when it cannot be bound.
     """
@@ -35,7 +35,7 @@ def listen(address: str) -> socket.socket:
     except OSError as error:
         raise ConfigurationError(
             "HTTP_ADDRESS_UNUSABLE",
-            f"The HTTP address cannot be listened on ({error.strerror}); set MUNJIGI_HTTP_ADDRESS to a free one.",
+            f"The HTTP address cannot be listened on ({error.strerror}); set {setting} to a free one.",
         ) from error
     return listener
 

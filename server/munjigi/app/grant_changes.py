@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from munjigi.decision.grant_table import GrantTable
-from munjigi.grants.changes import BlockEdit, Change, GrantEdit, PersonEdit
+from munjigi.grants.changes import BlockEdit, Change, GrantEdit, PersonEdit, SessionEdit
 from munjigi.grants.ports import StateStore
 
 
@@ -18,6 +18,8 @@ def apply_changes(table: GrantTable, changes: list[Change]) -> GrantTable:
         elif isinstance(edit, BlockEdit):
             put = table.with_block if edit.kind == "principal_blocked" else table.without_block
             table = put(edit.block, change.grant_revision)
+        elif isinstance(edit, SessionEdit):
+            table = table.with_session_end(edit.end, change.grant_revision)
         else:
             table = table.at(change.grant_revision)
     return table
@@ -26,4 +28,4 @@ def apply_changes(table: GrantTable, changes: list[Change]) -> GrantTable:
 def load_table(store: StateStore) -> GrantTable:
     """Return the whole table of the store."""
     state = store.load()
-    return GrantTable.build(state.grants, state.people, state.grant_revision, state.blocks)
+    return GrantTable.build(state.grants, state.people, state.grant_revision, state.blocks, state.session_ends)

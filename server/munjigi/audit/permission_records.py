@@ -118,6 +118,17 @@ class RequestClosedRecord(RequestRecord, kw_only=True, omit_defaults=True, tag="
     """A request was approved, denied, withdrawn or superseded, or has lapsed."""
 
 
+class SessionEndedRecord(PermissionRecord, kw_only=True, omit_defaults=True, tag="identity.session_ended"):
+    """A session, or with an empty `provider_session` every session of an account, was ended: tokens of before count no more."""
+
+    holder_issuer: str
+    holder: str = ""
+    provider_session: str = ""
+    ended_at: int
+    remembered_until: int
+    reason: str
+
+
 class BlockRecord(PermissionRecord, kw_only=True, omit_defaults=True):
     """Who is blocked: a person with all accounts, or a tool."""
 

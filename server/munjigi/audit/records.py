@@ -25,6 +25,7 @@ from munjigi.audit.permission_records import (
     RequestClosedRecord,
     RequestMadeRecord,
     RequestVotedRecord,
+    SessionEndedRecord,
     UnblockedRecord,
 )
 from munjigi.audit.record import Record
@@ -278,6 +279,7 @@ AnyRecord = (
     | RequestMadeRecord
     | RequestVotedRecord
     | RequestClosedRecord
+    | SessionEndedRecord
     | BlockedRecord
     | UnblockedRecord
 )

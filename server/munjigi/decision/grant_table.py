@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from munjigi.decision.persistent import ShardedMap, SortedKeys
 from munjigi.kernel.errors import FailedPrecondition
 from munjigi.kernel.grant import Block, Grant, Person
-from munjigi.kernel.identity import EmployeeKey
+from munjigi.kernel.identity import EmployeeKey, SessionEnd
 
 
 class GrantPlace(NamedTuple):
@@ -36,8 +36,10 @@ class _Parts(NamedTuple):
     accounts: ShardedMap[EmployeeKey, Person]
     people: ShardedMap[str, Person]
     blocks: frozenset[Block]
+    ends: ShardedMap[tuple[str, str, str], SessionEnd]  # by issuer and session, or issuer and subject
 
 
+_ENDS: Final = 1024  # ends of sessions between two looks for those that have run out
 _NOBODY: Final[SortedKeys[EmployeeKey]] = SortedKeys()
 
 
@@ -53,7 +55,14 @@ class GrantTable:
         self.revision = revision
 
     @classmethod
-    def build(cls, grants: Iterable[Grant], people: Iterable[Person], revision: int, blocks: Iterable[Block] = ()) -> GrantTable:
+    def build(
+        cls,
+        grants: Iterable[Grant],
+        people: Iterable[Person],
+        revision: int,
+        blocks: Iterable[Block] = (),
+        ends: Iterable[SessionEnd] = (),
+    ) -> GrantTable:
         """Make a table out of everything at once.
 
         Of grants (or people) with one id the last counts. Raises `FailedPrecondition` when two people
@@ -81,6 +90,7 @@ class GrantTable:
             accounts=ShardedMap(accounts.items()),
             people=ShardedMap(by_person.items()),
             blocks=frozenset(blocks),
+            ends=ShardedMap((_end_key(end), end) for end in ends),
         )
         return cls(parts, revision)
 
@@ -107,6 +117,24 @@ class GrantTable:
         """Tell whether the tool or the person behind the account is blocked."""
         person = self.person(employee)
         return Block("tool", tool) in self.blocks or (person is not None and Block("person", person.person_id) in self.blocks)
+
+    def session_ended(self, employee: EmployeeKey, session: str, issued_at: int) -> bool:
+        """Tell whether a token of this account and session, issued then (UTC nanoseconds), is of a session that has ended."""
+        person = self._parts.accounts.get(employee)
+        if person is not None and issued_at < person.sessions_from:
+            return True
+        ends = self._parts.ends
+        if not len(ends):
+            return False
+        issuer, subject = employee
+        whole = ends.get((issuer, "subject", subject))
+        return (whole is not None and issued_at <= whole.ended_at) or (
+            session != "" and ends.get((issuer, "session", session)) is not None
+        )
+
+    def same_ends(self, other: GrantTable) -> bool:
+        """Tell whether no session ended between two tables."""
+        return self._parts.ends is other._parts.ends
 
     def grant(self, grant_id: str) -> Grant | None:
         """Return the grant of this id."""
@@ -159,6 +187,16 @@ class GrantTable:
         """Return the table in which this principal is not blocked."""
         return GrantTable(self._parts._replace(blocks=self.blocks - {block}), revision)
 
+    def with_session_end(self, end: SessionEnd, revision: int) -> GrantTable:
+        """Return the table in which this session, or all of a subject, has ended. Now and then what has run out is let go."""
+        ends = self._parts.ends
+        if len(ends) % _ENDS == _ENDS - 1:
+            ends = ShardedMap((_end_key(other), other) for other in ends.values() if other.until > end.ended_at)
+        before = ends.get(_end_key(end))
+        if before is None or before.ended_at < end.ended_at:
+            ends = ends.with_item(_end_key(end), end)
+        return GrantTable(self._parts._replace(ends=ends), revision)
+
     def at(self, revision: int) -> GrantTable:
         """Return the same table at a later revision: a change that concerns no grant."""
         return GrantTable(self._parts, revision)
@@ -181,6 +219,10 @@ class GrantTable:
             accounts = accounts.with_item(account, person)
         people = self._parts.people.with_item(person.person_id, person)
         return GrantTable(self._parts._replace(accounts=accounts, people=people), revision)
+
+
+def _end_key(end: SessionEnd) -> tuple[str, str, str]:
+    return (end.issuer, "session", end.session) if end.session else (end.issuer, "subject", end.subject)
 
 
 def _ordered(grants: Iterable[Grant]) -> tuple[Grant, ...]:

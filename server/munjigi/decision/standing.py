@@ -20,6 +20,7 @@ def same_basis(before: GrantTable, after: GrantTable, employee: EmployeeKey) -> 
     if before is after:
         return True
     same_person = before.person(employee) == after.person(employee)
+    same_person = same_person and before.same_ends(after)
     return same_person and before.of(employee) == after.of(employee) and before.blocks == after.blocks
 
 

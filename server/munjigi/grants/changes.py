@@ -13,7 +13,7 @@ from munjigi.grants.lifecycle import GRANT, REQUEST, GrantEvent
 from munjigi.kernel.access_request import AccessRequest, RequestState
 from munjigi.kernel.errors import FailedPrecondition, InvalidArgument, NotFound
 from munjigi.kernel.grant import Block, Grant, Person, Status
-from munjigi.kernel.identity import EmployeeKey
+from munjigi.kernel.identity import EmployeeKey, SessionEnd
 from munjigi.kernel.ids import ID
 
 GrantKind = Literal["grant_added", "grant_changed", "grant_suspended", "grant_resumed", "grant_ended"]
@@ -57,7 +57,15 @@ class BlockEdit(NamedTuple):
     reason: str
 
 
-Edit = GrantEdit | PersonEdit | RequestEdit | BlockEdit
+class SessionEdit(NamedTuple):
+    """Sessions were ended. Ends of before that have run out by then (`until`) are forgotten with it."""
+
+    kind: Literal["session_ended"]
+    end: SessionEnd
+    reason: str
+
+
+Edit = GrantEdit | PersonEdit | RequestEdit | BlockEdit | SessionEdit
 _LAST_NS: Final = 2**63 - 1
 _LONGEST_NAME: Final = 128
 _EVENTS: Final[dict[GrantKind, GrantEvent]] = {
@@ -84,13 +92,14 @@ class Change(NamedTuple):
 
 
 class State(NamedTuple):
-    """The grant table at one revision; grants, people and requests by id, blocks by kind and principal."""
+    """The grant table at one revision; grants, people and requests by id, blocks by kind and principal, ends of sessions."""
 
     grants: list[Grant]
     people: list[Person]
     grant_revision: int
     blocks: list[Block] = []  # noqa: RUF012 - never changed
     requests: list[AccessRequest] = []  # noqa: RUF012 - never changed
+    session_ends: list[SessionEnd] = []  # noqa: RUF012 - never changed
 
 
 class Once(NamedTuple):
@@ -246,6 +255,14 @@ def check_block_edit(edit: BlockEdit, *, blocked: bool) -> None:
         raise InvalidArgument("PRINCIPAL_INVALID", "Name the employee or the tool.")
     if blocked == (edit.kind == "principal_blocked"):
         raise FailedPrecondition("BLOCK_STATE", f"This principal is {'already' if blocked else 'not'} blocked.")
+
+
+def check_session_edit(edit: SessionEdit) -> None:
+    """Refuse an end of nothing, or one that ends before it begins. Raises `InvalidArgument`."""
+    end = edit.end
+    _check_storable((end.issuer, end.subject, end.session, edit.reason), (end.ended_at, end.until))
+    if not end.issuer or not (end.subject or end.session) or end.until < end.ended_at:
+        raise InvalidArgument("SESSION_END_INVALID", "Name the session, or the subject, of an issuer, and a time after its end.")
 
 
 def check_origin(at: int, actor: str, request_id: str) -> None:

@@ -10,21 +10,23 @@ from munjigi.grants.changes import (
     GrantEdit,
     PersonEdit,
     RequestEdit,
+    SessionEdit,
     State,
     check_block_edit,
     check_grant_edit,
     check_person_edit,
     check_request_edit,
+    check_session_edit,
 )
 from munjigi.kernel.access_request import AccessRequest
 from munjigi.kernel.grant import Block, Grant, Person
-from munjigi.kernel.identity import EmployeeKey
+from munjigi.kernel.identity import EmployeeKey, SessionEnd
 
 
 class Ledger:
     """People, accounts and grants at the revision reached so far."""
 
-    __slots__ = ("_blocks", "_granted", "_grants", "_owners", "_people", "_requests", "grant_revision")
+    __slots__ = ("_blocks", "_ends", "_granted", "_grants", "_owners", "_people", "_requests", "grant_revision")
 
     def __init__(self) -> None:
         self._grants: dict[str, Grant] = {}
@@ -33,6 +35,7 @@ class Ledger:
         self._owners: dict[EmployeeKey, str] = {}
         self._requests: dict[str, AccessRequest] = {}
         self._blocks: set[Block] = set()
+        self._ends: dict[tuple[str, str, str], SessionEnd] = {}
         self.grant_revision = 0
 
     def apply(self, edits: Iterable[Edit]) -> None:
@@ -48,6 +51,8 @@ class Ledger:
             elif isinstance(edit, RequestEdit):
                 check_request_edit(edit, self._requests.get(edit.request.access_request_id))
                 self._requests[edit.request.access_request_id] = edit.request
+            elif isinstance(edit, SessionEdit):
+                self._apply_session(edit)
             else:
                 self._apply_block(edit)
             self.grant_revision += 1
@@ -57,6 +62,7 @@ class Ledger:
         other = Ledger()
         other._grants, other._people, other._owners = dict(self._grants), dict(self._people), dict(self._owners)
         other._granted, other._requests, other._blocks = set(self._granted), dict(self._requests), set(self._blocks)
+        other._ends = dict(self._ends)
         other.grant_revision = self.grant_revision
         return other
 
@@ -68,6 +74,7 @@ class Ledger:
             self.grant_revision,
             sorted(self._blocks),
             [self._requests[key] for key in sorted(self._requests)],
+            sorted(self._ends.values()),
         )
 
     def request(self, access_request_id: str) -> AccessRequest | None:
@@ -84,6 +91,14 @@ class Ledger:
     def _apply_block(self, edit: BlockEdit) -> None:
         check_block_edit(edit, blocked=edit.block in self._blocks)
         (self._blocks.add if edit.kind == "principal_blocked" else self._blocks.discard)(edit.block)
+
+    def _apply_session(self, edit: SessionEdit) -> None:
+        check_session_edit(edit)
+        end = edit.end
+        self._ends = {key: other for key, other in self._ends.items() if other.until > end.ended_at}
+        before = self._ends.get(end[:3])
+        if before is None or before.ended_at < end.ended_at:
+            self._ends[end[:3]] = end
 
     def _apply_person(self, edit: PersonEdit) -> None:
         person = edit.person

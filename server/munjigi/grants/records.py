@@ -21,15 +21,16 @@ from munjigi.audit.permission_records import (
     RequestMadeRecord,
     RequestRecord,
     RequestVotedRecord,
+    SessionEndedRecord,
     UnblockedRecord,
 )
 from munjigi.audit.records import decode
-from munjigi.grants.changes import BlockEdit, Change, Edit, GrantEdit, PersonEdit, RequestEdit
+from munjigi.grants.changes import BlockEdit, Change, Edit, GrantEdit, PersonEdit, RequestEdit, SessionEdit
 from munjigi.grants.ports import LogRow
 from munjigi.kernel.access_request import AccessRequest
 from munjigi.kernel.errors import Corruption
 from munjigi.kernel.grant import Block, Grant, Person
-from munjigi.kernel.identity import EmployeeKey
+from munjigi.kernel.identity import EmployeeKey, SessionEnd
 
 _RECORDS: Final[dict[str, type[PermissionRecord]]] = {
     "grant_added": GrantAddedRecord,
@@ -43,6 +44,7 @@ _RECORDS: Final[dict[str, type[PermissionRecord]]] = {
     "request_closed": RequestClosedRecord,
     "principal_blocked": BlockedRecord,
     "principal_unblocked": UnblockedRecord,
+    "session_ended": SessionEndedRecord,
 }
 _KINDS: Final[dict[type[PermissionRecord], Any]] = {record: kind for kind, record in _RECORDS.items()}
 # What has the same name and meaning on both sides.
@@ -113,6 +115,8 @@ def _content(edit: Edit) -> dict[str, Any]:
         return _taken(edit.person, _OF_PERSON) | {"personnel_event": edit.event, "source": edit.source}
     if isinstance(edit, BlockEdit):
         return {"principal_kind": edit.block.kind, "principal": edit.block.principal, "reason": edit.reason}
+    if isinstance(edit, SessionEdit):
+        return _of_session(edit)
     if isinstance(edit, RequestEdit):
         request = edit.request
         return _taken(request, _OF_REQUEST) | {
@@ -126,6 +130,12 @@ def _content(edit: Edit) -> dict[str, Any]:
         }
     holder = {"holder_issuer": edit.grant.employee.issuer, "holder": edit.grant.employee.subject}
     return _taken(edit.grant, _OF_GRANT) | holder | {"reason": edit.reason, "method": edit.method}
+
+
+def _of_session(edit: SessionEdit) -> dict[str, Any]:
+    issuer, subject, session, ended_at, until = edit.end
+    names = {"holder_issuer": issuer, "holder": subject, "provider_session": session}
+    return {**names, "ended_at": ended_at, "remembered_until": until, "reason": edit.reason}
 
 
 def _taken(source: object, names: tuple[str, ...]) -> dict[str, Any]:
@@ -159,6 +169,9 @@ def _edit(record: PermissionRecord) -> Edit:
         return PersonEdit(kind, person, event, record.source)
     if isinstance(record, BlockRecord):
         return BlockEdit(kind, Block(record.principal_kind, record.principal), record.reason)
+    if isinstance(record, SessionEndedRecord):
+        account = (record.holder_issuer, record.holder, record.provider_session)
+        return SessionEdit(kind, SessionEnd(*account, record.ended_at, record.remembered_until), record.reason)
     if isinstance(record, RequestRecord):
         request = AccessRequest(
             kind=record.request_kind,

@@ -26,6 +26,22 @@ class SignIn(NamedTuple):
     issued_at: int = 0
 
 
+LONGEST_TOKEN: Final = 24 * 3600 * 1_000_000_000  # nanoseconds that a token may live: how long the end of a session is remembered
+
+
+class SessionEnd(NamedTuple):
+    """The provider ended a session, or with an empty `session` all sessions of a subject. Times are UTC nanoseconds.
+
+    Of a subject, tokens that were issued up to `ended_at` count no more. From `until` on no token of before can be alive.
+    """
+
+    issuer: str
+    subject: str
+    session: str
+    ended_at: int
+    until: int
+
+
 class Caller(NamedTuple):
     """The employee and the tool of one call, both authenticated and bound together.
 

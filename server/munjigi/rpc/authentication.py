@@ -41,6 +41,14 @@ class TokenVerifier(Protocol):
         ...
 
 
+class Sessions(Protocol):
+    """Which sessions have ended."""
+
+    def session_ended(self, employee: EmployeeKey, session: str, issued_at: int) -> bool:
+        """Tell whether a token of this account and session, issued then (UTC nanoseconds), counts no more."""
+        ...
+
+
 class ListenerTrust(NamedTuple):
     """What one listener believes besides the employee's token. Nothing, unless it is said.
 
@@ -67,6 +75,7 @@ class _Known(NamedTuple):
     not_before: int
     expires_at: int
     sign_in: SignIn
+    session: str
 
 
 class _Proof(NamedTuple):
@@ -112,10 +121,12 @@ class Authenticator:
         peer_certificate_uris: tuple[str, ...] | None,
         trust: ListenerTrust,
         tools: Mapping[str, Tool],
+        sessions: Sessions,
         now: int,
     ) -> Caller:
         """Return the caller at `now` (UTC nanoseconds). `tools` is the bundle's mapping itself, told apart by identity.
 
+        `sessions` are looked at on every call: nothing that is remembered outlives a session's end.
         `peer_certificate_uris` are the URIs of a client certificate that TLS has verified, None without TLS.
         Raises `Unauthenticated`, and `ResourceExhausted` TOO_MANY_FAILURES before any signature work.
         """
@@ -129,13 +140,20 @@ class Authenticator:
         known = self._known.get(key)
         if known is not None and known.not_before <= now < known.expires_at:
             self._known.move_to_end(key)
+            self._refuse_ended(known, sessions, address_of(peer), now)
             return Caller(known.employee, known.tool, address_of(peer), known.sign_in)
         self._known.pop(key, None)
         known = self._prove(presented, address_of(peer), peer_certificate_uris, trust, now)
+        self._refuse_ended(known, sessions, address_of(peer), now)
         self._known[key] = known
         if len(self._known) > self._capacity:
             self._known.popitem(last=False)
         return Caller(known.employee, known.tool, address_of(peer), known.sign_in)
+
+    def _refuse_ended(self, known: _Known, sessions: Sessions, address: str, now: int) -> None:
+        if sessions.session_ended(known.employee, known.session, known.sign_in.issued_at):
+            self._note(self.failures.note(address, "SESSION_ENDED", now, tool=known.tool))
+            raise Unauthenticated("SESSION_ENDED", "The session of this token has ended; sign in again and send a fresh one.")
 
     def _prove(self, presented: Presented, address: str, uris: tuple[str, ...] | None, trust: ListenerTrust, now: int) -> _Known:
         # What TLS has verified tells callers behind one address apart; what a header says does not, unless it is trusted.
@@ -169,6 +187,7 @@ class Authenticator:
             max(claims.not_before, proof.not_before),
             min(claims.expires_at, proof.expires_at),
             claims.sign_in,
+            claims.session,
         )
 
     def _tool(self, presented: Presented, uris: tuple[str, ...] | None, trust: ListenerTrust, now: int) -> _Proof:

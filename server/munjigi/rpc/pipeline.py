@@ -100,8 +100,8 @@ class Pipeline:
             call = ANONYMOUS
             if not method.open:
                 presented, traceparent, peer, uris, trust = credentials
-                tools = self._snapshots.snapshot.bundle.tools
-                caller = self._authenticator.admit(presented, peer, uris, trust, tools, now)
+                bundle, sessions = self._snapshots.snapshot
+                caller = self._authenticator.admit(presented, peer, uris, trust, bundle.tools, sessions, now)
                 trace_id, span_id = trace_of(traceparent) if traceparent else ("", "")
                 call = Call(caller, method.name, now, trace_id, span_id)
             grants = self.grants()

@@ -21,7 +21,7 @@ import msgspec
 from munjigi.adapters.identity.keys import ALGORITHMS, KeyRing
 from munjigi.kernel.clock import SECOND
 from munjigi.kernel.errors import Unauthenticated
-from munjigi.kernel.identity import Claims, SignIn
+from munjigi.kernel.identity import LONGEST_TOKEN, Claims, SignIn
 
 AUDIENCE: Final = "munjigi"
 EMPLOYEE_TYPE: Final = "at+jwt"
@@ -117,7 +117,7 @@ class JwtVerifier:
         """Return what the token says of its bearer at `now` (UTC nanoseconds).
 
         Raises `Unauthenticated` with TOKEN_MALFORMED, TOKEN_ALGORITHM, TOKEN_TYPE, KEY_UNKNOWN, TOKEN_SIGNATURE,
-        TOKEN_ISSUER, TOKEN_AUDIENCE, TOKEN_NOT_YET_VALID or TOKEN_EXPIRED.
+        TOKEN_ISSUER, TOKEN_AUDIENCE, TOKEN_LIFETIME, TOKEN_NOT_YET_VALID or TOKEN_EXPIRED.
         """
         self._take_ring(self._keys.ring)
         known_by = sha256(token.encode("utf-8", "surrogatepass")).digest()  # a token that is not kept cannot be stolen
@@ -137,7 +137,7 @@ class JwtVerifier:
         return claims
 
     def _verify(self, token: str, now: int) -> Claims:
-        header_part, body_part = _split(token)
+        header_part, body_part = split_token(token)
         try:
             header = _header_decoder.decode(header_part)
         except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -197,6 +197,12 @@ class JwtVerifier:
             len(name.encode()) > _MAX_NAME_BYTES or not _plain(name) for name in (body.sub, body.acr, body.sid)
         ):
             raise _malformed()
+        if body.sid and not body.iat:
+            raise _malformed()
+        if body.iat and (body.exp - body.iat) * SECOND > LONGEST_TOKEN:
+            raise Unauthenticated(
+                "TOKEN_LIFETIME", "The token lives longer than 24 hours; let the issuer give shorter ones and refresh them."
+            )
         # Whole seconds, rounded to the shorter life: a float of nanoseconds is off by up to 128.
         expires_at, not_before = int(body.exp) * SECOND, math.ceil(body.nbf) * SECOND - self._skew
         sign_in = SignIn(body.acr, int(body.auth_time) * SECOND, int(body.iat) * SECOND)
@@ -207,8 +213,8 @@ def _plain(name: str) -> bool:
     return not name or name.isprintable()
 
 
-def _split(token: str) -> tuple[bytes, bytes]:
-    """Return the decoded header and body of a compact JWS of three parts."""
+def split_token(token: str) -> tuple[bytes, bytes]:
+    """Return the decoded header and body of a compact JWS of three parts. Raises `Unauthenticated` TOKEN_MALFORMED."""
     if len(token) > MAX_TOKEN_CHARS or not token.isascii():
         raise _malformed()
     parts = token.split(".")

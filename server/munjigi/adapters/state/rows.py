@@ -9,8 +9,9 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, tuple_, u
 
 from munjigi.adapters.state.codec import GrantRow, decode_delegations, decode_grant, encode_delegations, encode_grant
 from munjigi.adapters.state.request_rows import write_block, write_request
+from munjigi.adapters.state.session_rows import write_session_end
 from munjigi.adapters.state.tables import ACCOUNT, FACT, PERSON, ROLE_GRANT
-from munjigi.grants.changes import BlockEdit, Edit, GrantEdit, PersonEdit, check_grant_edit, check_person_edit
+from munjigi.grants.changes import BlockEdit, Edit, GrantEdit, PersonEdit, SessionEdit, check_grant_edit, check_person_edit
 from munjigi.kernel.grant import Fact, Grant, Person, PrincipalType, Status
 from munjigi.kernel.identity import EmployeeKey
 
@@ -53,6 +54,8 @@ def write(connection: Connection, edit: Edit) -> None:
         write_person(connection, edit)
     elif isinstance(edit, BlockEdit):
         write_block(connection, edit)
+    elif isinstance(edit, SessionEdit):
+        write_session_end(connection, edit)
     else:
         write_request(connection, edit)
 

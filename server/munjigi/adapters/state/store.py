@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, Executable, Row, Update, exc, func, i
 from munjigi.adapters.state.leases import read_leases, remove_lease, store_clock, write_lease
 from munjigi.adapters.state.request_rows import read_blocks, read_request, read_requests, remember, remembered
 from munjigi.adapters.state.rows import read_grants, read_people, write
+from munjigi.adapters.state.session_rows import read_session_ends
 from munjigi.adapters.state.tables import ENDED_LOG, HEAD, PERMISSION_LOG
 from munjigi.adapters.state.transfer import copy_rows
 from munjigi.audit.segment import GENESIS
@@ -29,7 +30,7 @@ from munjigi.grants.records import change_of
 from munjigi.kernel.access_request import AccessRequest
 from munjigi.kernel.errors import ConfigurationError, Corruption, FailedPrecondition, MunjigiError, NotFound, Unavailable
 
-SCHEMA_VERSIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006")  # oldest first; the last one is this code's
+SCHEMA_VERSIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")  # oldest first; the last one is this code's
 _LAST_TIME: Final = 2**63 - 1  # nanoseconds
 
 Kind = Literal["read", "write"]
@@ -96,7 +97,7 @@ class SqlStateStore(ABC):
         """Return everything at one revision."""
         with self._transaction("read") as connection:
             tables = (read_grants(connection), read_people(connection), _head(connection))
-            return State(*tables, read_blocks(connection), read_requests(connection))
+            return State(*tables, read_blocks(connection), read_requests(connection), read_session_ends(connection))
 
     def load_at(self, revision: int) -> State:
         """Rebuild the table at a past revision.

@@ -109,6 +109,18 @@ BLOCK: Final = Table(
     Column("principal", TEXT, primary_key=True),
 )
 
+# Sessions that the provider ended, until no token of before can be alive. An empty session: all of the subject.
+SESSION_END: Final = Table(
+    "session_end",
+    METADATA,
+    Column("issuer", TEXT, primary_key=True),
+    Column("subject", TEXT, primary_key=True),
+    Column("session", TEXT, primary_key=True),
+    Column("ended_at", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Index("ix_session_end_until", "until"),
+)
+
 # What mutations answered, by who asked and their idempotency key; kept for a week.
 MUTATION: Final = Table(
     "mutation",

@@ -91,6 +91,7 @@ EVENTS: Final = (
     Event(permissions.RequestMadeRecord, "iam", lambda _: ("success", ("user", "info")), (_GROUNDS,)),
     Event(permissions.RequestVotedRecord, "iam", lambda _: ("success", ("user", "info")), (_GROUNDS,)),
     Event(permissions.RequestClosedRecord, "iam", _judge_request, (_GROUNDS,)),
+    Event(permissions.SessionEndedRecord, "authentication", lambda _: ("success", ("end",))),
     Event(permissions.BlockedRecord, "iam", lambda _: ("success", ("user", "change")), (_GROUNDS,)),
     Event(permissions.UnblockedRecord, "iam", lambda _: ("success", ("user", "change")), (_GROUNDS,)),
 )

@@ -182,6 +182,11 @@ def _block(activity: int) -> Callable[[permissions.BlockRecord], _Classified]:
     return classified
 
 
+def _session_ended(record: permissions.SessionEndedRecord) -> _Classified:
+    user = _user(record.holder_issuer, record.holder) if record.holder else {"name": "unknown", "type_id": 0}
+    return 3002, 2, _INFORMATIONAL, {"user": user, "service": {"name": "munjigi"}, "actor": {"user": _user("", record.employee)}}
+
+
 _CLASSES: Final[dict[type[Record], Callable[[Any], _Classified]]] = {
     records.AccessRecord: _decision,
     records.ConfirmRecord: _confirmation,
@@ -206,6 +211,7 @@ _CLASSES: Final[dict[type[Record], Callable[[Any], _Classified]]] = {
     permissions.RequestMadeRecord: _request,
     permissions.RequestVotedRecord: _request,
     permissions.RequestClosedRecord: _request,
+    permissions.SessionEndedRecord: _session_ended,
     permissions.BlockedRecord: _block(5),  # Disable
     permissions.UnblockedRecord: _block(4),  # Enable
 }

@@ -65,6 +65,14 @@ PERMISSION_FIELDS: Final = (
     Field("delegations", "munjigi.delegations", "object", "who decides in the person's stead", parts=_DELEGATION_PARTS),
     Field("sessions_from", "munjigi.sessions_from", "date_nanos", "what was signed in before this moment counts no more"),
     Field(
+        "provider_session",
+        "munjigi.provider_session",
+        "keyword",
+        "the provider's session (`sid`) that ended; absent: all of the account",
+    ),
+    Field("ended_at", "munjigi.ended_at", "date_nanos", "tokens that were issued before count no more"),
+    Field("remembered_until", "munjigi.remembered_until", "date_nanos", "no token of before is alive from this moment on"),
+    Field(
         "effective_at",
         "munjigi.effective_at",
         "date_nanos",
