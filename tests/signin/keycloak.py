@@ -52,9 +52,10 @@ class Browser:
             with self._opener.open(url, data, timeout=30) as answer:
                 return answer.read().decode(), ""
         except urllib.error.HTTPError as error:
-            if error.code in (302, 303):
+            with error:
+                if error.code not in (302, 303):
+                    raise
                 return "", error.headers["location"]
-            raise
 
     def fill_in(self, page: str, **form: str) -> tuple[str, str]:
         """Send the page's form."""
