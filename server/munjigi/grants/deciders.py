@@ -1,12 +1,12 @@
 """Who may decide a stage of a request: one human, one vote, and never on what benefits oneself (promise P9).
 
-People count, not accounts: whoever asked, whoever would hold the grant, and whoever edits policy decides nothing, in their own name
-or as somebody's deputy. Where all who should decide are gone, their managers do.
+People count, not accounts: whoever asked, whoever would hold the grant, and whoever edits policy decides nothing, in their own name,
+as somebody's deputy or by one. Where all who should decide are gone, their managers do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from munjigi.grants.book import Book
@@ -17,27 +17,59 @@ from munjigi.policy.types import ANY, PolicyBundle, Stage
 
 OWNER: Final = "owner"
 MANAGER: Final = "manager"
+Seats = Mapping[str, tuple[str, ...]]  # by who is named (a person's id): who may fill the seat
 _EDITORS: Final = "policy editors"  # key of the bundle's memo
 
 
 def deciders(book: Book, request: AccessRequest, stage: Stage) -> dict[str, str]:
     """Return who may decide a stage, by person id: in whose stead, or empty for their own word."""
-    named = _named(book, request, stage)
+    return deciders_of(seats(book, request, stage))
+
+
+def deciders_of(filled_by: Seats) -> dict[str, str]:
+    """Return who may fill a seat, by person id: whose seat, or empty for one's own."""
+    found = {person: "" for person, able in filled_by.items() if person in able}
+    for person, able in sorted(filled_by.items(), key=lambda seat: seat[0] in seat[1]):  # for who is away before who is there
+        for other in able:
+            found.setdefault(other, person)
+    return found
+
+
+def seats(book: Book, request: AccessRequest, stage: Stage) -> Seats:
+    """Return who may fill each seat of a stage: whoever is named may themselves, and their deputies. Seats nobody may fill are left out.
+
+    Who may not decide at all has no deputy who may: neither whom the request concerns, nor who edits policy, nor who is blocked.
+    """
     barred = barred_from(book, request)
-    found = {person.person_id: "" for person in named if may_decide(book, person, barred)}
+    named = [each for each in _named(book, request, stage) if each.person_id not in barred and not edits_policy(book, each)]
+    found: dict[str, tuple[str, ...]] = {}
     for person in named:
-        if person.person_id in barred:
-            continue  # a deputy is no way round
-        for deputy in person.delegations:
-            other = book.holdings.person_of(deputy.person_id)
-            if deputy.starts_at <= book.now < deputy.ends_at and other is not None and may_decide(book, other, barred):
-                found.setdefault(other.person_id, person.person_id)
+        if person.status == "left" or _blocked(book, person):
+            continue
+        now = (each.person_id for each in person.delegations if each.starts_at <= book.now < each.ends_at)
+        people = (person, *(book.holdings.person_of(each) for each in now))
+        able = tuple(each.person_id for each in people if each is not None and may_decide(book, each, barred))
+        if able:
+            found[person.person_id] = able
     if not found:
         for person in named:
             above = book.holdings.person_of(person.manager) if person.manager else None
             if above is not None and may_decide(book, above, barred):
-                found.setdefault(above.person_id, person.person_id)
+                found[person.person_id] = (above.person_id,)
     return found
+
+
+def stages_left(book: Book, request: AccessRequest) -> tuple[Stage, ...]:
+    """Return the stages that are to be decided yet, in order; none where roles.toml has changed them since it was asked.
+
+    What was taken in an emergency can't be asked for anew, so its review goes on with the stages as they are.
+    """
+    role = book.bundle.roles.get(request.role)
+    if role is None:
+        return ()
+    if tuple(str(stage) for stage in role.stages) == request.stages:
+        return role.stages[request.stage :]
+    return role.stages[min(request.stage, len(role.stages) - 1) :] if request.kind == "break_glass" else ()
 
 
 def barred_from(book: Book, request: AccessRequest) -> frozenset[str]:
@@ -51,9 +83,13 @@ def may_decide(book: Book, person: Person, barred: frozenset[str]) -> bool:
     return (
         person.status == "active"
         and person.person_id not in barred
-        and Block("person", person.person_id) not in book.holdings.blocks
+        and not _blocked(book, person)
         and not edits_policy(book, person)
     )
+
+
+def _blocked(book: Book, person: Person) -> bool:
+    return Block("person", person.person_id) in book.holdings.blocks
 
 
 def edits_policy(book: Book, person: Person) -> bool:
@@ -99,9 +135,38 @@ def _named(book: Book, request: AccessRequest, stage: Stage) -> list[Person]:
     return list({person.person_id: person for person in found if person is not None}.values())
 
 
-def feasible(stages: Sequence[frozenset[str]], used: frozenset[str]) -> bool:
-    """Tell whether each stage can have a person of its own, none of `used` among them."""
+def complete(filled_by: Seats, voted: frozenset[str]) -> bool:
+    """Tell whether all of a stage have approved: as many people as could at most fill its seats, each one of them."""
+    could = frozenset(person for able in filled_by.values() for person in able)
+    return _most(filled_by, voted) == _most(filled_by, could)
+
+
+def _most(filled_by: Seats, people: frozenset[str]) -> int:
+    """Return how many seats these people fill at most, each one (augmenting paths)."""
+    placed: dict[str, str] = {}  # person -> seat
+
+    def place(seat: str, tried: set[str]) -> bool:
+        for person in filled_by[seat]:
+            if person in people and person not in tried:
+                tried.add(person)
+                if person not in placed or place(placed[person], tried):
+                    placed[person] = seat
+                    return True
+        return False
+
+    return sum(place(seat, set()) for seat in filled_by)
+
+
+def feasible(stages: Sequence[tuple[Seats, bool]], used: frozenset[str]) -> bool:
+    """Tell whether each stage (its seats, and whether all decide) can have people of its own, besides those who are `used`.
+
+    Of a stage where all decide, deputies count as needed only for who can't decide themselves.
+    """
     if not stages:
         return True
-    first, *rest = stages
-    return any(feasible(rest, used | {person}) for person in sorted(first - used))
+    (filled_by, everyone), *rest = stages
+    people = frozenset(person for able in filled_by.values() for person in able) - used
+    if everyone:
+        needed = (each for person, able in filled_by.items() for each in ((person,) if person in able else able))
+        return bool(people) and feasible(rest, used.union(needed))
+    return any(feasible(rest, used | {person}) for person in sorted(people))

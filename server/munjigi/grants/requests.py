@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 
 from munjigi.grants.book import Book
 from munjigi.grants.changes import Edit, GrantEdit, RequestEdit
-from munjigi.grants.deciders import barred_from, deciders, edits_policy, feasible
+from munjigi.grants.deciders import barred_from, complete, deciders_of, edits_policy, feasible, seats, stages_left
 from munjigi.grants.eligibility import DAY, Wish, check_case, check_holding, check_scope, held, named, period
-from munjigi.grants.lifecycle import require, require_open
+from munjigi.grants.lifecycle import GRANT, request_state_of, require, require_open, state_of
 from munjigi.kernel.access_request import AccessRequest, RequestKind, Vote
 from munjigi.kernel.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from munjigi.kernel.grant import Grant, Person, Scope
@@ -18,6 +18,7 @@ from munjigi.policy.types import Role, Stage
 
 LAPSE_DAYS: Final = 14  # a request that nobody decides for so long lapses
 METHOD: Final = "request"
+_REVIEW_STANDS: Final = "What was taken in an emergency is reviewed in any case; its review can't be withdrawn or replaced."
 
 
 class Ask(NamedTuple):
@@ -59,11 +60,16 @@ def ask(book: Book, wanted: Ask, access_request_id: str) -> Outcome:
     role, purpose = named(book, wanted.role, wanted.purpose)
     check_case(purpose, wanted.case_id, required=purpose.case_for_grant)
     check_scope(book, wanted.scope)
-    starts_at, ends_at = period(wanted.starts_at, wanted.ends_at, wanted.days, role.longest_days * DAY, book.now)
+    begin = wanted.starts_at if before is None else max(before.starts_at, book.now)
+    starts_at, ends_at = period(begin, wanted.ends_at, wanted.days, role.longest_days * DAY, book.now)
     check_holding(book, Wish(person, role, purpose, wanted.scope, starts_at, ends_at), wanted.grant_id)
     edits: list[Edit] = []
     for each in book.open_of(person):
+        if request_state_of(each, book.now) != "requested":
+            continue  # it has lapsed
         if each.access_request_id == wanted.supersedes:
+            if each.kind == "break_glass":
+                raise FailedPrecondition("REVIEW_STANDS", _REVIEW_STANDS)
             edits.append(RequestEdit("request_closed", replace(each, state="superseded")))
         elif (each.role, each.purpose, each.kind) == (role.name, purpose.name, wanted.kind):
             raise FailedPrecondition(
@@ -98,14 +104,14 @@ def ask(book: Book, wanted: Ask, access_request_id: str) -> Outcome:
 
 def check_deciders(book: Book, request: AccessRequest, role: Role) -> None:
     """Refuse a request that could never be decided. Raises `FailedPrecondition`."""
-    choices = [frozenset(deciders(book, request, stage)) for stage in role.stages]
-    for stage, people in zip(role.stages, choices, strict=True):
-        if not people:
+    stages = [(seats(book, request, stage), stage.everyone) for stage in role.stages]
+    for stage, (filled_by, _) in zip(role.stages, stages, strict=True):
+        if not filled_by:
             raise FailedPrecondition(
                 "NOBODY_DECIDES",
                 f"Nobody is there who may decide stage `{stage.name}` of role `{role.name}` for you; tell the security team, who name owners.",
             )
-    if not feasible(choices, frozenset()):
+    if not feasible(stages, frozenset()):
         raise FailedPrecondition(
             "NOBODY_DECIDES",
             f"The stages of role `{role.name}` need different people, and there are too few; tell the security team.",
@@ -125,26 +131,32 @@ def decide(book: Book, access_request_id: str, by: EmployeeKey, digest: str, *, 
             "ACCESS_REQUEST_CHANGED", "What you read is not what is asked for; look at it again and decide then."
         )
     person = _person(book, by)
-    role = book.bundle.roles.get(request.role)
-    if role is None or tuple(str(stage) for stage in role.stages) != request.stages:
+    stages = stages_left(book, request)
+    if not stages:
         raise FailedPrecondition("STAGES_CHANGED", "How this role is approved has changed since; it has to be asked for anew.")
-    stage = role.stages[request.stage]
-    people = deciders(book, request, stage)
+    stage, *later = stages
+    filled_by = seats(book, request, stage)
+    people = deciders_of(filled_by)
     _check_decider(book, request, stage, person, people)
     vote = Vote(request.stage, person.person_id, *by, people[person.person_id], approve, reason, book.now)
     votes = (*request.votes, vote)
     if not approve:
         denied = replace(request, votes=votes, state="denied")
         return Outcome((*_revoked(book, request), RequestEdit("request_closed", denied)), denied)
-    voted = {each.person_id for each in votes}
-    if stage.everyone and not people.keys() <= voted:
+    voted = frozenset(each.person_id for each in votes)
+    waits = stage.everyone and not complete(filled_by, voted)
+    rest = [(seats(book, request, each), each.everyone) for each in (stages if waits else later)]
+    if not feasible(rest, voted):
+        if feasible(rest, voted - {person.person_id}):
+            raise FailedPrecondition(
+                "VOTE_NEEDED_LATER", "You are the only one who may decide a later stage; let somebody else decide this one."
+            )
+        raise FailedPrecondition(
+            "NOBODY_DECIDES", "Nobody is left who may decide what follows; tell the security team, who name owners."
+        )
+    if waits:
         waiting = replace(request, votes=votes)
         return Outcome((RequestEdit("request_voted", waiting),), waiting)
-    later = [frozenset(deciders(book, request, each)) for each in role.stages[request.stage + 1 :]]
-    if not feasible(later, frozenset(voted)):
-        raise FailedPrecondition(
-            "VOTE_NEEDED_LATER", "You are the only one who may decide a later stage; let somebody else decide this one."
-        )
     if later:
         onward = replace(request, votes=votes, stage=request.stage + 1)
         return Outcome((RequestEdit("request_voted", onward),), onward)
@@ -171,11 +183,14 @@ def _approved(book: Book, request: AccessRequest) -> Outcome:
     person = book.holdings.person_of(request.person_id)
     if person is None:
         raise NotFound("ACCOUNT_UNKNOWN", "Whoever would hold it is not known any more.")
-    start = max(request.starts_at, book.now) if request.starts_at else 0
-    starts_at, ends_at = period(start, request.ends_at, request.days, role.longest_days * DAY, book.now)
+    before = held(book, request.grant_id) if request.kind != "new" else None
+    if before is not None:
+        require(before, "change", book.now)
+    begin = request.starts_at if before is None else before.starts_at
+    starts_at, ends_at = period(max(begin, book.now), request.ends_at, request.days, role.longest_days * DAY, book.now)
     check_holding(book, Wish(person, role, purpose, request.scope, starts_at, ends_at), request.grant_id)
     approvers = tuple(vote.subject for vote in request.votes)
-    if request.kind == "new":
+    if before is None:
         grant = Grant(
             grant_id=f"g-{request.access_request_id.partition('-')[2]}",
             employee=request.employee,
@@ -190,8 +205,6 @@ def _approved(book: Book, request: AccessRequest) -> Outcome:
         edit = GrantEdit("grant_added", grant, request.reason, METHOD)
         request = replace(request, grant_id=grant.grant_id)
     else:
-        before = held(book, request.grant_id)
-        require(before, "change", book.now)
         grant = replace(before, ends_at=ends_at, approved_by=approvers, access_request_id=request.access_request_id)
         grant = replace(grant, scope=request.scope) if request.kind == "change" else grant
         edit = GrantEdit("grant_changed", grant, request.reason, METHOD)
@@ -208,9 +221,7 @@ def withdraw(book: Book, access_request_id: str, by: EmployeeKey) -> Outcome:
         raise PermissionDenied("NOT_YOURS_TO_WITHDRAW", "A request is withdrawn by whoever asked, or would hold the grant.")
     require_open(request, "withdraw", book.now)
     if request.kind == "break_glass":
-        raise FailedPrecondition(
-            "REVIEW_STANDS", "What was taken in an emergency is reviewed in any case; it can't be withdrawn."
-        )
+        raise FailedPrecondition("REVIEW_STANDS", _REVIEW_STANDS)
     closed = replace(request, state="withdrawn")
     return Outcome((RequestEdit("request_closed", closed),), closed)
 
@@ -218,9 +229,9 @@ def withdraw(book: Book, access_request_id: str, by: EmployeeKey) -> Outcome:
 def _revoked(book: Book, request: AccessRequest) -> tuple[Edit, ...]:
     """End what was taken in an emergency without need."""
     grant = book.holdings.grant(request.grant_id) if request.kind == "break_glass" else None
-    if grant is None or not grant.active(book.now):
+    if grant is None or (state_of(grant, book.now), "revoke") not in GRANT:
         return ()
-    ended = replace(grant, ends_at=book.now, ended="not_justified")
+    ended = replace(grant, ends_at=book.now, suspended="", ended="not_justified")
     return (GrantEdit("grant_ended", ended, "the review did not find it justified", "break_glass"),)
 
 
@@ -233,6 +244,12 @@ def _subject_of(book: Book, wanted: Ask, person: Person) -> Grant | None:
         raise PermissionDenied("NOT_YOURS_TO_ASK", "This grant is somebody else's; its holder, or their manager, asks for it.")
     if (grant.role, grant.purpose) != (wanted.role, wanted.purpose):
         raise InvalidArgument("GRANT_FIXED", "A grant keeps its role and purpose; ask for another one.")
+    if grant.break_glass:
+        raise InvalidArgument(
+            "GRANT_FIXED", "What was taken in an emergency is neither renewed nor widened; ask for access by itself."
+        )
+    if wanted.starts_at:
+        raise InvalidArgument("PERIOD_INVALID", "What is renewed or changed has begun; leave the start out.")
     require(grant, "change", book.now)
     return grant
 

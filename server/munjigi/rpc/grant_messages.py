@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from munjigi.grants.book import Book
-from munjigi.grants.deciders import deciders
+from munjigi.grants.deciders import deciders, stages_left
 from munjigi.grants.lifecycle import request_state_of, state_of
 from munjigi.kernel.access_request import AccessRequest
 from munjigi.kernel.grant import Grant, Scope
@@ -105,11 +105,9 @@ def request_message(book: Book, request: AccessRequest) -> pb.AccessRequest:
 
 def who_decides(book: Book, request: AccessRequest) -> list[str]:
     """Return the people who may decide the stage that is open, and have not voted yet; none where policy has changed since."""
-    role = book.bundle.roles.get(request.role)
-    if role is None or tuple(str(stage) for stage in role.stages) != request.stages:
-        return []
+    stages = stages_left(book, request)
     voted = {vote.person_id for vote in request.votes}
-    return [person for person in deciders(book, request, role.stages[request.stage]) if person not in voted]
+    return [person for person in deciders(book, request, stages[0]) if person not in voted] if stages else []
 
 
 def _subjects(book: Book, people: Sequence[str]) -> list[str]:
