@@ -71,6 +71,7 @@ from munjigi.rpc.pipeline import Pipeline
 from munjigi.rpc.policies import PolicyService
 from munjigi.rpc.rates import Rates, share
 from munjigi.rpc.reach import ReachService
+from munjigi.rpc.revocations import RevocationService
 from munjigi.rpc.rights import RightService
 from munjigi.rpc.room import Room
 from munjigi.rpc.tail import TailService
@@ -209,6 +210,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         desk, home, journal, references, pending, ForeignReads(trail, journal.log_id), Rates(settings.workers)
     )
     retention = Retention(settings, journal, committer, clock, meter)
+    lease = LeaseKeeper(store, journal.log_id, settings.lease_seconds, home, registrar.catch_up, committer, clock, meter)
     holds = Holds(folder, journal, committer, retention, clock, meter)
     methods = (
         *decisions.methods(),
@@ -222,9 +224,9 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         *AccessRequestService(desk, registrar, home).methods(),
         *RightService(desk, registrar, home).methods(),
         *PeopleService(desk, registrar, home, settings.issuer).methods(),
+        *RevocationService(desk, registrar, home, lease).methods(),
         *health.methods(),
     )
-    lease = LeaseKeeper(store, journal.log_id, settings.lease_seconds, home, registrar.catch_up, committer, clock, meter)
     trust = ListenerTrust(settings.forwarded_certificate, settings.identity == "embedded")
     return Gateway(
         settings,

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 from munjigi.app.lease import Others, OwnLease
 from munjigi.grants.ports import LeaseRow, Leases, LeaseStore
@@ -23,7 +23,7 @@ from munjigi.kernel.clock import SECOND, Clock
 from munjigi.kernel.errors import ConfigurationError, MunjigiError, Unavailable
 from munjigi.monitoring import catalogue
 from munjigi.monitoring.meter import Meter
-from munjigi.rpc.ports import Durability, SnapshotSource
+from munjigi.rpc.ports import Applied, Durability, SnapshotSource
 
 POLL_SECONDS: Final = 0.2  # between looks at the store's log
 _WAIT_SECONDS: Final = 0.02  # between looks at the others' leases, while somebody waits for them
@@ -32,20 +32,13 @@ _CLOCK: Final = time.CLOCK_BOOTTIME if sys.platform == "linux" else time.CLOCK_M
 T = TypeVar("T")
 
 
-class Applied(NamedTuple):
-    """A revision is true everywhere: how long that took, in seconds, and how many leases have run out instead of saying so."""
-
-    seconds: float
-    run_out: int
-
-
 def boot_time() -> int:
     """Return nanoseconds of a clock that nobody sets, and that goes on while a machine is asleep, where there is one."""
     return time.clock_gettime_ns(_CLOCK)
 
 
 class LeaseKeeper:
-    """The lease of the worker whose journal is `instance`; implements `rpc.ports.Lease`. Lives on the event loop."""
+    """The lease of the worker whose journal is `instance`; implements `rpc.ports.Lease` and `Acknowledger`. Lives on the event loop."""
 
     def __init__(
         self,

@@ -21,6 +21,9 @@ _GRANT: Final = {
         f"{_HERE}.grant_change:grant_change",
         "Narrow a grant: yours, or one of a role that you own. For more, `munjigi request --renew`.",
     ),
+    "revoke": Entry(
+        f"{_HERE}.grant_revoke:grant_revoke", "End a grant now. When this returns, no worker of any host answers by it any more."
+    ),
 }
 _PEOPLE: Final = {
     "list": Entry(f"{_HERE}.people_list:people_list", "List people by id."),
@@ -101,6 +104,8 @@ _COMMANDS: Final = {
         f"{_HERE}.delegate:delegate", "Let EMPLOYEE decide on requests in your stead for a time; each such decision says so."
     ),
     "break-glass": Entry(f"{_HERE}.break_glass:break_glass", "Take ROLE at once, for some hours."),
+    "block": Entry(f"{_HERE}.block:block", "Stop an employee, with all accounts, or a tool, at once."),
+    "unblock": Entry(f"{_HERE}.block:unblock", "Let an employee or a tool that is blocked go on."),
     "grant": Entry(f"{_HERE}.main:grant", "See who holds what, and take of it."),
     "people": Entry(f"{_HERE}.main:people", "See who there is, and tell what happened to people."),
     "audit": Entry(f"{_HERE}.main:audit", "Read and verify the audit trail."),

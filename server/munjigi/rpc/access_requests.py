@@ -40,9 +40,9 @@ class AccessRequestService:
     def methods(self) -> list[Method]:
         """List the methods."""
         return [
-            Method(SERVICE, "RequestAccess", pb.RequestAccessRequest, self.request_access),
-            Method(SERVICE, "DecideRequest", pb.DecideRequestRequest, self.decide_request),
-            Method(SERVICE, "WithdrawRequest", pb.WithdrawRequestRequest, self.withdraw_request),
+            Method(SERVICE, "RequestAccess", pb.RequestAccessRequest, self.request_access, changes=True),
+            Method(SERVICE, "DecideRequest", pb.DecideRequestRequest, self.decide_request, changes=True),
+            Method(SERVICE, "WithdrawRequest", pb.WithdrawRequestRequest, self.withdraw_request, changes=True),
             Method(SERVICE, "ListRequests", pb.ListRequestsRequest, self.list_requests),
         ]
 
@@ -179,12 +179,16 @@ async def change(desk: Desk, registrar: Registrar, call: Call, request: Message,
     Raises what the registrar raises.
     """
     desk.about_oneself(call, RESOURCE)
-    body = call.door.encode() + b"\0" + request.SerializeToString(deterministic=True)
     request_id = str(getattr(request, "request_id", ""))
     try:
-        return (await registrar.change(call.caller.employee, request_id, body, plan)).answer
+        return (await registrar.change(call.caller.employee, request_id, body_of(call, request), plan)).answer
     except PermissionDenied as error:
         raise desk.refused(call, RESOURCE, "operate", error) from None
+
+
+def body_of(call: Call, request: Message) -> bytes:
+    """Return what makes a mutation the same when it is asked again."""
+    return call.door.encode() + b"\0" + request.SerializeToString(deterministic=True)
 
 
 def new_id() -> str:

@@ -190,9 +190,12 @@ class Desk:
         request = Request(employee, tool, resource, (), action, OVERSIGHT, subjects=1 if members else 0, ip=peer, sign_in=sign_in)
         return self._conclude(call, request, decide(snapshot, request, call.received), snapshot, request_id, members)
 
-    def about_oneself(self, call: Call, resource: str) -> str:
-        """Record that someone asks what concerns only themselves, which anyone may who is not blocked; return the decision id."""
-        self._room.require()
+    def about_oneself(self, call: Call, resource: str, *, urgent: bool = False) -> str:
+        """Record that someone asks what concerns only themselves, which anyone may who is not blocked; return the decision id.
+
+        `urgent`: it takes access away, and works on a full disk.
+        """
+        self._room.require_urgent() if urgent else self._room.require()
         snapshot = self._snapshots.snapshot
         employee, tool, peer, sign_in = call.caller
         request = Request(employee, tool, resource, (), "read", OVERSIGHT, ip=peer, sign_in=sign_in)

@@ -141,6 +141,21 @@ class Registrar(Protocol):
         ...
 
 
+class Applied(NamedTuple):
+    """A revision is true everywhere: how long that took, in seconds, and how many leases have run out instead of saying so."""
+
+    seconds: float
+    run_out: int
+
+
+class Acknowledger(Protocol):
+    """Knows what is true everywhere (promise P8)."""
+
+    async def wait_applied(self, revision: int) -> Applied:
+        """Return when no worker of any instance can answer by what was before `revision`. Raises `Unavailable`."""
+        ...
+
+
 class PolicyStatus(NamedTuple):
     """The policy in force, and what became of the last attempt to load another. Times in UTC nanoseconds.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from munjigi.decision.snapshot import Snapshot
 from munjigi.grants import rights
 from munjigi.grants.book import Book, Plan
 from munjigi.grants.delegations import delegate
@@ -28,15 +29,15 @@ class RightService:
     def methods(self) -> list[Method]:
         """List the methods."""
         return [
-            Method(SERVICE, "ChangeGrant", pb.ChangeGrantRequest, self.change_grant),
-            Method(SERVICE, "BreakGlass", pb.BreakGlassRequest, self.break_glass),
-            Method(SERVICE, "Delegate", pb.DelegateRequest, self.delegate),
+            Method(SERVICE, "ChangeGrant", pb.ChangeGrantRequest, self.change_grant, changes=True),
+            Method(SERVICE, "BreakGlass", pb.BreakGlassRequest, self.break_glass, changes=True),
+            Method(SERVICE, "Delegate", pb.DelegateRequest, self.delegate, changes=True),
         ]
 
     async def change_grant(self, call: Call, request: pb.ChangeGrantRequest) -> pb.ChangeGrantResponse:
         """Narrow a grant: its holder and the role's owners freely, others as the core decides."""
         reason, scope = typed(request.reason), scope_of(request.scope_objects, request.scope_actions)
-        if not self.concerns(call, request.grant_id):
+        if not concerns(self._snapshots.snapshot, call, request.grant_id):
             self._desk.authorize(call, RESOURCE, "operate", request.request_id)
 
         def plan(book: Book) -> Plan:
@@ -82,15 +83,15 @@ class RightService:
 
         return pb.DelegateResponse.FromString(await change(self._desk, self._registrar, call, request, plan))
 
-    def concerns(self, call: Call, grant_id: str) -> bool:
-        """Tell whether the caller holds this grant, or owns its role."""
-        snapshot = self._snapshots.snapshot
-        grant: Grant | None = snapshot.grants.grant(grant_id)
-        if grant is None:
-            return False
-        holder, caller = snapshot.grants.person(grant.employee), snapshot.grants.person(call.caller.employee)
-        if holder is not None and holder == caller:
-            return True
-        role = snapshot.bundle.roles.get(grant.role)
-        issuer, subject = call.caller.employee
-        return role is not None and subject in role.owners and issuer == grant.employee.issuer
+
+def concerns(snapshot: Snapshot, call: Call, grant_id: str) -> bool:
+    """Tell whether the caller holds this grant, or owns its role."""
+    grant: Grant | None = snapshot.grants.grant(grant_id)
+    if grant is None:
+        return False
+    holder, caller = snapshot.grants.person(grant.employee), snapshot.grants.person(call.caller.employee)
+    if holder is not None and holder == caller:
+        return True
+    role = snapshot.bundle.roles.get(grant.role)
+    issuer, subject = call.caller.employee
+    return role is not None and subject in role.owners and issuer == grant.employee.issuer

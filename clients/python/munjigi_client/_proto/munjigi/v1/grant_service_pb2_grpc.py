@@ -6,6 +6,7 @@ import warnings
 from munjigi_client._proto.munjigi.v1 import access_request_pb2 as munjigi_dot_v1_dot_access__request__pb2
 from munjigi_client._proto.munjigi.v1 import grant_pb2 as munjigi_dot_v1_dot_grant__pb2
 from munjigi_client._proto.munjigi.v1 import people_pb2 as munjigi_dot_v1_dot_people__pb2
+from munjigi_client._proto.munjigi.v1 import revocation_pb2 as munjigi_dot_v1_dot_revocation__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -71,6 +72,21 @@ class GrantServiceStub:
                 '/munjigi.v1.GrantService/ChangeGrant',
                 request_serializer=munjigi_dot_v1_dot_access__request__pb2.ChangeGrantRequest.SerializeToString,
                 response_deserializer=munjigi_dot_v1_dot_access__request__pb2.ChangeGrantResponse.FromString,
+                _registered_method=True)
+        self.RevokeGrant = channel.unary_unary(
+                '/munjigi.v1.GrantService/RevokeGrant',
+                request_serializer=munjigi_dot_v1_dot_revocation__pb2.RevokeGrantRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_revocation__pb2.RevokeGrantResponse.FromString,
+                _registered_method=True)
+        self.BlockPrincipal = channel.unary_unary(
+                '/munjigi.v1.GrantService/BlockPrincipal',
+                request_serializer=munjigi_dot_v1_dot_revocation__pb2.BlockPrincipalRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_revocation__pb2.BlockPrincipalResponse.FromString,
+                _registered_method=True)
+        self.UnblockPrincipal = channel.unary_unary(
+                '/munjigi.v1.GrantService/UnblockPrincipal',
+                request_serializer=munjigi_dot_v1_dot_revocation__pb2.UnblockPrincipalRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_revocation__pb2.UnblockPrincipalResponse.FromString,
                 _registered_method=True)
         self.BreakGlass = channel.unary_unary(
                 '/munjigi.v1.GrantService/BreakGlass',
@@ -155,6 +171,28 @@ class GrantServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RevokeGrant(self, request, context):
+        """Ends a grant now. It is answered when no worker of any instance answers by the grant any more (promise P8). Holder and
+        owners of the role may; others need `operate`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BlockPrincipal(self, request, context):
+        """Stops a person with all accounts, or a tool, at once, whatever they hold; needs `operate`. Answered as RevokeGrant is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnblockPrincipal(self, request, context):
+        """Lets a blocked person or tool go on; needs `operate`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def BreakGlass(self, request, context):
         """Takes a right at once, for some hours; owners review it afterwards.
         """
@@ -229,6 +267,21 @@ def add_GrantServiceServicer_to_server(servicer, server):
                     servicer.ChangeGrant,
                     request_deserializer=munjigi_dot_v1_dot_access__request__pb2.ChangeGrantRequest.FromString,
                     response_serializer=munjigi_dot_v1_dot_access__request__pb2.ChangeGrantResponse.SerializeToString,
+            ),
+            'RevokeGrant': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeGrant,
+                    request_deserializer=munjigi_dot_v1_dot_revocation__pb2.RevokeGrantRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_revocation__pb2.RevokeGrantResponse.SerializeToString,
+            ),
+            'BlockPrincipal': grpc.unary_unary_rpc_method_handler(
+                    servicer.BlockPrincipal,
+                    request_deserializer=munjigi_dot_v1_dot_revocation__pb2.BlockPrincipalRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_revocation__pb2.BlockPrincipalResponse.SerializeToString,
+            ),
+            'UnblockPrincipal': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnblockPrincipal,
+                    request_deserializer=munjigi_dot_v1_dot_revocation__pb2.UnblockPrincipalRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_revocation__pb2.UnblockPrincipalResponse.SerializeToString,
             ),
             'BreakGlass': grpc.unary_unary_rpc_method_handler(
                     servicer.BreakGlass,
@@ -429,6 +482,87 @@ class GrantService:
             '/munjigi.v1.GrantService/ChangeGrant',
             munjigi_dot_v1_dot_access__request__pb2.ChangeGrantRequest.SerializeToString,
             munjigi_dot_v1_dot_access__request__pb2.ChangeGrantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeGrant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/munjigi.v1.GrantService/RevokeGrant',
+            munjigi_dot_v1_dot_revocation__pb2.RevokeGrantRequest.SerializeToString,
+            munjigi_dot_v1_dot_revocation__pb2.RevokeGrantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BlockPrincipal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/munjigi.v1.GrantService/BlockPrincipal',
+            munjigi_dot_v1_dot_revocation__pb2.BlockPrincipalRequest.SerializeToString,
+            munjigi_dot_v1_dot_revocation__pb2.BlockPrincipalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnblockPrincipal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/munjigi.v1.GrantService/UnblockPrincipal',
+            munjigi_dot_v1_dot_revocation__pb2.UnblockPrincipalRequest.SerializeToString,
+            munjigi_dot_v1_dot_revocation__pb2.UnblockPrincipalResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -8,6 +8,7 @@ from grpc import aio as _aio
 from munjigi_client._proto.munjigi.v1 import access_request_pb2 as _access_request_pb2
 from munjigi_client._proto.munjigi.v1 import grant_pb2 as _grant_pb2
 from munjigi_client._proto.munjigi.v1 import people_pb2 as _people_pb2
+from munjigi_client._proto.munjigi.v1 import revocation_pb2 as _revocation_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -53,6 +54,14 @@ class GrantServiceStub:
     """Lists requests, newest first: those that concern the caller, or those that the caller may decide."""
     ChangeGrant: _grpc.UnaryUnaryMultiCallable[_access_request_pb2.ChangeGrantRequest, _access_request_pb2.ChangeGrantResponse]
     """Narrows a grant: an earlier end, a smaller scope. Holder and owners of the role may; others need `operate`."""
+    RevokeGrant: _grpc.UnaryUnaryMultiCallable[_revocation_pb2.RevokeGrantRequest, _revocation_pb2.RevokeGrantResponse]
+    """Ends a grant now. It is answered when no worker of any instance answers by the grant any more (promise P8). Holder and
+    owners of the role may; others need `operate`.
+    """
+    BlockPrincipal: _grpc.UnaryUnaryMultiCallable[_revocation_pb2.BlockPrincipalRequest, _revocation_pb2.BlockPrincipalResponse]
+    """Stops a person with all accounts, or a tool, at once, whatever they hold; needs `operate`. Answered as RevokeGrant is."""
+    UnblockPrincipal: _grpc.UnaryUnaryMultiCallable[_revocation_pb2.UnblockPrincipalRequest, _revocation_pb2.UnblockPrincipalResponse]
+    """Lets a blocked person or tool go on; needs `operate`."""
     BreakGlass: _grpc.UnaryUnaryMultiCallable[_access_request_pb2.BreakGlassRequest, _access_request_pb2.BreakGlassResponse]
     """Takes a right at once, for some hours; owners review it afterwards."""
     Delegate: _grpc.UnaryUnaryMultiCallable[_access_request_pb2.DelegateRequest, _access_request_pb2.DelegateResponse]
@@ -89,6 +98,14 @@ class GrantServiceAsyncStub(GrantServiceStub):
     """Lists requests, newest first: those that concern the caller, or those that the caller may decide."""
     ChangeGrant: _aio.UnaryUnaryMultiCallable[_access_request_pb2.ChangeGrantRequest, _access_request_pb2.ChangeGrantResponse]  # type: ignore[assignment]
     """Narrows a grant: an earlier end, a smaller scope. Holder and owners of the role may; others need `operate`."""
+    RevokeGrant: _aio.UnaryUnaryMultiCallable[_revocation_pb2.RevokeGrantRequest, _revocation_pb2.RevokeGrantResponse]  # type: ignore[assignment]
+    """Ends a grant now. It is answered when no worker of any instance answers by the grant any more (promise P8). Holder and
+    owners of the role may; others need `operate`.
+    """
+    BlockPrincipal: _aio.UnaryUnaryMultiCallable[_revocation_pb2.BlockPrincipalRequest, _revocation_pb2.BlockPrincipalResponse]  # type: ignore[assignment]
+    """Stops a person with all accounts, or a tool, at once, whatever they hold; needs `operate`. Answered as RevokeGrant is."""
+    UnblockPrincipal: _aio.UnaryUnaryMultiCallable[_revocation_pb2.UnblockPrincipalRequest, _revocation_pb2.UnblockPrincipalResponse]  # type: ignore[assignment]
+    """Lets a blocked person or tool go on; needs `operate`."""
     BreakGlass: _aio.UnaryUnaryMultiCallable[_access_request_pb2.BreakGlassRequest, _access_request_pb2.BreakGlassResponse]  # type: ignore[assignment]
     """Takes a right at once, for some hours; owners review it afterwards."""
     Delegate: _aio.UnaryUnaryMultiCallable[_access_request_pb2.DelegateRequest, _access_request_pb2.DelegateResponse]  # type: ignore[assignment]
@@ -158,6 +175,32 @@ class GrantServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_access_request_pb2.ChangeGrantResponse, _abc.Awaitable[_access_request_pb2.ChangeGrantResponse]]:
         """Narrows a grant: an earlier end, a smaller scope. Holder and owners of the role may; others need `operate`."""
+
+    @_abc_1.abstractmethod
+    def RevokeGrant(
+        self,
+        request: _revocation_pb2.RevokeGrantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_revocation_pb2.RevokeGrantResponse, _abc.Awaitable[_revocation_pb2.RevokeGrantResponse]]:
+        """Ends a grant now. It is answered when no worker of any instance answers by the grant any more (promise P8). Holder and
+        owners of the role may; others need `operate`.
+        """
+
+    @_abc_1.abstractmethod
+    def BlockPrincipal(
+        self,
+        request: _revocation_pb2.BlockPrincipalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_revocation_pb2.BlockPrincipalResponse, _abc.Awaitable[_revocation_pb2.BlockPrincipalResponse]]:
+        """Stops a person with all accounts, or a tool, at once, whatever they hold; needs `operate`. Answered as RevokeGrant is."""
+
+    @_abc_1.abstractmethod
+    def UnblockPrincipal(
+        self,
+        request: _revocation_pb2.UnblockPrincipalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_revocation_pb2.UnblockPrincipalResponse, _abc.Awaitable[_revocation_pb2.UnblockPrincipalResponse]]:
+        """Lets a blocked person or tool go on; needs `operate`."""
 
     @_abc_1.abstractmethod
     def BreakGlass(
