@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +16,7 @@ import grpc
 import pytest
 from at_workers import ALONE, at_workers
 from e2e_asking import question
-from running import ROOT, Daemon, Stubs, free_port, serving
+from running import Daemon, Stubs, free_port, serving
 
 from munjigi.audit.reader import JournalReader
 from munjigi.audit.records import AccessRecord, decode
@@ -28,64 +26,49 @@ from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 SECONDS = 30
 
 
-@pytest.fixture(scope="module", params=["native", "grpcio"])
-def daemon(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    folder = tmp_path_factory.mktemp(request.param)
-    shutil.copytree(ROOT / "policies", folder / "policies")
-    options = ("--workers", "2", "--policy-watch-seconds", "0", "--front", request.param)
-    with serving(folder / "var", *options, MUNJIGI_POLICY_HOME=str(folder / "policies")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def both(daemon: Daemon) -> Iterator[list[Stubs]]:
-    with at_workers(daemon, 2) as found:
-        yield list(found.values())
-
-
 def asked(daemon: Daemon, stubs: Stubs, **changes: object) -> pb.CheckResponse:
     return stubs.decision.Check(question(**changes), metadata=daemon.credentials("cs.kim"))
 
 
-def test_a_search_at_one_worker_finds_at_once_what_the_other_recorded(daemon: Daemon, both: list[Stubs]) -> None:
-    one, two = both
+def test_a_search_at_one_worker_finds_at_once_what_the_other_recorded(pair: Daemon, both: dict[str, Stubs]) -> None:
+    one, two = both.values()
     for number in range(5):
-        answer = asked(daemon, one, request_id=f"here-{number}")
+        answer = asked(pair, one, request_id=f"here-{number}")
         found = two.audit.SearchRecords(
-            audit_pb2.SearchRecordsRequest(decision_id=answer.decision_id), metadata=daemon.credentials("dpo.yoon", "munjigi-cli")
+            audit_pb2.SearchRecordsRequest(decision_id=answer.decision_id), metadata=pair.credentials("dpo.yoon", "munjigi-cli")
         )
         assert found.complete
         assert [each.id for each in found.records] == [answer.decision_id]
 
 
-def test_a_tail_at_one_worker_shows_what_the_other_records_meanwhile(daemon: Daemon, both: list[Stubs]) -> None:
-    one, two = both
-    officer = daemon.credentials("dpo.yoon", "munjigi-cli")
+def test_a_tail_at_one_worker_shows_what_the_other_records_meanwhile(pair: Daemon, both: dict[str, Stubs]) -> None:
+    one, two = both.values()
+    officer = pair.credentials("dpo.yoon", "munjigi-cli")
     request = audit_pb2.TailRecordsRequest(tool="crm-desk", event_type="access.decision", employee="cs.kim")
     request.position = two.audit.TailRecords(request, metadata=officer).position
     request.wait_seconds = 20
     waiting = two.audit.TailRecords.future(request, metadata=officer)
-    answer = asked(daemon, one)
+    answer = asked(pair, one)
     began = time.monotonic()
     assert answer.decision_id in [each.id for each in waiting.result(SECONDS).records]
     assert time.monotonic() - began < 10
 
 
-def test_the_trail_is_verified_while_both_write_it(daemon: Daemon, both: list[Stubs]) -> None:
+def test_the_trail_is_verified_while_both_write_it(pair: Daemon, both: dict[str, Stubs]) -> None:
     ended = threading.Event()
 
     def write(stubs: Stubs) -> None:
         while not ended.is_set():
-            asked(daemon, stubs)
+            asked(pair, stubs)
 
-    writers = [threading.Thread(target=write, args=(each,)) for each in both]
+    writers = [threading.Thread(target=write, args=(each,)) for each in both.values()]
     for each in writers:
         each.start()
     try:
         for _ in range(3):
-            for stubs in both:
+            for stubs in both.values():
                 found = stubs.audit.VerifyJournal(
-                    audit_pb2.VerifyJournalRequest(), metadata=daemon.credentials("dpo.yoon", "munjigi-cli")
+                    audit_pb2.VerifyJournalRequest(), metadata=pair.credentials("dpo.yoon", "munjigi-cli")
                 )
                 assert len(found.journals) == 3
                 assert all(each.intact for each in found.journals), found
@@ -95,41 +78,41 @@ def test_the_trail_is_verified_while_both_write_it(daemon: Daemon, both: list[St
             each.join()
 
 
-def test_a_read_that_one_worker_allowed_is_confirmed_at_the_other(daemon: Daemon, both: list[Stubs]) -> None:
-    one, two = both
-    answer = asked(daemon, one)
+def test_a_read_that_one_worker_allowed_is_confirmed_at_the_other(pair: Daemon, both: dict[str, Stubs]) -> None:
+    one, two = both.values()
+    answer = asked(pair, one)
     item = pb.ConfirmItem(decision_id=answer.decision_id, outcome=pb.READ_OUTCOME_READ, row_count=1)
     request = pb.ConfirmReadRequest(items=[item, pb.ConfirmItem(decision_id="a" * 20 + "-1", outcome=pb.READ_OUTCOME_READ)])
-    here = daemon.credentials("cs.kim")
+    here = pair.credentials("cs.kim")
     first, unknown = two.decision.ConfirmRead(request, metadata=here).results
     assert first.record.index
     assert first.record.log_id != answer.record.log_id
     assert unknown.error.reason == "DECISION_UNKNOWN"
     assert two.decision.ConfirmRead(request, metadata=here).results[0] == first
-    (other,) = two.decision.ConfirmRead(pb.ConfirmReadRequest(items=[item]), metadata=daemon.credentials("cs.lee")).results
+    (other,) = two.decision.ConfirmRead(pb.ConfirmReadRequest(items=[item]), metadata=pair.credentials("cs.lee")).results
     assert other.error.reason == "DECISION_OF_ANOTHER"
 
 
-def test_a_hold_placed_at_one_worker_is_listed_and_released_at_the_other(daemon: Daemon, both: list[Stubs]) -> None:
-    one, two = both
-    officer = daemon.credentials("dpo.yoon", "munjigi-cli")
+def test_a_hold_placed_at_one_worker_is_listed_and_released_at_the_other(pair: Daemon, both: dict[str, Stubs]) -> None:
+    one, two = both.values()
+    officer = pair.credentials("dpo.yoon", "munjigi-cli")
     hold = one.audit.HoldRecords(audit_pb2.HoldRecordsRequest(reason="civil case"), metadata=officer).hold
     assert two.audit.ListHolds(audit_pb2.ListHoldsRequest(), metadata=officer).holds == [hold]
     release = audit_pb2.ReleaseHoldRequest(hold_id=hold.hold_id, reason="settled")
     assert two.audit.ReleaseHold(release, metadata=officer).record_id
-    for stubs in both:
+    for stubs in both.values():
         assert not stubs.audit.ListHolds(audit_pb2.ListHoldsRequest(), metadata=officer).holds
         with pytest.raises(grpc.RpcError) as again:
             stubs.audit.ReleaseHold(release, metadata=officer)
         assert again.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-def test_a_reload_that_one_worker_is_told_reaches_the_other(daemon: Daemon, both: list[Stubs]) -> None:
-    one, two = both
-    rules = Path(daemon.environment["MUNJIGI_POLICY_HOME"]) / "policy.csv"
+def test_a_reload_that_one_worker_is_told_reaches_the_other(pair: Daemon, both: dict[str, Stubs]) -> None:
+    one, two = both.values()
+    rules = Path(pair.environment["MUNJIGI_POLICY_HOME"]) / "policy.csv"
     rules.write_text(rules.read_text() + "# another revision\n")
     (rules.parent / "purposes.toml").write_text((rules.parent / "purposes.toml").read_text() + "\n# and here\n")
-    editor = daemon.credentials("sec.han", "munjigi-cli")
+    editor = pair.credentials("sec.han", "munjigi-cli")
     revision = one.policy.ReloadPolicy(policy_pb2.ReloadPolicyRequest(), metadata=editor).policy_revision
     deadline = time.monotonic() + SECONDS
     status = policy_pb2.GetPolicyStatusRequest()
@@ -138,12 +121,12 @@ def test_a_reload_that_one_worker_is_told_reaches_the_other(daemon: Daemon, both
         time.sleep(0.05)
 
 
-def test_metrics_are_those_of_both(daemon: Daemon, both: list[Stubs]) -> None:
+def test_metrics_are_those_of_both(pair: Daemon, both: dict[str, Stubs]) -> None:
     import urllib.request
 
     deadline = time.monotonic() + SECONDS
     while True:
-        with urllib.request.urlopen(f"http://{daemon.http_address}/metrics", timeout=5) as response:
+        with urllib.request.urlopen(f"http://{pair.http_address}/metrics", timeout=5) as response:
             text = response.read().decode()
         if "munjigi_worker_ready 2.0" in text:
             return

@@ -15,13 +15,14 @@ from munjigi.kernel.identity import EmployeeKey, SignIn
 from munjigi.policy.calendar import MINUTE
 
 
-def same_basis(before: GrantTable, after: GrantTable, employee: EmployeeKey) -> bool:
-    """Tell whether all that a decision about `employee` can take from a grant table is the same in both."""
+def same_basis(before: GrantTable, after: GrantTable, employee: EmployeeKey, tool: str) -> bool:
+    """Tell whether all that a decision about `employee` at `tool` can take from a grant table is the same in both."""
     if before is after:
         return True
     same_person = before.person(employee) == after.person(employee)
     same_person = same_person and before.same_ends(after)
-    return same_person and before.of(employee) == after.of(employee) and before.blocks == after.blocks
+    same_block = before.blocked(employee, tool) == after.blocked(employee, tool)
+    return same_person and same_block and before.of(employee) == after.of(employee)
 
 
 def stands_until(snapshot: Snapshot, employee: EmployeeKey, now: int, sign_in: SignIn | None = None) -> int:

@@ -17,7 +17,7 @@ from munjigi.decision.grant_table import GrantTable
 from munjigi.decision.standing import same_basis
 from munjigi.kernel.clock import Clock
 from munjigi.kernel.errors import InvalidArgument, MunjigiError, ResourceExhausted
-from munjigi.kernel.identity import EmployeeKey
+from munjigi.kernel.identity import Caller
 from munjigi.rpc.authentication import Authenticator
 from munjigi.rpc.call import ANONYMOUS, Call, Method, trace_of
 from munjigi.rpc.credentials import CallCredentials
@@ -119,7 +119,7 @@ class Pipeline:
         except BaseException:
             self._meter.call(method.name, "INTERNAL", time.perf_counter() - began)
             raise
-        return self._finish(method, answer, began, call.caller.employee, grants)
+        return self._finish(method, answer, began, call.caller, grants)
 
     def start_at_once(self, method: Method, credentials: CallCredentials, payload: bytes) -> bytes:
         """Run one message of a streaming method, whose handler answers at once. Raises what `start` raises."""
@@ -128,7 +128,7 @@ class Pipeline:
         return answer
 
     async def _finish(
-        self, method: Method, answer: Awaitable[Message], began: float, employee: EmployeeKey, grants: GrantTable
+        self, method: Method, answer: Awaitable[Message], began: float, caller: Caller, grants: GrantTable
     ) -> bytes:
         """Await an answer, and withhold what was decided by grants that are others by now (P8).
 
@@ -137,7 +137,7 @@ class Pipeline:
         reason = "INTERNAL"
         try:
             data = (await answer).SerializeToString()
-            if not method.changes and not same_basis(grants, self.grants(), employee):
+            if not method.changes and not same_basis(grants, self.grants(), caller.employee, caller.tool):
                 raise grants_changed()
             reason = "OK"
             return data
