@@ -5,6 +5,9 @@ BIN := .venv/bin
 # Rooms whose coverage has a floor: the tests run them in their own process; monitoring and the servers run in children.
 FLOOR := server/munjigi/kernel/*,server/munjigi/audit/*,server/munjigi/policy/*,server/munjigi/decision/*,server/munjigi/grants/*
 
+# Tests wait most of the time, for processes that start and stop.
+SIDE_BY_SIDE ?= 3
+
 # What ships to and searches a cluster without accounts; the others are about accounts, TLS and what stands between.
 UNSECURED := $(addprefix tests/elastic/test_,shipping.py search.py reconcile.py daemon.py daemon_search.py)
 
@@ -19,7 +22,7 @@ run: setup ## set up, then serve the sample company in the foreground (gRPC 127.
 
 test: setup lint ## lint, quick tests on every other installed Python, then the whole suite with coverage
 	@.ci/test-other-pythons
-	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(if $(PYTEST_ARGS),$(PYTEST_ARGS),-n $(SIDE_BY_SIDE) --dist loadgroup)
 	@[ -n "$(PYTEST_ARGS)" ] || $(BIN)/python -m coverage report --format=total --fail-under=94 --include="$(FLOOR)" >/dev/null || \
 		{ echo "Branch coverage of the domain rooms fell below 94 %: test what was added there."; exit 1; }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,3 +30,15 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post
 
     with postgresql(tmp_path_factory.mktemp("postgresql")) as server:
         yield server
+
+
+# Most tests wait for a process most of the time, so that several run side by side: whole files, and whole folders whose tests
+# share a server that is dear to start.
+_TOGETHER = frozenset(("elastic", "sample", "example"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        folder, *rest = item.path.relative_to(here).parts
+        item.add_marker(pytest.mark.xdist_group(folder if folder in _TOGETHER else "/".join((folder, *rest))))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import queue
+import random
 import signal
 import socket
 import subprocess
@@ -24,10 +26,20 @@ ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0  # other work may keep a small machine busy
 
 
+_PORTS = itertools.count(random.randrange(2_000))
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return a port that nobody listens on: below those that the system hands out, so that nobody gets it before it is used.
+
+    Tests that run side by side have a range of their own.
+    """
+    while True:
+        port = 12_000 + _WORKER % 10 * 2_000 + next(_PORTS) % 2_000
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Daemon:
