@@ -9,6 +9,7 @@ from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 
+from munjigi.audit.schema.catalogue import EVENTS, Event
 from munjigi.cli import output
 from munjigi.cli.audit_table import records_table
 from munjigi.cli.check import show
@@ -17,6 +18,7 @@ from munjigi_client._proto.munjigi.v1 import audit_pb2, decision_pb2, grant_pb2
 
 NOW = 1_795_386_575_123_456_789
 LOG = "abcdefghij0123456789"
+RIGHT = {"role": "r", "purpose": "p", "holder": "new.oh"}
 
 
 def allowed() -> decision_pb2.CheckResponse:
@@ -139,6 +141,9 @@ def record(event_type: str, index: int = 1, **content: object) -> audit_pb2.Audi
         (record("process.event", event="start", version="1", front="native"), ["gateway start, version 1, front native"]),
         (record("identity.failure", reason="TOKEN_EXPIRED", peer="127.0.0.1", count=3), ["3 refused sign-in(s) from 127.0.0.1", "TOKEN_EXPIRED"]),
         (record("of.tomorrow"), ["of.tomorrow"]),
+        (record("permission.request", **RIGHT, access_request_id="ar-1", reason="desk"), ["asked for r for p of new.oh (ar-1)", "desk"]),
+        (record("permission.close", **RIGHT, grant_id="g-1", request_state="approved"), ["decided on r for p of new.oh (g-1): approved"]),
+        (record("permission.block", principal_kind="tool", principal="crm-desk", reason="leaks"), ["blocked tool crm-desk: leaks"]),
     ],
 )  # fmt: skip
 def test_records_as_a_table(made: audit_pb2.AuditRecord, told: list[str], capsys):
@@ -149,11 +154,25 @@ def test_records_as_a_table(made: audit_pb2.AuditRecord, told: list[str], capsys
         assert each in printed
 
 
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name)
+def test_every_kind_of_record_is_shown(event: Event, capsys):
+    output.console().print(records_table([record(event.name)]))
+    assert LOG in capsys.readouterr().out
+
+
 def test_grants_as_a_table(capsys):
     grant = grant_pb2.Grant(
-        grant_id="g.1", employee="cs.kim", role="cs_agent", purpose="inquiry", starts_at=NOW, ends_at=NOW, scope_actions=["read"]
+        grant_id="g.1",
+        employee="cs.kim",
+        role="cs_agent",
+        purpose="inquiry",
+        starts_at=NOW,
+        ends_at=NOW,
+        scope_actions=["read"],
+        state="suspended",
+        suspended="leave",
     )
     output.console().print(grants_table([grant], employees=True))
     printed = capsys.readouterr().out
-    for told in ("cs.kim", "for inquiry", "only read", "to   2026-11-22", "not in force", "g.1"):
+    for told in ("cs.kim", "for inquiry", "only read", "to   2026-11-22", "not in force: suspended, leave", "g.1"):
         assert told in printed

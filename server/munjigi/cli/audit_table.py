@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from munjigi.cli.moments import show_moment
 
@@ -46,6 +46,22 @@ def line(record: audit_pb2.AuditRecord) -> Text:
     return shown.append(f"  {safe(record.id)}", style="dim")
 
 
+_VERBS: Final = {
+    "permission.grant": "gave",
+    "permission.change": "changed",
+    "permission.suspend": "suspended",
+    "permission.resume": "resumed",
+    "permission.revoke": "ended",
+    "permission.request": "asked for",
+    "permission.vote": "approved a stage of",
+    "permission.close": "decided on",
+}
+
+
+def _state(content: dict[str, object]) -> str:
+    return f": {content['request_state']}" if content.get("request_state") else ""
+
+
 def _what(event_type: str, content: dict[str, object]) -> str:
     """Say in one line what a record is about."""
     if event_type == "access.decision":
@@ -67,13 +83,16 @@ def _what(event_type: str, content: dict[str, object]) -> str:
         return f"backup {content.get('backup_id')} restored by {content.get('operator')}, sealed on as {content.get('origin')}"
     if event_type == "permission.person":
         return f"person {content.get('person_id')}, {content.get('department') or 'no department'}"
-    if event_type.startswith("permission."):
-        verb = {"grant": "gave", "change": "changed", "revoke": "ended"}[event_type.partition(".")[2]]
-        return f"{verb} {content.get('role')} for {content.get('purpose')} of {content.get('holder')} ({content.get('grant_id')})"
+    if event_type in ("permission.block", "permission.unblock"):
+        return f"{event_type.partition('.')[2]}ed {content.get('principal_kind')} {content.get('principal')}: {content.get('reason')}"
+    if event_type in _VERBS:
+        about = content.get("grant_id") or content.get("access_request_id")
+        holder = content.get("holder")
+        return f"{_VERBS[event_type]} {content.get('role')} for {content.get('purpose')} of {holder} ({about}){_state(content)}"
     if event_type == "denial.flood":
         return f"{content['count']} denials counted" if content.get("count") else "denials are counted from here on"
     if event_type == "journal.removed":
-        return f"removed records {content.get('first_index')} to {int(str(content.get('next_index')).partition('.')[0]) - 1}"
+        return f"removed records {content.get('first_index')} to {int(str(content.get('next_index', 0)).partition('.')[0]) - 1}"
     if event_type in ("retention.hold", "retention.release"):
         return f"{'held' if event_type.endswith('hold') else 'released'} records ({content.get('hold_id')})"
     if event_type == "identity.failure":

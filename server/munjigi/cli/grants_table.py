@@ -20,8 +20,11 @@ def grants_table(grants: Iterable[grant_pb2.Grant], *, employees: bool) -> Table
         if each.scope_objects or each.scope_actions:
             role.append(f"\nonly {safe(', '.join([*each.scope_actions, *each.scope_objects]))}", style="yellow")
         force = styled("", "").append(f"from {show_day(each.starts_at)}\nto   {show_day(each.ends_at)}")
+        if each.break_glass:
+            force.append("\nin an emergency", style="yellow")
         if not each.active:
-            force.append("\nnot in force", style="yellow")
+            why = each.suspended or each.ended
+            force.append(f"\nnot in force: {safe(f'{each.state}, {why}' if why else each.state)}", style="yellow")
         by = styled("", "").append(safe(", ".join(each.approved_by))).append(f"\n{safe(each.grant_id)}", style="dim")
         row = [role, force, by]
         listing.add_row(*([safe(each.employee), *row] if employees else row))

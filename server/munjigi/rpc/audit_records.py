@@ -76,7 +76,14 @@ def add_record(records: RepeatedCompositeFieldContainer[pb.AuditRecord], found: 
     entry.position.index = found.index
     content = msgspec.to_builtins(record)
     entry.event_type = content.pop("type")
-    entry.content.CopyFrom(_struct(content))
+    entry.content.CopyFrom(_struct({name: _named(getattr(record, name), value) for name, value in content.items()}))
+
+
+def _named(raw: Any, value: Any) -> Any:
+    """Give the parts of a tuple with names their names: scopes, accounts, facts, votes."""
+    if hasattr(raw, "_asdict"):
+        return raw._asdict()
+    return [each._asdict() for each in raw] if isinstance(raw, tuple) and raw and hasattr(raw[0], "_asdict") else value
 
 
 def _struct(content: dict[str, Any]) -> Struct:
