@@ -21,6 +21,10 @@ _GRANT: Final = {
         f"{_HERE}.grant_change:grant_change",
         "Narrow a grant: yours, or one of a role that you own. For more, `munjigi request --renew`.",
     ),
+    "ledger": Entry(
+        f"{_HERE}.grant_ledger:grant_ledger",
+        "Show each step of EMPLOYEE's rights, oldest first: who asked, who decided what and why, what was given and taken.",
+    ),
     "revoke": Entry(
         f"{_HERE}.grant_revoke:grant_revoke", "End a grant now. When this returns, no worker of any host answers by it any more."
     ),
@@ -30,10 +34,6 @@ _PEOPLE: Final = {
     "show": Entry(f"{_HERE}.people_show:people_show", "Show the person PERSON_ID, or you: accounts, facts, grants."),
     "event": Entry(f"{_HERE}.people_event:people_event", "Tell what happened to PERSON_ID."),
     "import": Entry(f"{_HERE}.people_import:people_import", "Bring people to where the CSV list FILE wants them."),
-    "ledger": Entry(
-        f"{_HERE}.grant_ledger:grant_ledger",
-        "Show each step of EMPLOYEE's rights, oldest first: who asked, who decided what and why, what was given and taken.",
-    ),
 }
 _AUDIT: Final = {
     "search": Entry(f"{_HERE}.audit_search:audit_search", "Search the audit trail, newest record first."),
