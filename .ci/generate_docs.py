@@ -58,7 +58,7 @@ def settings() -> str:
     rows = []
     for name, field in Settings.model_fields.items():
         default = field.default
-        shown = ", ".join(default) if isinstance(default, tuple) else "" if default is None else str(default)
+        shown = ", ".join(map(str, default)) if isinstance(default, tuple) else "" if default is None else str(default)
         shown = shown.lower() if isinstance(default, bool) else shown
         rows.append((f"`{name}`", f"`{PREFIX}{name.upper()}`", f"`{shown}`" if shown else "", field.description or ""))
     return table(("setting", "environment variable", "default", "what it does"), rows)

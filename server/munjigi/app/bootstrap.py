@@ -25,6 +25,7 @@ from munjigi.app.history import KeptHistory
 from munjigi.app.holds import Holds
 from munjigi.app.lease_keeper import LeaseKeeper
 from munjigi.app.policy_home import PolicyHome, load_first
+from munjigi.app.policy_in_force import note_in_force
 from munjigi.app.recent_reads import recall
 from munjigi.app.record_search import record_search
 from munjigi.app.registrar import Registrar
@@ -166,6 +167,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
 
     def note_policy(new: PolicyBundle) -> None:
         history.note(new)
+        note_in_force(folder, new.revision)
         meter.set(catalogue.POLICY_LOADED, value=clock.now() / 1e9)
 
     def note_load(accepted: bool) -> None:

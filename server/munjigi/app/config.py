@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from munjigi.adapters.notices.addresses import is_address, makes_addresses
 from munjigi.adapters.state.address import Address
 from munjigi.audit.law import law
 from munjigi.kernel.errors import ConfigurationError
@@ -179,6 +181,43 @@ class Settings(BaseSettings):
         le=60,
         description="How long a worker may answer without the state store. So long a revocation waits for a worker that hangs. Seconds.",
     )
+    notice_webhook: str = Field(
+        "",
+        description="Address of the control center's webhook, or of whatever passes notices on: all are posted there, signed. Empty: none.",
+    )
+    notice_webhook_secret: Path | None = Field(
+        None,
+        description="File (mode 0600) with the webhook's secret, `whsec_...`, one a line; the first two while one is replaced.",
+    )
+    notice_smtp: str = Field("", description="SMTP relay that notices are mailed through, `host:port`. Empty: no mail.")
+    notice_smtp_security: Literal["starttls", "tls", "plain"] = Field(
+        "starttls",
+        description="How the relay is spoken to: `starttls` (port 587), `tls` from the first byte (465), `plain` on loopback only.",
+    )
+    notice_smtp_credentials: Path | None = Field(
+        None, description="File (mode 0600) with `name:password` for the relay; read anew for each connection."
+    )
+    notice_sender: str = Field("", description="Address that mail comes from.")
+    notice_address: str = Field(
+        "",
+        description="Address of an employee: `{subject}@example.com`, or `{subject}` where accounts are addresses. Munjigi keeps no addresses.",
+    )
+    notice_authority: Path | None = Field(
+        None, description="Authority of the webhook's and the relay's certificates (PEM), where it is not a public one."
+    )
+    notice_language: Literal["ko", "en", "both"] = Field("both", description="Language of notices.")
+    notice_days_before: tuple[int, ...] = Field(
+        (14, 3), description="How long before a grant ends, or a requirement lapses, its holder is told. Days."
+    )
+    notice_escalate_days: int = Field(
+        2,
+        ge=0,
+        le=365,
+        description="Undecided for so long, a request is taken to the deciders' managers; twice as long, to the privacy office. 0: never. Days.",
+    )
+    notice_give_up_days: int = Field(
+        7, ge=1, le=365, description="How long a notice is tried again before it is put aside (`munjigi notices list`). Days."
+    )
     sample: bool = Field(default=True, description="Run the sample member database (PostgreSQL) with the embedded identity.")
     drain_seconds: float = Field(10.0, ge=0, le=300, description="How long calls under way are waited for at a stop. Seconds.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log line that is written.")
@@ -334,6 +373,7 @@ def refuse_unsafe(settings: Settings) -> None:
             "an address of elasticsearch_urls is neither https nor loopback",
             "give the cluster a certificate and name its authority in MUNJIGI_ELASTICSEARCH_AUTHORITY",
         ),
+        *((True, problem, fix) for problem, fix in unsafe_notices(settings)),
         (
             settings.audit_search == "elasticsearch" and not settings.elasticsearch_urls,
             "audit_search = elasticsearch needs a cluster",
@@ -360,6 +400,42 @@ def split_address(address: str) -> tuple[str, int]:
             "SETTING_INVALID", "An address looks like 127.0.0.1:7443, [::1]:7443 or unix:/run/munjigi/gateway.sock."
         )
     return host.strip("[]"), int(port)
+
+
+def unsafe_notices(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with how notices leave the house, each with its fix."""
+    webhook, relay = settings.notice_webhook, settings.notice_smtp
+    if webhook and not _safe_webhook(webhook):
+        yield (
+            "notice_webhook is neither https nor loopback",
+            "give the receiver a certificate and name its authority in MUNJIGI_NOTICE_AUTHORITY",
+        )
+    if webhook and settings.notice_webhook_secret is None:
+        yield "notice_webhook has no secret, so that anybody could send notices in our name", "set MUNJIGI_NOTICE_WEBHOOK_SECRET"
+    if relay and settings.notice_smtp_security == "plain" and not _local(relay):
+        yield (
+            "notice_smtp is not loopback, and mail would go there in plain text",
+            "set MUNJIGI_NOTICE_SMTP_SECURITY=starttls or tls",
+        )
+    if relay:
+        split_address(relay)
+        if not makes_addresses(settings.notice_address):
+            yield "notice_address makes no addresses of accounts", "set MUNJIGI_NOTICE_ADDRESS={subject}@your.domain"
+        if not is_address(settings.notice_sender):
+            yield "mail needs an address that it comes from", "set MUNJIGI_NOTICE_SENDER=munjigi@your.domain"
+    if any(not 0 < days <= 365 for days in settings.notice_days_before):
+        yield "a number of notice_days_before is none of days ahead", "give numbers from 1 to 365"
+
+
+def _safe_webhook(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 443
+    except ValueError:
+        return False
+    if not parts.hostname or parts.username is not None or not url.isascii() or not url.isprintable():
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and _local(f"[{parts.hostname}]:{port}"))
 
 
 def _safe_url(url: str) -> bool:

@@ -74,6 +74,16 @@ class StateFolder:
         return self.root / "shipping"
 
     @property
+    def notices(self) -> Path:
+        """Notices that wait to be delivered, and how far the logs were told."""
+        return self.root / "notices.sqlite"
+
+    @property
+    def policy_in_force(self) -> Path:
+        """The revision of the policy by which the workers decide."""
+        return self.run / "policy"
+
+    @property
     def holds(self) -> Path:
         """Legal holds, one file each."""
         return self.root / "holds"

@@ -65,6 +65,10 @@ def _jobs(settings: Settings, folder: StateFolder, meter: Meter) -> list[Job]:
         from munjigi.app.shipper import shipper  # noqa: PLC0415 -- a heavy client, imported only where it is used
 
         jobs.append(shipper(settings, folder, meter))
+    if settings.notice_webhook or settings.notice_smtp:
+        from munjigi.app.notices import notifier  # noqa: PLC0415 -- an HTTP client, imported only where it is used
+
+        jobs.append(notifier(settings, folder, meter))
     return jobs
 
 

@@ -34,6 +34,12 @@ from munjigi.cli.options import Output, output_option
 )
 @click.option("--grpc-address", envvar="MUNJIGI_GRPC_ADDRESS", show_envvar=True, help="gRPC listener. Default: the settings'.")
 @click.option("--http-address", envvar="MUNJIGI_HTTP_ADDRESS", show_envvar=True, help="HTTP listener. Default: the settings'.")
+@click.option(
+    "--send-test",
+    is_flag=True,
+    show_envvar=True,
+    help="Send a trial to the webhook, and one by mail, to the name in notice_sender by the rule of notice_address.",
+)
 @output_option
 def doctor(
     config: Path | None,
@@ -41,11 +47,12 @@ def doctor(
     policy_home: Path | None,
     grpc_address: str | None,
     http_address: str | None,
+    send_test: bool,
     output: Output,
 ) -> int:
     """Check this installation and say what to do.
 
-    Looks only: nothing is changed, and no key is shown.
+    Looks only: nothing is changed, and no key is shown. Nothing is sent to anybody without --send-test.
     """
     from munjigi.app.config import load_settings
     from munjigi.cli.doctor_checks import examine
@@ -55,7 +62,7 @@ def doctor(
 
     options = {"state_dir": state_dir, "policy_home": policy_home, "grpc_address": grpc_address, "http_address": http_address}
     try:
-        findings = examine(load_settings(options, config))
+        findings = examine(load_settings(options, config), send_test=send_test)
     except ConfigurationError as error:
         findings = [
             Finding("settings", "fail", error.message, "Correct the setting; `munjigi config schema -o table` lists all.")

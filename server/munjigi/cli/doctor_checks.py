@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,7 @@ from munjigi.app.verification import missing_logs, permissions_of, seal_of, sett
 from munjigi.audit.reader import list_logs
 from munjigi.cli.doctor_cluster import search_account, shipping
 from munjigi.cli.doctor_finding import Finding
+from munjigi.cli.doctor_notices import notices
 from munjigi.cli.doctor_state import state_store
 from munjigi.cli.doctor_witnesses import witnesses
 from munjigi.cli.policy_files import examine as examine_policy
@@ -30,14 +32,16 @@ from munjigi.kernel.errors import MunjigiError
 from munjigi.kernel.references import KEY_BYTES, MemberReferences
 from munjigi.rpc.verification import NOT_SEALED
 
+Check = Callable[[Settings], Iterable[Finding]]
 _OLDEST_SENSIBLE: Final = 1_767_225_600  # 2026-01-01: before this release was made, so the clock must be wrong
 _WAIT: Final = 1.0  # seconds for a port to answer
 
 
-def examine(settings: Settings) -> list[Finding]:
-    """Run every check; an error of a room becomes its check's failure."""
+def examine(settings: Settings, *, send_test: bool = False) -> list[Finding]:
+    """Run every check; an error of a room becomes its check's failure. `send_test`: receivers of notices get a trial."""
     findings: list[Finding] = []
-    for name, check in _CHECKS:
+    checks: list[tuple[str, Check]] = [*_CHECKS, ("notices", partial(notices, trial=send_test))]
+    for name, check in checks:
         try:
             findings += check(settings)
         except MunjigiError as error:
@@ -240,7 +244,7 @@ def _sample(settings: Settings) -> Iterable[Finding]:
         yield Finding("sample database", "ok", "PostgreSQL wheel is installed")
 
 
-_CHECKS: Final[tuple[tuple[str, Callable[[Settings], Iterable[Finding]]], ...]] = (
+_CHECKS: Final[tuple[tuple[str, Check], ...]] = (
     ("python", _python),
     ("native front", _native),
     ("state folder", _state),

@@ -75,6 +75,15 @@ _POLICY: Final = {
     "status": Entry(f"{_HERE}.policy_status:policy_status", "Show which policy decides, and the last attempt to load one."),
     "reload": Entry(f"{_HERE}.policy_reload:policy_reload", "Load the policy home now; a bad one changes nothing."),
 }
+_NOTICES: Final = {
+    "list": Entry(
+        f"{_HERE}.notices_list:notices_list", "List notices that wait to be delivered, oldest first, or that were given up."
+    ),
+    "retry": Entry(
+        f"{_HERE}.notices_retry:notices_retry",
+        "Let notices that were given up wait again, as if they were new, and try those that wait at once.",
+    ),
+}
 _CONFIG: Final = {"schema": Entry(f"{_HERE}.config_schema:config_schema", "Show every setting of `munjigi serve`.")}
 
 
@@ -86,6 +95,7 @@ grant: Final = _group("grant", "See who holds what, and take of it.", _GRANT)
 people: Final = _group("people", "See who there is, and tell what happened to people.", _PEOPLE)
 audit: Final = _group("audit", "Read and verify the audit trail.", _AUDIT)
 policy: Final = _group("policy", "Work on the policy home.", _POLICY)
+notices: Final = _group("notices", "See what people have not been told yet.", _NOTICES)
 config: Final = _group("config", "Describe the configuration.", _CONFIG)
 
 _COMMANDS: Final = {
@@ -114,6 +124,7 @@ _COMMANDS: Final = {
     "people": Entry(f"{_HERE}.main:people", "See who there is, and tell what happened to people."),
     "audit": Entry(f"{_HERE}.main:audit", "Read and verify the audit trail."),
     "policy": Entry(f"{_HERE}.main:policy", "Work on the policy home."),
+    "notices": Entry(f"{_HERE}.main:notices", "See what people have not been told yet."),
     "config": Entry(f"{_HERE}.main:config", "Describe the configuration."),
     "witness": Entry(f"{_HERE}.witness:witness", "Co-sign the checkpoints of installations whose history only grows."),
     "demo": Entry(f"{_HERE}.demo:demo", "Send a burst of mixed sample traffic."),

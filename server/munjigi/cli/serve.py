@@ -55,7 +55,7 @@ def _metavar(name: str, kind: Any) -> str:
 
 def _default(value: object) -> str:
     if isinstance(value, tuple):
-        return ", ".join(value) or "none"
+        return ", ".join(map(str, value)) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value) if value not in (None, "") else "none"

@@ -28,8 +28,15 @@ class Accounts(Protocol):
 class Holdings(Protocol):
     """Who holds what: the grant table, as far as plans look at it."""
 
-    revision: int
-    blocks: frozenset[Block]
+    @property
+    def revision(self) -> int:
+        """The last revision that counts."""
+        ...
+
+    @property
+    def blocks(self) -> frozenset[Block]:
+        """Who is blocked."""
+        ...
 
     def grant(self, grant_id: str) -> Grant | None:
         """Return the grant of this id."""

@@ -24,11 +24,12 @@ class Lapsing(NamedTuple):
 def lapsing(book: Book, days: int) -> list[Lapsing]:
     """Return what lapses within `days` although a grant in force needs it beyond, by time and person. Looks at everybody."""
     end = book.now + days * _DAY
-    found = [each for person in book.holdings.people() if person.status == "active" for each in _of(book, person, end)]
+    found = [each for person in book.holdings.people() if person.status == "active" for each in lapsing_of(book, person, end)]
     return sorted(found, key=lambda each: (each.ends_at, each.person_id, each.kind))
 
 
-def _of(book: Book, person: Person, end: int) -> Iterable[Lapsing]:
+def lapsing_of(book: Book, person: Person, end: int) -> Iterable[Lapsing]:
+    """Yield what of one person lapses before `end`."""
     needed: dict[str, dict[str, int]] = {}  # kind -> role -> until when
     for grant in book.grants_of(person):
         role = book.bundle.roles.get(grant.role)

@@ -161,6 +161,17 @@ def change_of(row: LogRow) -> Change:
     return Change(*made, _edit(record), record.issuer)
 
 
+def request_of(record: RequestRecord) -> AccessRequest:
+    """Return the request that a record holds; whether it is the one that the record's digest names is not looked at."""
+    return AccessRequest(
+        kind=record.request_kind,
+        state=record.request_state,
+        employee=EmployeeKey(record.holder_issuer, record.holder),
+        applicant=EmployeeKey(record.applicant_issuer, record.applicant),
+        **_taken(record, _OF_REQUEST),
+    )
+
+
 def _edit(record: PermissionRecord) -> Edit:
     kind = _KINDS[type(record)]
     if isinstance(record, PersonRecord):
@@ -173,13 +184,7 @@ def _edit(record: PermissionRecord) -> Edit:
         account = (record.holder_issuer, record.holder, record.provider_session)
         return SessionEdit(kind, SessionEnd(*account, record.ended_at, record.remembered_until), record.reason)
     if isinstance(record, RequestRecord):
-        request = AccessRequest(
-            kind=record.request_kind,
-            state=record.request_state,
-            employee=EmployeeKey(record.holder_issuer, record.holder),
-            applicant=EmployeeKey(record.applicant_issuer, record.applicant),
-            **_taken(record, _OF_REQUEST),
-        )
+        request = request_of(record)
         if request.digest != record.request_digest:
             raise corrupt(record.index, "is not of the request that it names")
         return RequestEdit(kind, request)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, RowMapping, Table, delete, insert, select, tuple_, update
 
 from munjigi.adapters.state.codec import GrantRow, decode_delegations, decode_grant, encode_delegations, encode_grant
 from munjigi.adapters.state.request_rows import write_block, write_request
@@ -18,16 +19,21 @@ from munjigi.kernel.identity import EmployeeKey
 
 def read_grants(connection: Connection) -> list[Grant]:
     """Return all grants, ordered by id."""
-    return [_grant(row) for row in connection.execute(select(ROLE_GRANT).order_by(ROLE_GRANT.c.grant_id)).mappings()]
+    return [grant_of(row) for row in connection.execute(select(ROLE_GRANT).order_by(ROLE_GRANT.c.grant_id)).mappings()]
 
 
-def read_people(connection: Connection) -> list[Person]:
-    """Return all people with accounts and facts, ordered by id."""
+def read_people(connection: Connection, only: Sequence[str] | None = None) -> list[Person]:
+    """Return all people with accounts and facts, or those of some ids, ordered by id."""
+
+    def rows(table: Table, *order: str) -> Iterable[Row[Any]]:
+        query = select(table).order_by(*(table.c[name] for name in order))
+        return connection.execute(query if only is None else query.where(table.c.person_id.in_(only)))
+
     accounts: defaultdict[str, list[EmployeeKey]] = defaultdict(list)
-    for row in connection.execute(select(ACCOUNT).order_by(ACCOUNT.c.person_id, ACCOUNT.c.position)):
+    for row in rows(ACCOUNT, "person_id", "position"):
         accounts[row.person_id].append(EmployeeKey(row.issuer, row.subject))
     facts: defaultdict[str, list[Fact]] = defaultdict(list)
-    for row in connection.execute(select(FACT).order_by(FACT.c.person_id, FACT.c.position)):
+    for row in rows(FACT, "person_id", "position"):
         facts[row.person_id].append(Fact(row.kind, row.starts_at, row.ends_at, row.source, row.stated_at))
     return [
         Person(
@@ -42,7 +48,7 @@ def read_people(connection: Connection) -> list[Person]:
             row.sessions_from,
             row.effective_at,
         )
-        for row in connection.execute(select(PERSON).order_by(PERSON.c.person_id))
+        for row in rows(PERSON, "person_id")
     ]
 
 
@@ -71,7 +77,7 @@ def write_grant(connection: Connection, edit: GrantEdit) -> None:
     status = select(PERSON.c.status).select_from(PERSON.join(ACCOUNT, ACCOUNT.c.person_id == PERSON.c.person_id))
     account = (ACCOUNT.c.issuer == grant.employee.issuer) & (ACCOUNT.c.subject == grant.employee.subject)
     holder = connection.execute(status.where(account)).scalar_one_or_none()
-    check_grant_edit(edit, None if found is None else _grant(found), holder)
+    check_grant_edit(edit, None if found is None else grant_of(found), holder)
     lists = encode_grant(grant)
     values: dict[str, Any] = {"starts_at": grant.starts_at, "ends_at": grant.ends_at, **lists._asdict()}
     values |= {name: getattr(grant, name) for name in ("access_request_id", "suspended", "ended", "break_glass")}
@@ -127,7 +133,8 @@ def write_person(connection: Connection, edit: PersonEdit) -> None:
         connection.execute(insert(FACT), rows)
 
 
-def _grant(row: RowMapping) -> Grant:
+def grant_of(row: RowMapping) -> Grant:
+    """Return the grant of a row."""
     approved_by, scope = decode_grant(GrantRow(row["approved_by"], row["scope"]))
     employee = EmployeeKey(row["issuer"], row["subject"])
     period = (row["starts_at"], row["ends_at"])

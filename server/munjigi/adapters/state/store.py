@@ -237,6 +237,12 @@ class SqlStateStore(ABC):
                 )
             copy_rows(ours, theirs)
 
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Look at one moment."""
+        with self._transaction("read") as connection:
+            yield connection
+
     def close(self) -> None:
         """Close all connections; the write-ahead log is folded in by the last one."""
         self._closed = True

@@ -1,0 +1,211 @@
+"""Notices by mail: one message a recipient over one SMTP connection, under TLS (RFC 3207, RFC 8314) unless the relay is on loopback.
+
+A refusal of one recipient concerns that letter alone: for good with a 5xx (RFC 5321), for now with a 4xx. Whatever happens to the
+connection says that the relay takes nothing at present. smtplib blocks, so it has a thread of its own, which is cut off when its
+time is over and never waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import smtplib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Final, Literal
+
+from munjigi.adapters.notices.addresses import address_of
+from munjigi.adapters.notices.webhook import tls_of
+from munjigi.adapters.secrets import read_secret
+from munjigi.grants.notices.ports import Channel, Letter, Outcome
+from munjigi.grants.notices.words import Language, say, shown_at
+from munjigi.kernel.errors import ConfigurationError
+from munjigi.policy.calendar import zone_of
+
+Security = Literal["starttls", "tls", "plain"]
+_STEP_SECONDS: Final = 15.0  # of one answer of the relay
+_RUN_SECONDS: Final = 120.0  # of one run of letters
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """The SMTP relay, and what we send as. `credentials`: a file with `name:password`. `rule` makes addresses of accounts."""
+
+    host: str
+    port: int
+    security: Security
+    sender: str
+    rule: str
+    credentials: Path | None = None
+    authority: Path | None = None
+
+
+class Mail:
+    """Implements `Carrier`. Lives on the event loop; one run at a time."""
+
+    channel: Channel = "mail"
+
+    def __init__(self, relay: Relay, language: Language) -> None:
+        """Prepare. Raises `ConfigurationError` when the credentials or the authority can't be used."""
+        self._relay = relay
+        self._language = language
+        self._tls = tls_of(relay.authority)
+        self._run: _Run | None = None
+        credentials_of(relay)
+
+    async def carry(self, letters: Sequence[Letter]) -> list[Outcome]:
+        """Send letters over one connection; it is closed afterwards."""
+        self._run = run = _Run(self._relay, self._tls, [(letter, self._message(letter)) for letter in letters])
+        return await _in_thread(run.carry)
+
+    async def close(self) -> None:
+        """Break off what is being sent."""
+        if self._run is not None:
+            self._run.cut()
+
+    def _message(self, letter: Letter) -> EmailMessage | None:
+        """Write one mail; None when the recipient has no address by the rule."""
+        to = address_of(self._relay.rule, letter.recipient.subject) if letter.recipient is not None else ""
+        if not to:
+            return None
+        said = say(letter.notice, self._language)
+        message = EmailMessage(policy=SMTP)
+        message["Message-ID"] = f"<{letter.letter_id}@{self._relay.sender.rpartition('@')[2]}>"
+        message["Date"] = format_datetime(shown_at(letter.notice.at, zone_of(letter.notice.zone)))
+        message["From"] = Address("Munjigi", addr_spec=self._relay.sender)
+        message["To"] = Address(addr_spec=to)
+        message["Subject"] = said.subject
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's vacation answers
+        if letter.notice.severity == "critical":
+            message["Importance"] = "high"
+        message.set_content(said.text, cte="base64")
+        return message
+
+
+def credentials_of(relay: Relay) -> tuple[str, str] | None:
+    """Read name and password. Raises `ConfigurationError` when others can read the file, or it has another form."""
+    if relay.credentials is None:
+        return None
+    name, colon, password = read_secret(relay.credentials).decode("utf-8", "replace").strip().partition(":")
+    if not colon or not name:
+        raise ConfigurationError("NOTICE_CREDENTIALS_INVALID", f"{relay.credentials} must have one line, name:password.")
+    return name, password
+
+
+class _Run:
+    """Letters over one connection, in a thread that can be cut off."""
+
+    def __init__(self, relay: Relay, tls: ssl.SSLContext, letters: list[tuple[Letter, EmailMessage | None]]) -> None:
+        self._relay = relay
+        self._tls = tls
+        self._letters = letters
+        self._client: smtplib.SMTP | None = None
+        self._cut = threading.Event()
+
+    def carry(self) -> list[Outcome]:
+        limit = threading.Timer(_RUN_SECONDS, self.cut)
+        limit.daemon = True
+        limit.start()
+        done: list[Outcome] = []
+        try:
+            with self._connected() as client:
+                for _, message in self._letters:
+                    done.append(self._send(client, message) if message is not None else Outcome("never", "NO_ADDRESS"))
+        except smtplib.SMTPAuthenticationError as error:
+            done.append(Outcome("away", f"AUTHENTICATION_{error.smtp_code}"))
+        except smtplib.SMTPNotSupportedError:
+            done.append(Outcome("away", "RECEIVER_UNSUITABLE"))
+        except smtplib.SMTPResponseException as error:
+            done.append(Outcome("away", f"STATUS_{error.smtp_code}"))
+        except ssl.SSLError:
+            done.append(Outcome("away", "RECEIVER_NOT_TRUSTED"))
+        except (OSError, smtplib.SMTPException, ValueError) as error:
+            late = self._cut.is_set() or isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)
+            done.append(Outcome("away", "RECEIVER_SLOW" if late else "RECEIVER_UNREACHABLE"))
+        finally:
+            limit.cancel()
+        return done
+
+    def cut(self) -> None:
+        """End it at once, from another thread."""
+        self._cut.set()
+        connection = self._client.sock if self._client is not None else None
+        if connection is not None:
+            with contextlib.suppress(OSError):  # the plain socket's method: that of a TLS socket would wait for the other side
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[smtplib.SMTP]:
+        relay = self._relay
+        credentials = credentials_of(relay)  # anew, so that they are renewed without a restart
+        tls = relay.security == "tls"
+        client = smtplib.SMTP_SSL(timeout=_STEP_SECONDS, context=self._tls) if tls else smtplib.SMTP(timeout=_STEP_SECONDS)
+        client._host = relay.host  # type: ignore[attr-defined]  # noqa: SLF001 - what the certificate must name; only the constructor that connects sets it
+        self._client = client
+        try:
+            code, _ = client.connect(relay.host, relay.port)
+            if code != 220:
+                raise smtplib.SMTPConnectError(code, "")
+            if relay.security == "starttls":
+                client.starttls(context=self._tls)  # refuses to go on in plain text
+            client.ehlo_or_helo_if_needed()
+            if credentials is not None:
+                client.login(*credentials)
+            if self._cut.is_set():
+                raise TimeoutError
+            yield client
+            with contextlib.suppress(smtplib.SMTPException, OSError):
+                client.quit()
+        finally:
+            client.close()
+
+    def _send(self, client: smtplib.SMTP, message: EmailMessage) -> Outcome:
+        try:
+            client.send_message(message)
+        except smtplib.SMTPRecipientsRefused as error:
+            return _refused(next(iter(error.recipients.values()))[0])
+        except smtplib.SMTPDataError as error:
+            return _refused(error.smtp_code)
+        return Outcome("sent")
+
+
+def _refused(code: int) -> Outcome:
+    """Judge a refusal of one letter. 421 is the relay's goodbye."""
+    if code == 421:
+        raise smtplib.SMTPResponseException(code, "")
+    return Outcome("never" if code >= 500 else "later", f"STATUS_{code}")
+
+
+async def _in_thread(work: Callable[[], list[Outcome]]) -> list[Outcome]:
+    """Run `work` in a thread of its own that the process does not wait for at its end."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[list[Outcome]] = loop.create_future()
+
+    def finish(result: list[Outcome] | None, error: BaseException | None) -> None:
+        if ended.done():
+            return
+        if error is not None:
+            ended.set_exception(error)
+        else:
+            ended.set_result(result or [])
+
+    def run() -> None:
+        result: list[Outcome] | None = None
+        error: BaseException | None = None
+        try:
+            result = work()
+        except BaseException as failure:  # noqa: BLE001 - it is raised where somebody waits for it
+            error = failure
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(finish, result, error)
+
+    threading.Thread(target=run, name="mail", daemon=True).start()
+    return await ended

@@ -1,0 +1,194 @@
+"""The real follower tells people: at once, at least once under one id, whatever the receiver does; and nothing else waits for it."""
+
+from __future__ import annotations
+
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from notices.kit import DAY, House, PostBox, Posted, Receiver, asking, emergency, made, secret_file, until
+
+from munjigi.adapters.notices.outbox import Outbox
+
+
+@pytest.fixture
+def receiver() -> Receiver:
+    return Receiver()
+
+
+@pytest.fixture
+def house(tmp_path: Path, receiver: Receiver) -> Iterator[House]:
+    found = House(tmp_path, notice_webhook=receiver.url, notice_webhook_secret=secret_file(tmp_path), notice_language="en")
+    try:
+        yield found
+    finally:
+        found.stop()
+        found.close()
+
+
+def metrics_of(house: House) -> str:
+    with urllib.request.urlopen(f"http://{house.http_address}/metrics", timeout=5) as answer:
+        return answer.read().decode()
+
+
+def kinds(receiver: Receiver) -> list[str]:
+    return [each.data["type"] for each in receiver.posted]
+
+
+def test_a_request_reaches_the_webhook_and_its_owner_by_mail(house: House, receiver: Receiver):
+    box = PostBox()
+    house.settings |= {
+        "notice_smtp": f"127.0.0.1:{box.port}",
+        "notice_smtp_security": "plain",
+        "notice_sender": "munjigi@example.com",
+        "notice_address": "{subject}@example.com",
+    }
+    with receiver.running(), box.running(), house.running():
+        revision = house.apply(made(asking(1, time.time_ns())))
+        until(lambda: bool(receiver.posted and box.mails), what=house.output)
+    (posted,), (mail,) = receiver.posted, box.mails
+    assert posted.signed_with()
+    assert posted.id == f"{house.store.log_head().log_id}-{revision - 1}"
+    data = posted.data["data"]
+    assert (posted.data["type"], data["holder"], data["severity"]) == ("munjigi.request.made", "new.oh", "info")
+    assert [each["subject"] for each in data["recipients"]] == ["cs.lee"]
+    assert "munjigi approve ar-1" in data["said"]["en"]["text"]
+    assert box.envelopes == [("munjigi@example.com", ["cs.lee@example.com"])]
+    assert "munjigi approve ar-1" in mail.get_content()
+    assert mail["Auto-Submitted"] == "auto-generated"
+
+
+def test_break_glass_is_said_within_a_second_with_its_severity(house: House, receiver: Receiver):
+    with receiver.running(), house.running():
+        house.apply(made(asking(1, time.time_ns())))
+        until(lambda: len(receiver.posted) == 1, what=house.output)
+        began = time.monotonic()
+        house.apply(emergency(1, time.time_ns()))
+        until(lambda: len(receiver.posted) == 2, what=house.output)
+        took = receiver.posted[-1].at - began
+    print(f"from the commit to the receiver: {took * 1000:.0f} ms")
+    alarm = receiver.posted[-1].data
+    assert (alarm["type"], alarm["data"]["severity"]) == ("munjigi.break_glass.taken", "critical")
+    assert "cs.lee" in [each["subject"] for each in alarm["data"]["recipients"]]
+    assert took < 3
+
+
+def test_killed_between_delivery_and_what_remembers_it_the_same_notice_comes_again_under_its_id(house: House, receiver: Receiver):
+    def kill_the_first_time(_posted: Posted) -> tuple[int, dict[str, str]]:
+        if len(receiver.posted) == 1:
+            house.kill()
+        return 200, {}
+
+    receiver.answer = kill_the_first_time
+    with receiver.running():
+        process = house.start()
+        house.apply(made(asking(1, time.time_ns())))
+        until(lambda: process.poll() is not None, what=house.output)
+        with house.running():
+            house.apply(made(asking(2, time.time_ns())))
+            until(lambda: len(receiver.posted) == 3, what=house.output)
+    first, again, other = sorted(receiver.posted, key=lambda each: (each.data["data"]["request"], each.at))
+    assert first.id == again.id != other.id
+    assert first.body == again.body
+    assert all(each.signed_with() for each in receiver.posted)
+
+
+def test_killed_before_the_cursor_moves_nothing_is_lost_and_nothing_is_told_twice(house: House, receiver: Receiver):
+    with receiver.running():
+        for number in range(4):
+            house.start()
+            house.apply(made(asking(number, time.time_ns())))
+            time.sleep(0.1 * number)
+            house.kill()
+        with house.running():
+            until(lambda: len({each.id for each in receiver.posted}) == 4, what=house.output)
+    assert {each.data["data"]["request"] for each in receiver.posted} == {f"ar-{number}" for number in range(4)}
+
+
+def test_a_receiver_that_is_away_for_long_gets_everything_and_costs_no_memory(house: House, receiver: Receiver):
+    with house.running():
+        process = psutil.Process(house.process.pid)
+        house.apply(made(asking(0, time.time_ns())))
+        outbox = Outbox(house.state.notices)
+        until(lambda: outbox.waiting("webhook").waiting == 1, what=house.output)
+        before = process.memory_info().rss
+        house.apply(*(made(asking(number, time.time_ns())) for number in range(1, 1500)))
+        until(lambda: outbox.waiting("webhook").waiting == 1500, what=house.output)
+        grown = process.memory_info().rss - before
+        print(f"1,500 notices wait; the follower grew by {grown / 2**20:.1f} MiB")
+        assert grown < 24 << 20
+        assert not receiver.posted
+        assert outbox.due("webhook", time.time_ns(), 1)[0].reason in ("", "RECEIVER_UNREACHABLE")
+        outbox.close()
+        with receiver.running():
+            until(lambda: len({each.id for each in receiver.posted}) == 1500, 60, house.output)
+    assert len({each.data["data"]["request"] for each in receiver.posted}) == 1500
+    assert all(each.signed_with() for each in receiver.posted[::100])
+
+
+def test_a_slow_receiver_holds_up_no_other_job_no_stop_and_no_mail(house: House, receiver: Receiver):
+    def never(_posted: Posted) -> tuple[int, dict[str, str]]:
+        time.sleep(20)
+        return 200, {}
+
+    receiver.answer = never
+    box = PostBox()
+    house.settings |= {
+        "notice_smtp": f"127.0.0.1:{box.port}",
+        "notice_smtp_security": "plain",
+        "notice_sender": "munjigi@example.com",
+        "notice_address": "{subject}@example.com",
+    }
+    checkpoint = house.state.seal / "checkpoint"
+    with receiver.running(), box.running():
+        with house.running():
+            house.apply(made(asking(1, time.time_ns())))
+            until(lambda: bool(receiver.posted), what=house.output)
+            sealed = checkpoint.read_bytes()
+            house.apply(made(asking(2, time.time_ns())))
+            until(lambda: len(box.mails) == 2 and checkpoint.read_bytes() != sealed, 10, house.output)
+            metrics = metrics_of(house)
+            assert 'munjigi_follower_job_failing{job="notify"} 0.0' in metrics
+            began = time.monotonic()
+        assert time.monotonic() - began < 5
+    assert "Traceback" not in house.output()
+
+
+def test_what_time_brings_about_is_said_once_however_often_it_is_looked_for(house: House, receiver: Receiver):
+    now = time.time_ns()
+    waiting = asking(1, now - 3 * DAY, lapses_at=now + 10 * DAY)
+    house.store.apply([made(waiting)], at=now - 3 * DAY, actor="new.oh", request_id="test")
+    with receiver.running():
+        for _ in range(2):
+            with house.running():
+                until(lambda: bool(receiver.posted) and house.state.notices.exists(), what=house.output)
+                house.apply(made(asking(2 + len(receiver.posted), now)))
+                until(lambda: kinds(receiver)[-1] == "munjigi.request.made", what=house.output)
+    assert kinds(receiver).count("munjigi.request.waiting") == 1
+    (said,) = (each for each in receiver.posted if each.data["type"] == "munjigi.request.waiting")
+    assert said.data["data"]["waited"] == "3"
+    assert said.id.startswith("due-")
+
+
+def test_what_is_older_than_a_day_is_not_told_when_notices_are_switched_on(house: House, receiver: Receiver):
+    with receiver.running(), house.running():  # the sample company is 200 days old
+        house.apply(made(asking(1, time.time_ns())))
+        until(lambda: bool(receiver.posted), what=house.output)
+    assert kinds(receiver) == ["munjigi.request.made"]
+
+
+def test_p5_neither_the_log_nor_metrics_name_anybody(house: House, receiver: Receiver):
+    receiver.answer = lambda _posted: (400, {})
+    with receiver.running(), house.running():
+        house.apply(made(asking(1, time.time_ns())))
+        until(lambda: bool(receiver.posted), what=house.output)
+        until(lambda: "munjigi_notices_made_total" in metrics_of(house))
+        metrics = metrics_of(house)
+    assert 'munjigi_notices_made_total{kind="request.made",severity="info"} 1.0' in metrics
+    for text in (metrics, house.output()):
+        assert "new.oh" not in text
+        assert "the new desk" not in text
+    assert house.state.notices.stat().st_mode & 0o077 == 0
