@@ -119,7 +119,10 @@ _COMMANDS: Final = {
     ),
     "break-glass": Entry(f"{_HERE}.break_glass:break_glass", "Take ROLE at once, for some hours."),
     "block": Entry(f"{_HERE}.block:block", "Stop an employee, with all accounts, or a tool, at once."),
-    "unblock": Entry(f"{_HERE}.block:unblock", "Let an employee or a tool that is blocked go on."),
+    "unblock": Entry(
+        f"{_HERE}.block:unblock",
+        "Let an employee or a tool that is blocked go on. What they hold counts again, as far as it has not ended.",
+    ),
     "grant": Entry(f"{_HERE}.main:grant", "See who holds what, and take of it."),
     "people": Entry(f"{_HERE}.main:people", "See who there is, and tell what happened to people."),
     "audit": Entry(f"{_HERE}.main:audit", "Read and verify the audit trail."),
