@@ -1,10 +1,10 @@
-"""A daemon whose state is in PostgreSQL: it decides, follows changes, waits out a database that is killed, and goes on."""
+"""Two daemons over one state in PostgreSQL: they decide, follow changes, wait out a database that is killed, and go on."""
 
 from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -40,60 +40,68 @@ def environment(server: PostgresqlServer) -> dict[str, str]:
     return found | ({"MUNJIGI_STATE_AUTHORITY": str(address.authority)} if address.authority else {})
 
 
-def until(daemon: Daemon, stub: object, *wanted: tuple[object, str], seconds: float = 30) -> None:
-    """Ask as cs.kim until one of these is the answer: a verdict and its reason, or a status and its."""
+def until(daemons: Sequence[Daemon], wanted: tuple[object, str], seconds: float = 30) -> None:
+    """Ask each as cs.kim until this is the answer: a verdict and its reason, or a status and its."""
     deadline = time.monotonic() + seconds
-    while True:
+    for daemon in daemons:
         metadata = daemon.credentials("cs.kim")
-        try:
-            answer = stub.Check(question(), metadata=metadata, timeout=20)  # type: ignore[attr-defined]
-            found: tuple[object, str] = (answer.decision, answer.reason)
-        except grpc.RpcError as error:
-            found = reason_of(error)
-        if found in wanted or (found[0], "") in wanted:
-            return
-        assert time.monotonic() < deadline, (found, daemon.text)
-        time.sleep(0.02)
+        with daemon.channel() as channel:
+            while (found := _answer(channel, metadata)) != wanted:
+                assert time.monotonic() < deadline, (found, daemon.text)
+                time.sleep(0.02)
 
 
-def test_a_daemon_on_postgresql_decides_follows_and_outlives_the_database(
+def _answer(channel: grpc.Channel, metadata: tuple[tuple[str, str], ...]) -> tuple[object, str]:
+    try:
+        answer = Stubs(channel).decision.Check(question(), metadata=metadata, timeout=20)
+    except grpc.RpcError as error:
+        return reason_of(error)
+    return answer.decision, answer.reason
+
+
+def test_daemons_on_postgresql_decide_follow_and_outlive_the_database(
     tmp_path: Path, server: PostgresqlServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    allow, away = (pb.DECISION_ALLOW, ""), (grpc.StatusCode.UNAVAILABLE, "STATE_UNREACHABLE")
+    allow, expired = (pb.DECISION_ALLOW, "GRANTED"), (pb.DECISION_DENY, "GRANT_EXPIRED")
+    away = (grpc.StatusCode.UNAVAILABLE, "STATE_UNREACHABLE")
     folder = StateFolder(tmp_path / "var")
     with (
-        serving(folder.root, **environment(server)) as daemon,
-        daemon.channel() as channel,
+        serving(folder.root, **environment(server)) as one,
+        serving(tmp_path / "other", "--workers", "2", **environment(server)) as other,
         closing(PostgresqlStateStore(server.address(DATABASE))) as store,
     ):
-        stub = Stubs(channel).decision
-        until(daemon, stub, allow)
+        both = (one, other)
+        until(both, allow)
         assert not folder.state.exists()
         kim = next(grant for grant in store.load().grants if grant.employee.subject == "cs.kim")
-        store.apply([grant_ended(replace(kim, ends_at=time.time_ns()))], at=time.time_ns(), actor="test", request_id="one")
-        until(daemon, stub, (pb.DECISION_DENY, "GRANT_EXPIRED"))
+
+        def end(request_id: str) -> int:
+            edit = grant_ended(replace(kim, ends_at=time.time_ns()))
+            return store.apply([edit], at=time.time_ns(), actor="test", request_id=request_id)
+
+        end("one")
+        until(both, expired)
         store.apply([grant_changed(kim)], at=time.time_ns(), actor="test", request_id="two")
-        until(daemon, stub, allow)
+        until(both, allow)
 
         killed = time.time()
         server.stop(signal.SIGQUIT)
-        until(daemon, stub, away)
+        until(both, away)
         _wait_until_sealed(folder, killed + 1)  # what was answered while the lease held: journals don't wait for a database
         server.start()
-        until(daemon, stub, allow)
+        until(both, allow)
 
-        revision = store.apply(
-            [grant_ended(replace(kim, ends_at=time.time_ns()))], at=time.time_ns(), actor="test", request_id="3"
-        )
-        until(daemon, stub, (pb.DECISION_DENY, "GRANT_EXPIRED"))
-        _wait_until_found(daemon, channel, revision)  # the follower reads the same log
-        assert daemon.process is not None
-        assert daemon.process.poll() is None
-        assert set(daemon.children()) >= {"worker", "follower"}
+        revision = end("three")
+        until(both, expired)
+        _wait_until_found(one, revision)  # the follower reads the same log
+        for daemon in both:
+            assert daemon.process is not None
+            assert daemon.process.poll() is None
         for name, value in environment(server).items():
             monkeypatch.setenv(name, value)
         assert run(["audit", "verify", "--state-dir", str(folder.root)]) == 0
-    assert [each.problem for each in verify_logs(folder, seal_of(folder)) if not each.intact] == []
+    for root in (folder.root, tmp_path / "other"):
+        assert [each.problem for each in verify_logs(StateFolder(root), seal_of(StateFolder(root))) if not each.intact] == []
     alone = Daemon(folder.root)  # never with a store of its own beside the real one
     alone.launch()
     alone.wait_for("Set MUNJIGI_STATE_URL")
@@ -111,12 +119,14 @@ def _wait_until_sealed(folder: StateFolder, since: float) -> None:
         time.sleep(0.05)
 
 
-def _wait_until_found(daemon: Daemon, channel: grpc.Channel, revision: int) -> None:
+def _wait_until_found(daemon: Daemon, revision: int) -> None:
     deadline = time.monotonic() + 30
-    while True:
-        request = audit_pb2.SearchRecordsRequest(event_type="permission.revoke")
-        found = Stubs(channel).audit.SearchRecords(request, metadata=daemon.credentials("local.operator", "munjigi-cli"))
-        if any(str(revision) in str(each) for each in found.records):
-            return
-        assert time.monotonic() < deadline, daemon.text
-        time.sleep(0.05)
+    request = audit_pb2.SearchRecordsRequest(event_type="permission.revoke")
+    metadata = daemon.credentials("local.operator", "munjigi-cli")
+    with daemon.channel() as channel:
+        while True:
+            found = Stubs(channel).audit.SearchRecords(request, metadata=metadata).records
+            if any(each.content["grant_revision"] == revision for each in found):
+                return
+            assert time.monotonic() < deadline, daemon.text
+            time.sleep(0.05)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from munjigi.decision.grant_table import GrantTable
 from munjigi.grants.changes import BlockEdit, Change, GrantEdit, PersonEdit, SessionEdit
 from munjigi.grants.ports import StateStore
@@ -27,5 +29,13 @@ def apply_changes(table: GrantTable, changes: list[Change]) -> GrantTable:
 
 def load_table(store: StateStore) -> GrantTable:
     """Return the whole table of the store."""
+    gc.disable()  # it would walk a million grants that stay, again and again
+    try:
+        return _whole(store)
+    finally:
+        gc.enable()
+
+
+def _whole(store: StateStore) -> GrantTable:
     state = store.load()
     return GrantTable.build(state.grants, state.people, state.grant_revision, state.blocks, state.session_ends)

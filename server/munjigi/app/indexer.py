@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from munjigi.app.jobs import PartlyDone
 from munjigi.app.log_sources import LogSources
 from munjigi.audit.follow import Epochs, follow_once
 from munjigi.audit.ports import AuditIndex
@@ -33,7 +34,7 @@ class Indexer:
         if moved:
             self._meter.add(catalogue.INDEX_RECORDS, amount=moved)
         if away is not None:
-            raise away
+            raise PartlyDone(away.reason, away.message)
         return bool(moved)
 
     def _move(self) -> tuple[int, int, Unavailable | None]:

@@ -8,7 +8,7 @@ import logging
 import time
 from typing import Final, Protocol
 
-from munjigi.kernel.errors import MunjigiError, frames_of
+from munjigi.kernel.errors import MunjigiError, Unavailable, frames_of
 from munjigi.monitoring import catalogue
 from munjigi.monitoring.meter import Meter
 
@@ -16,7 +16,12 @@ _LOGGER: Final = logging.getLogger("munjigi.follower")
 _IDLE_SECONDS: Final = 0.05
 _FIRST_DELAY: Final = 0.5  # seconds after a failure; doubles up to the longest
 _LONGEST_DELAY: Final = 30.0
+_PARTLY_DELAY: Final = 2.0  # seconds
 _LONG: Final = 10.0  # seconds of failing that are more than a hiccup
+
+
+class PartlyDone(Unavailable):
+    """A step that did its work but for a log that can't be read now: tried again soon, since the other logs go on growing."""
 
 
 class Job(Protocol):
@@ -62,7 +67,10 @@ class Worked:
                     self.failing, delay, pause = False, _FIRST_DELAY, 0.0 if worked else _IDLE_SECONDS
                 except Exception as error:  # noqa: BLE001  # a job's failure is its own; the others go on
                     worked, pause = False, delay
-                    delay = min(2 * delay, _LONGEST_DELAY)
+                    if isinstance(error, PartlyDone):
+                        pause = _PARTLY_DELAY
+                    else:
+                        delay = min(2 * delay, _LONGEST_DELAY)
                     self._failed(error, pause)
                 self._meter.set(catalogue.FOLLOWER_JOB_FAILING, self._job.name, value=self.failing)
                 if last and not worked:

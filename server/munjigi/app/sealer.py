@@ -12,6 +12,7 @@ from munjigi.adapters import seal_keys
 from munjigi.adapters.seal_keys import INSTALLATION
 from munjigi.adapters.witness_client import WitnessClient
 from munjigi.app.files import StateFolder
+from munjigi.app.jobs import PartlyDone
 from munjigi.app.log_sources import LogSources
 from munjigi.audit.seal.note import Note, SigningKey
 from munjigi.audit.seal.store import SealStore
@@ -67,7 +68,7 @@ class Sealer:
             if note is not None or (self._unwitnessed and time.monotonic() - self._asked_at > _ASK_AGAIN):
                 await self._ask_witnesses(self._store)
         if away is not None:
-            raise away
+            raise PartlyDone(away.reason, away.message)
         return more
 
     def close(self) -> None:
