@@ -35,6 +35,7 @@ FOREIGN = {
     "PROMETHEUS_MULTIPROC_DIR",
     "TLS_REQUIRED",
     "VERIFICATION_KEY",  # a metavar of commands
+    "XDG_STATE_HOME",
 }
 
 

@@ -41,6 +41,7 @@ class Browser:
     """One person's browser: keeps cookies, follows no redirect by itself."""
 
     def __init__(self) -> None:
+        self._at = ""
         self._opener = urllib.request.build_opener(
             urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar(_Lenient())), _Stay()
         )
@@ -48,6 +49,7 @@ class Browser:
     def go(self, url: str, form: dict[str, str] | None = None) -> tuple[str, str]:
         """Return the page, and where it sends the browser to (empty if nowhere)."""
         data = urllib.parse.urlencode(form).encode() if form is not None else None
+        self._at = url = urllib.parse.urljoin(self._at, url)
         try:
             with self._opener.open(url, data, timeout=30) as answer:
                 return answer.read().decode(), ""
@@ -61,7 +63,24 @@ class Browser:
         """Send the page's form."""
         action = re.search(r'<form[^>]*\saction="([^"]+)"', page)
         assert action is not None, page[:2000]
-        return self.go(html.unescape(action[1]), form)
+        hidden = {}
+        for field in re.findall(r'<input[^>]*type="hidden"[^>]*>', page):
+            name, value = (re.search(rf'\s{key}="([^"]*)"', field) for key in ("name", "value"))
+            if name is not None and value is not None:
+                hidden[name[1]] = html.unescape(value[1])
+        return self.go(html.unescape(action[1]), hidden | form)
+
+    def follow(self, url: str) -> str:
+        """Return the page that a URL leads to in the end."""
+        page, onward = self.go(url)
+        while onward:
+            page, onward = self.go(onward)
+        return page
+
+    def fill_in_and_follow(self, page: str, **form: str) -> str:
+        """Send the page's form and return the page that follows."""
+        page, onward = self.fill_in(page, **form)
+        return self.follow(onward) if onward else page
 
 
 class _Lenient(http.cookiejar.DefaultCookiePolicy):
@@ -165,6 +184,17 @@ class Keycloak:
             page, onward = browser.fill_in(page, **form)
         code = urllib.parse.parse_qs(urllib.parse.urlsplit(onward).query)["code"][0]
         return self.token(client, grant_type="authorization_code", code=code, redirect_uri=REDIRECT, code_verifier=verifier)
+
+    def confirm_device(self, person: str, url: str) -> str:
+        """Sign a person in at the page that a terminal named, and let the terminal in."""
+        browser = Browser()
+        page = browser.follow(url)
+        for _ in range(4):
+            if 'name="username"' in page:
+                page = browser.fill_in_and_follow(page, username=person, password=PASSWORD)
+            elif 'name="accept"' in page:
+                page = browser.fill_in_and_follow(page, accept="Yes")
+        return page
 
     def token(self, client: str, **form: str) -> Tokens:
         """Ask the token endpoint."""

@@ -104,6 +104,8 @@ _COMMANDS: Final = {
     "doctor": Entry(f"{_HERE}.doctor:doctor", "Check this installation and say what to do."),
     "backup": Entry(f"{_HERE}.backup:backup", "Write a backup of the state folder to FILE."),
     "restore": Entry(f"{_HERE}.restore:restore", "Restore the backup FILE into an empty or absent state folder."),
+    "login": Entry(f"{_HERE}.login:login", "Sign in at the company's provider, with a browser."),
+    "logout": Entry(f"{_HERE}.logout:logout", "Revoke the sign-in of `munjigi login`, and forget it."),
     "whoami": Entry(f"{_HERE}.whoami:whoami", "Show who you are to Munjigi and what you hold."),
     "check": Entry(f"{_HERE}.check:check", "Ask whether RESOURCE may be read now; the answer is recorded."),
     "explain": Entry(f"{_HERE}.explain:explain", "Say why: of a recorded decision, or of a question before it is asked."),

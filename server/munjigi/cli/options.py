@@ -111,7 +111,7 @@ _CONNECTION: Final = (
         metavar="EMPLOYEE",
         envvar="MUNJIGI_AS",
         show_envvar=True,
-        help="Ask as this sample employee (embedded identity only). Otherwise MUNJIGI_TOKEN, otherwise local.operator.",
+        help="Ask as this sample employee (embedded identity only). Otherwise MUNJIGI_TOKEN, `munjigi login`, local.operator.",
     ),
     click.option(
         "--tool",

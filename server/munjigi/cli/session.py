@@ -1,7 +1,7 @@
 """A command's connection: who it asks as, and how a refused call ends the command.
 
-Who the CLI is: `--as EMPLOYEE`, then MUNJIGI_TOKEN, then local.operator. The first and the last
-need the state folder's issuer key, which only the embedded identity has.
+Who the CLI is: `--as EMPLOYEE`, then MUNJIGI_TOKEN, then whoever `munjigi login` signed in, then local.operator. The first and the last
+need the state folder's issuer key, which only the embedded identity has; where it is, no provider's sign-in is used.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Session:
         tls = TLS(authority=connection.ca, certificate=connection.cert, key=connection.key)
         used = connection.ca is not None or connection.cert is not None or connection.key is not None
         employee, tool = credentials(connection)
+        self.employee_token = employee
         try:
             self._client = Client(
                 connection.address,
@@ -90,12 +91,13 @@ def credentials(connection: Connection) -> tuple[str, str | None]:
     Raises `Failure` when neither a token nor the embedded issuer's key is there.
     """
     given = "" if connection.employee else os.environ.get(TOKEN_VARIABLE, "")
+    source = TOKEN_VARIABLE
+    if not given and not connection.employee and not _embedded(connection):
+        given, source = _signed_in(), "signed in"
     who = connection.employee or OPERATOR
     by_certificate = connection.cert is not None
     if connection.verbose:
-        click.echo(
-            f"munjigi: asking {connection.address} as {TOKEN_VARIABLE if given else who} through {connection.tool}", err=True
-        )
+        click.echo(f"munjigi: asking {connection.address} as {source if given else who} through {connection.tool}", err=True)
     try:
         if given and (by_certificate or not issuer_key_path(connection.state_dir).exists()):
             return given, None
@@ -106,7 +108,7 @@ def credentials(connection: Connection) -> tuple[str, str | None]:
             raise Failure(
                 f"There is no identity to ask with: {connection.state_dir} holds no key of the embedded issuer.",
                 f"Start `munjigi serve` or name its folder with --state-dir (MUNJIGI_STATE_DIR); "
-                f"in production set {TOKEN_VARIABLE}.",
+                f"in production run `munjigi login`, or set {TOKEN_VARIABLE}.",
             ) from None
         raise
     except PermissionError:
@@ -114,6 +116,22 @@ def credentials(connection: Connection) -> tuple[str, str | None]:
             f"The state folder {connection.state_dir} belongs to another user.",
             f"Run as the user that runs munjigi, or set {TOKEN_VARIABLE}.",
         ) from None
+
+
+def _embedded(connection: Connection) -> bool:
+    try:
+        return issuer_key_path(connection.state_dir).exists()
+    except PermissionError:
+        return False
+
+
+def _signed_in() -> str:
+    """Return the access token of `munjigi login`, refreshed if need be; empty where nobody is signed in."""
+    from munjigi.adapters.identity.login_file import LoginFile, flow_of, login_path
+    from munjigi.kernel.clock import SystemClock
+
+    found = LoginFile(login_path()).fresh(SystemClock().now, flow_of)
+    return found.access_token if found is not None else ""
 
 
 def failure_of(error: MunjigiClientError, connection: Connection) -> Failure:
@@ -140,7 +158,8 @@ def failure_of(error: MunjigiClientError, connection: Connection) -> Failure:
         return Failure(what, f"{reason}{recorded}; `munjigi whoami` shows what you hold, --as asks as someone else.", DENIED)
     if isinstance(error, NotAuthenticated):
         return Failure(
-            what, f"{reason}; sign in again and set {TOKEN_VARIABLE}, or, with the embedded identity, use --as EMPLOYEE."
+            what,
+            f"{reason}; sign in again (`munjigi login`) or set {TOKEN_VARIABLE}, or, with the embedded identity, use --as EMPLOYEE.",
         )
     if isinstance(error, InvalidRequest):
         return Failure(what, f"{reason}; nothing was decided. Correct the value and ask again.", USAGE)

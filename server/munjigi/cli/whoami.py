@@ -11,18 +11,22 @@ from munjigi.cli.options import Connection, Output, connected
 @connected
 def whoami(connection: Connection, output: Output) -> None:
     """Show who you are to Munjigi and what you hold."""
+    from munjigi.adapters.identity.login_file import said_by
     from munjigi.cli.grants_table import grants_table
+    from munjigi.cli.moments import show_moment
     from munjigi.cli.output import as_dict, console, facts, print_machine
     from munjigi.cli.session import Session
     from munjigi_client._proto.munjigi.v1 import grant_pb2, reach_pb2
 
     with Session(connection) as session:
         who = session.ask(reach_pb2.WhatCanRequest(page_size=1), reach_pb2.WhatCanResponse)
+        until = said_by(session.employee_token)[2]
         held = session.whole(grant_pb2.ListGrantsRequest(page_size=1000), grant_pb2.ListGrantsResponse, "grants")
     shape = as_dict(who)
     names = ("employee", "issuer", "tool", "principal_type", "department")
     whole = {
         **{name: shape[name] for name in names},
+        "token_expires_at": str(until),
         "grants": as_dict(held)["grants"],
         "policy_revision": shape["policy_revision"],
         "grant_revision": shape["grant_revision"],
@@ -35,6 +39,7 @@ def whoami(connection: Connection, output: Output) -> None:
             [
                 ("employee", who.employee),
                 ("issuer", who.issuer),
+                ("until", show_moment(until)),
                 ("tool", who.tool),
                 (
                     "person",
