@@ -21,7 +21,7 @@ from munjigi.adapters.notices.addresses import is_address, makes_addresses
 from munjigi.adapters.state.address import Address
 from munjigi.audit.law import law
 from munjigi.kernel.errors import ConfigurationError
-from munjigi.kernel.identity import EMBEDDED_ISSUER
+from munjigi.kernel.identity import DIRECTORY_ISSUER, EMBEDDED_ISSUER
 
 PREFIX: Final = "MUNJIGI_"
 
@@ -218,6 +218,17 @@ class Settings(BaseSettings):
     notice_give_up_days: int = Field(
         7, ge=1, le=365, description="How long a notice is tried again before it is put aside (`munjigi notices list`). Days."
     )
+    scim_address: str = Field(
+        "",
+        description="HTTP listener of SCIM 2.0 for the identity provider: `host:port` on loopback, behind a proxy with TLS. None: off.",
+    )
+    scim_token_file: Path | None = Field(
+        None,
+        description="File (mode 0600) with the bearer token that the identity provider presents. Default: the variable MUNJIGI_SCIM_TOKEN.",
+    )
+    scim_account: Literal["userName", "externalId"] = Field(
+        "userName", description="Which SCIM attribute is the subject of employees' tokens."
+    )
     sample: bool = Field(default=True, description="Run the sample member database (PostgreSQL) with the embedded identity.")
     drain_seconds: float = Field(10.0, ge=0, le=300, description="How long calls under way are waited for at a stop. Seconds.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log line that is written.")
@@ -334,6 +345,11 @@ def refuse_unsafe(settings: Settings) -> None:
             "let Prometheus scrape through a proxy with TLS, or run its agent on this host",
         ),
         (
+            bool(settings.scim_address) and (settings.scim_address.startswith("unix:") or not _local(settings.scim_address)),
+            "scim_address is not a loopback address",
+            "put a proxy with TLS before it, and name that to the identity provider",
+        ),
+        (
             settings.tls_certificate is not None and (settings.tls_key is None or settings.tls_client_authority is None),
             "tls_certificate is set without tls_key and tls_client_authority",
             "set all three",
@@ -364,8 +380,8 @@ def refuse_unsafe(settings: Settings) -> None:
             "set MUNJIGI_IDENTITY=oidc, and let the provider's calls come through a proxy with TLS",
         ),
         (
-            not embedded and settings.oidc_issuer == EMBEDDED_ISSUER,
-            "oidc_issuer is the embedded issuer's name",
+            not embedded and settings.oidc_issuer in (EMBEDDED_ISSUER, DIRECTORY_ISSUER),
+            "oidc_issuer is the embedded issuer's name, or the directory's",
             "set the provider's",
         ),
         (

@@ -22,8 +22,9 @@ from munjigi.app.child import EXIT_CONFIGURATION, receive_settings, send_ready, 
 from munjigi.app.cluster import searched
 from munjigi.app.config import Settings
 from munjigi.app.files import StateFolder
-from munjigi.app.follower_http import HttpServer, application, listen
+from munjigi.app.follower_http import application
 from munjigi.app.heartbeat import Heartbeat
+from munjigi.app.http import HttpServer, listen
 from munjigi.app.indexer import Indexer
 from munjigi.app.jobs import Job, Worked
 from munjigi.app.log_sources import LogSources
@@ -79,7 +80,7 @@ async def _run(settings: Settings) -> int:
     folder = StateFolder(settings.state_dir)
     meter = Meter(PrometheusSink("follower"))
     works = [Worked(job, meter, stopping) for job in _jobs(settings, folder, meter)]
-    listener = listen(settings.http_address)
+    listener = listen(settings.http_address, "MUNJIGI_HTTP_ADDRESS")
     server = HttpServer(application(folder, settings.workers))
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(server.serve([listener]))

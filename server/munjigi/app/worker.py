@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uvloop
 
@@ -34,6 +34,9 @@ from munjigi.audit.records import DenialFloodRecord, ProcessRecord, SignInRecord
 from munjigi.kernel.errors import AuditUnavailable, ConfigurationError, Corruption, MunjigiError, Unavailable
 from munjigi.monitoring import catalogue
 from munjigi.rpc.front_grpcio import GrpcioFront
+
+if TYPE_CHECKING:
+    from munjigi.app.scim import Scim
 
 _LOGGER: Final = logging.getLogger("munjigi.worker")
 _TICK_SECONDS: Final = 1.0
@@ -85,6 +88,7 @@ async def _run(settings: Settings, slot: int) -> int:
     await gateway.holds.settle()
     await gateway.lease.begin()
     gateway.home.tell_others = say_reloaded
+    scim = _scim(gateway) if first and settings.scim_address else None
     stop_on_request(asyncio.get_running_loop(), stopping.set)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.home.reload_soon)
     # What was loaded stays: the collector need not walk a million grants again while calls wait.
@@ -98,10 +102,12 @@ async def _run(settings: Settings, slot: int) -> int:
                 tasks.create_task(gateway.home.watch(settings.policy_watch_seconds))
             tasks.create_task(_tick(gateway, recorded))
             tasks.create_task(gateway.retention.run())
-            if settings.oidc_logout_address and first:  # one page a host; its port is not shared
+            if settings.oidc_logout_address:
                 from munjigi.app import sign_out  # noqa: PLC0415  # an HTTP server costs start time and memory
 
                 tasks.create_task(sign_out.run(gateway))
+            if scim is not None:
+                tasks.create_task(scim.run(stopping))
             await _serve(gateway, stopping)
             raise _Stop
     except* _Stop:
@@ -113,6 +119,12 @@ async def _run(settings: Settings, slot: int) -> int:
         return 1
     await _close(gateway, recorded)
     return 0
+
+
+def _scim(gateway: Gateway) -> Scim:
+    from munjigi.app.scim import Scim  # noqa: PLC0415  # an HTTP server costs memory, and is loaded where it is wanted
+
+    return Scim(gateway)
 
 
 async def _serve(gateway: Gateway, stopping: asyncio.Event) -> None:

@@ -57,6 +57,7 @@ PERSON: Final[dict[tuple[Status | Literal[""], PersonnelKind], Status]] = {
     ("left", "facts"): "left",
     ("active", "account"): "active",
     ("leave", "account"): "leave",
+    ("left", "account"): "left",
 }
 
 

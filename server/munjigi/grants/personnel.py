@@ -34,8 +34,8 @@ _SETTLED: Final = frozenset((("left", "leaver"), ("leave", "leave"), ("active", 
 class PersonnelEvent(NamedTuple):
     """What happened to a person, by the word of `source`, at `effective_at` (UTC nanoseconds by its clock; 0: now).
 
-    What is None stays as it is. `accounts` are added, and never taken away: what they hold ends with the person. `facts` replace
-    those of the same kind and source. `by` is the person who applies the event, empty for a program.
+    What is None stays as it is. `accounts` are added; `dropped` are taken away, which only those can be that never held anything.
+    `facts` replace those of the same kind and source. `by` is the person who applies the event, empty for a program.
     """
 
     kind: PersonnelKind
@@ -46,6 +46,7 @@ class PersonnelEvent(NamedTuple):
     department: str | None = None
     manager: str | None = None
     accounts: tuple[EmployeeKey, ...] = ()
+    dropped: tuple[EmployeeKey, ...] = ()
     facts: tuple[Fact, ...] = ()
     by: str = ""
 
@@ -75,7 +76,7 @@ class Personnel:
         if event.by and event.by == event.person_id:
             raise FailedPrecondition("OWN_PERSON", "Nobody applies personnel events to themselves (promise P9); a colleague can.")
         _check(event, self._book.now)
-        at = event.effective_at or self._book.now
+        at = event.effective_at or max(self._book.now, person.effective_at if person is not None else 0)
         if person is not None and _is_so(event, person):
             if event.effective_at > person.effective_at:
                 self._keep(replace(person, effective_at=at), event)
@@ -158,7 +159,8 @@ class Personnel:
                     "ACCOUNT_TAKEN", "An account belongs to another person; one account is one person's (promise P9)."
                 )
             self._claimed[account] = person.person_id
-        return replace(person, accounts=tuple(dict.fromkeys((*person.accounts, *event.accounts))))
+        kept = [account for account in person.accounts if account not in event.dropped]
+        return replace(person, accounts=tuple(dict.fromkeys((*kept, *event.accounts))))
 
     def _needed(self, role: str, department: str) -> bool:
         known = self._book.bundle.roles.get(role)
@@ -246,7 +248,11 @@ def _placed(person: Person, event: PersonnelEvent) -> Person:
 def _is_so(event: PersonnelEvent, person: Person) -> bool:
     """Tell whether the person is as the event says."""
     if event.kind in ("joiner", "mover"):
-        here = person.status != "left" and set(event.accounts) <= set(person.accounts)
+        here = (
+            person.status != "left"
+            and set(event.accounts) <= set(person.accounts)
+            and not set(event.dropped) & set(person.accounts)
+        )
         return here and _placed(person, event) == person
     return (person.status, event.kind) in _SETTLED
 

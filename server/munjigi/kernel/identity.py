@@ -6,6 +6,8 @@ from typing import Final, NamedTuple
 
 EMBEDDED_ISSUER: Final = "urn:munjigi:embedded"  # the local token issuer's name; sample people exist under it only
 
+DIRECTORY_ISSUER: Final = "urn:munjigi:directory"  # under it stands what a directory calls an account; nobody signs in with it
+
 
 class EmployeeKey(NamedTuple):
     """An authenticated account of a person."""

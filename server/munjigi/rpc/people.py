@@ -17,6 +17,7 @@ from munjigi.grants.staffing import events_for
 from munjigi.kernel.errors import InvalidArgument, MunjigiError, NotFound, Unavailable
 from munjigi.kernel.grant import Person
 from munjigi.kernel.identity import EmployeeKey
+from munjigi.rpc.access_requests import RESOURCE, SERVICE, body_of
 from munjigi.rpc.call import Call, Method
 from munjigi.rpc.desk import Desk
 from munjigi.rpc.pages import DEFAULT_PAGE
@@ -30,18 +31,20 @@ from munjigi.rpc.people_messages import (
     person_message,
     wanted_of,
 )
-from munjigi.rpc.ports import Registrar, SnapshotSource
+from munjigi.rpc.ports import Acknowledger, Changed, Registrar, SnapshotSource
+from munjigi.rpc.revocations import acknowledge
 from munjigi_client._proto.munjigi.v1 import people_pb2 as pb
 
-_SERVICE: Final = "munjigi.v1.GrantService"
-_RESOURCE: Final = "munjigi.grant"
 _TAKE_AWAY: Final = frozenset((pb.PERSONNEL_EVENT_KIND_LEAVER, pb.PERSONNEL_EVENT_KIND_LEAVE))
 
 
 class PeopleService:
     """Apply personnel events, bring lists of people in, show people. `issuer` is whose employees sign in here."""
 
-    def __init__(self, desk: Desk, registrar: Registrar, snapshots: SnapshotSource, issuer: str) -> None:
+    def __init__(
+        self, desk: Desk, registrar: Registrar, snapshots: SnapshotSource, everywhere: Acknowledger, issuer: str
+    ) -> None:
+        self._everywhere = everywhere
         self._desk = desk
         self._registrar = registrar
         self._snapshots = snapshots
@@ -50,15 +53,15 @@ class PeopleService:
     def methods(self) -> list[Method]:
         """List the methods."""
         return [
-            Method(_SERVICE, "ApplyPersonnelEvent", pb.ApplyPersonnelEventRequest, self.apply_personnel_event, changes=True),
-            Method(_SERVICE, "ImportPeople", pb.ImportPeopleRequest, self.import_people, changes=True),
-            Method(_SERVICE, "GetPerson", pb.GetPersonRequest, self.get_person),
-            Method(_SERVICE, "ListPeople", pb.ListPeopleRequest, self.list_people),
+            Method(SERVICE, "ApplyPersonnelEvent", pb.ApplyPersonnelEventRequest, self.apply_personnel_event, changes=True),
+            Method(SERVICE, "ImportPeople", pb.ImportPeopleRequest, self.import_people, changes=True),
+            Method(SERVICE, "GetPerson", pb.GetPersonRequest, self.get_person),
+            Method(SERVICE, "ListPeople", pb.ListPeopleRequest, self.list_people),
         ]
 
     async def apply_personnel_event(self, call: Call, request: pb.ApplyPersonnelEventRequest) -> pb.ApplyPersonnelEventResponse:
         """Apply an event."""
-        self._desk.authorize(call, _RESOURCE, "operate", request.request_id, urgent=request.kind in _TAKE_AWAY)
+        self._desk.authorize(call, RESOURCE, "operate", request.request_id, urgent=request.kind in _TAKE_AWAY)
 
         def plan(book: Book) -> Plan:
             source = request.source or call.caller.tool
@@ -71,8 +74,8 @@ class PeopleService:
                 request.department if request.HasField("department") else None,
                 request.manager if request.HasField("manager") else None,
                 accounts_of(request.accounts, self._issuer),
-                facts_of(request.facts, source, book.now),
-                _person_of(book, call.caller.employee),
+                facts=facts_of(request.facts, source, book.now),
+                by=_person_of(book, call.caller.employee),
             )
             planner = Personnel(book)
             planner.apply(event)
@@ -89,11 +92,14 @@ class PeopleService:
             )
             return Plan(tuple(edits), answer.SerializeToString())
 
-        return pb.ApplyPersonnelEventResponse.FromString(await self._change(call, request, plan))
+        changed = await self._change(call, request, plan)
+        response = pb.ApplyPersonnelEventResponse.FromString(changed.answer)
+        await acknowledge(self._everywhere, changed, response.acknowledgement)
+        return response
 
     async def import_people(self, call: Call, request: pb.ImportPeopleRequest) -> pb.ImportPeopleResponse:
         """Bring people to where rows want them; all rows or none."""
-        self._desk.authorize(call, _RESOURCE, "operate", request.request_id)
+        self._desk.authorize(call, RESOURCE, "operate", request.request_id)
 
         def plan(book: Book) -> Plan:
             planner = Personnel(book)
@@ -127,7 +133,10 @@ class PeopleService:
             answer.applied = not request.dry_run and not any(each.reason for each in answer.outcomes)
             return Plan(tuple(planner.edits) if answer.applied else (), answer.SerializeToString())
 
-        return pb.ImportPeopleResponse.FromString(await self._change(call, request, plan))
+        changed = await self._change(call, request, plan)
+        if not request.dry_run:
+            await self._everywhere.wait_applied(changed.grant_revision)
+        return pb.ImportPeopleResponse.FromString(changed.answer)
 
     def get_person(self, call: Call, request: pb.GetPersonRequest) -> pb.GetPersonResponse:
         """Show one person: oneself freely, others as the core decides."""
@@ -138,16 +147,16 @@ class PeopleService:
         account = EmployeeKey(self._issuer, request.employee) if request.employee else call.caller.employee
         found = table.person_of(request.person_id) if request.person_id else table.person(account)
         if account == call.caller.employee if not request.person_id else (own is not None and found is own):
-            self._desk.about_oneself(call, _RESOURCE)
+            self._desk.about_oneself(call, RESOURCE)
         else:
-            self._desk.authorize(call, _RESOURCE, "read")
+            self._desk.authorize(call, RESOURCE, "read")
         if found is None:
             raise NotFound("PERSON_UNKNOWN", "There is no such person; `munjigi people list` shows who there is.")
         return pb.GetPersonResponse(person=person_message(found), grant_revision=table.revision)
 
     async def list_people(self, call: Call, request: pb.ListPeopleRequest) -> pb.ListPeopleResponse:
         """List people, by id; the token is the last one's id."""
-        self._desk.authorize(call, _RESOURCE, "read")
+        self._desk.authorize(call, RESOURCE, "read")
         table = self._snapshots.snapshot.grants
         size = request.page_size or DEFAULT_PAGE
         status = STATUS_OF.get(request.status)
@@ -167,10 +176,9 @@ class PeopleService:
             grant_revision=table.revision,
         )
 
-    async def _change(self, call: Call, request: Message, plan: Callable[[Book], Plan]) -> bytes:
-        body = call.door.encode() + b"\0" + request.SerializeToString(deterministic=True)
+    async def _change(self, call: Call, request: Message, plan: Callable[[Book], Plan]) -> Changed:
         request_id = str(getattr(request, "request_id", ""))
-        return (await self._registrar.change(call.caller.employee, request_id, body, plan)).answer
+        return await self._registrar.change(call.caller.employee, request_id, body_of(call, request), plan)
 
 
 def _first(table: GrantTable, count: int, wanted: Callable[[Person], bool]) -> list[Person]:

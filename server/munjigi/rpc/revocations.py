@@ -54,7 +54,7 @@ class RevocationService:
 
         changed = await self._change(call, request, plan)
         response = pb.RevokeGrantResponse.FromString(changed.answer)
-        await self._acknowledge(changed, response.acknowledgement)
+        await acknowledge(self._everywhere, changed, response.acknowledgement)
         return response
 
     async def block_principal(self, call: Call, request: pb.BlockPrincipalRequest) -> pb.BlockPrincipalResponse:
@@ -68,7 +68,7 @@ class RevocationService:
 
         changed = await self._change(call, request, plan)
         response = pb.BlockPrincipalResponse.FromString(changed.answer)
-        await self._acknowledge(changed, response.acknowledgement)
+        await acknowledge(self._everywhere, changed, response.acknowledgement)
         return response
 
     async def unblock_principal(self, call: Call, request: pb.UnblockPrincipalRequest) -> pb.UnblockPrincipalResponse:
@@ -86,12 +86,13 @@ class RevocationService:
         request_id = str(getattr(request, "request_id", ""))
         return await self._registrar.change(call.caller.employee, request_id, body_of(call, request), plan)
 
-    async def _acknowledge(self, changed: Changed, into: pb.Acknowledgement) -> None:
-        """Wait until it is true everywhere, and say what that took."""
-        applied = await self._everywhere.wait_applied(changed.grant_revision)
-        into.grant_revision = changed.grant_revision
-        into.waited = int(applied.seconds * SECOND)
-        into.leases_run_out = applied.run_out
+
+async def acknowledge(everywhere: Acknowledger, changed: Changed, into: pb.Acknowledgement) -> None:
+    """Wait until a change is true everywhere, and say what that took."""
+    applied = await everywhere.wait_applied(changed.grant_revision)
+    into.grant_revision = changed.grant_revision
+    into.waited = int(applied.seconds * SECOND)
+    into.leases_run_out = applied.run_out
 
 
 def _employee(call: Call, request: pb.BlockPrincipalRequest | pb.UnblockPrincipalRequest) -> EmployeeKey | None:

@@ -1,4 +1,5 @@
 from munjigi_client._proto.buf.validate import validate_pb2 as _validate_pb2
+from munjigi_client._proto.munjigi.v1 import revocation_pb2 as _revocation_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -134,20 +135,22 @@ class ApplyPersonnelEventRequest(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., kind: _Optional[_Union[PersonnelEventKind, str]] = ..., person_id: _Optional[str] = ..., source: _Optional[str] = ..., effective_at: _Optional[int] = ..., principal_type: _Optional[_Union[PrincipalType, str]] = ..., department: _Optional[str] = ..., manager: _Optional[str] = ..., accounts: _Optional[_Iterable[_Union[Account, _Mapping]]] = ..., facts: _Optional[_Iterable[_Union[Fact, _Mapping]]] = ...) -> None: ...
 
 class ApplyPersonnelEventResponse(_message.Message):
-    __slots__ = ("person", "changed", "ended_grants", "suspended_grants", "resumed_grants", "withdrawn_requests")
+    __slots__ = ("person", "changed", "ended_grants", "suspended_grants", "resumed_grants", "withdrawn_requests", "acknowledgement")
     PERSON_FIELD_NUMBER: _ClassVar[int]
     CHANGED_FIELD_NUMBER: _ClassVar[int]
     ENDED_GRANTS_FIELD_NUMBER: _ClassVar[int]
     SUSPENDED_GRANTS_FIELD_NUMBER: _ClassVar[int]
     RESUMED_GRANTS_FIELD_NUMBER: _ClassVar[int]
     WITHDRAWN_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    ACKNOWLEDGEMENT_FIELD_NUMBER: _ClassVar[int]
     person: Person
     changed: bool
     ended_grants: _containers.RepeatedScalarFieldContainer[str]
     suspended_grants: _containers.RepeatedScalarFieldContainer[str]
     resumed_grants: _containers.RepeatedScalarFieldContainer[str]
     withdrawn_requests: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, person: _Optional[_Union[Person, _Mapping]] = ..., changed: _Optional[bool] = ..., ended_grants: _Optional[_Iterable[str]] = ..., suspended_grants: _Optional[_Iterable[str]] = ..., resumed_grants: _Optional[_Iterable[str]] = ..., withdrawn_requests: _Optional[_Iterable[str]] = ...) -> None: ...
+    acknowledgement: _revocation_pb2.Acknowledgement
+    def __init__(self, person: _Optional[_Union[Person, _Mapping]] = ..., changed: _Optional[bool] = ..., ended_grants: _Optional[_Iterable[str]] = ..., suspended_grants: _Optional[_Iterable[str]] = ..., resumed_grants: _Optional[_Iterable[str]] = ..., withdrawn_requests: _Optional[_Iterable[str]] = ..., acknowledgement: _Optional[_Union[_revocation_pb2.Acknowledgement, _Mapping]] = ...) -> None: ...
 
 class PersonRow(_message.Message):
     __slots__ = ("person_id", "status", "principal_type", "department", "manager", "accounts", "facts")

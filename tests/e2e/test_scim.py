@@ -1,0 +1,291 @@
+"""SCIM through a running daemon, in the shapes that Entra ID and Okta document, and what becomes of people by it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import grpc
+import pytest
+from running import Daemon, Stubs, free_port, serving
+
+from munjigi_client._proto.munjigi.v1 import decision_pb2
+from munjigi_client._proto.munjigi.v1 import people_pb2 as pb
+
+TOKEN = "t" * 20 + "0123456789abcdef"
+CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
+ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+
+
+class Answer(NamedTuple):
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+
+class Provider:
+    """An identity provider's side of the connection."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def __call__(self, method: str, path: str, body: object = None, token: str | None = TOKEN, **headers: str) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        sent = {"content-type": "application/scim+json", **({"authorization": f"Bearer {token}"} if token else {})}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        content = body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode()
+        connection.request(method, f"/scim/v2{path}", content, sent)
+        response = connection.getresponse()
+        data = response.read()
+        connection.close()
+        return Answer(response.status, json.loads(data) if data else None, {k.lower(): v for k, v in response.getheaders()})
+
+    def users(self, text: str, **more: object) -> list[str]:
+        asked = "".join(f"&{name}={value}" for name, value in more.items())
+        found = self("GET", f"/Users?filter={quote(text)}{asked}")
+        assert found.status == 200, found.body
+        return [each["id"] for each in found.body["Resources"]]
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("scim")
+    token = folder / "token"
+    token.write_text(TOKEN + "\n")
+    token.chmod(0o600)
+    port = free_port()
+    with serving(folder / "var", MUNJIGI_SCIM_ADDRESS=f"127.0.0.1:{port}", MUNJIGI_SCIM_TOKEN_FILE=str(token)) as daemon:
+        daemon.environment["SCIM_PORT"] = str(port)
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def provider(daemon: Daemon) -> Provider:
+    return Provider(int(daemon.environment["SCIM_PORT"]))
+
+
+@pytest.fixture(scope="module")
+def stubs(daemon: Daemon):
+    with daemon.channel() as channel:
+        yield Stubs(channel)
+
+
+def person(daemon: Daemon, stubs: Stubs, person_id: str) -> pb.Person:
+    request = pb.GetPersonRequest(person_id=person_id)
+    return stubs.grant.GetPerson(request, metadata=daemon.credentials("dpo.yoon", "munjigi-cli"), timeout=30).person
+
+
+def entra(name: str, **more: object) -> dict[str, object]:
+    """The body of Microsoft's tutorial, `Create User`."""
+    return {
+        "schemas": [CORE, ENTERPRISE],
+        "externalId": f"0a21f0f2-8d2a-4f8e-bf98-{name}",
+        "userName": f"Test_User_{name}",
+        "active": True,
+        "emails": [{"primary": True, "type": "work", "value": "Test_User_fd0ea19b@testuser.example"}],
+        "meta": {"resourceType": "User"},
+        "name": {"formatted": "givenName familyName", "familyName": "familyName", "givenName": "givenName"},
+        "roles": [],
+        **more,
+    }
+
+
+def test_a_user_as_entra_sends_one(daemon: Daemon, provider: Provider, stubs: Stubs):
+    assert provider.users('userName eq "Test_User_e1"') == []
+    made = provider("POST", "/Users", entra("e1", **{ENTERPRISE: {"department": "customer-service", "employeeNumber": "e.1"}}))
+    assert (made.status, made.body["id"], made.body["active"]) == (201, "e.1", True), made
+    assert made.headers["location"] == "/scim/v2/Users/e.1"
+    assert made.headers["etag"] == made.body["meta"]["version"]
+    assert "familyName" not in json.dumps(made.body)
+    assert "emails" not in made.body
+    again = provider("POST", "/Users", entra("e1"))
+    assert (again.status, again.body["scimType"]) == (409, "uniqueness")
+    assert again.body["schemas"] == ["urn:ietf:params:scim:api:messages:2.0:Error"]
+    assert provider.users('userName eq "Test_User_e1"') == ["e.1"]
+    assert provider.users('externalId eq "0a21f0f2-8d2a-4f8e-bf98-e1"') == ["e.1"]
+    assert provider.users('externalId eq "0a21f0f2-8d2a-4f8e-bf98-e1" and active eq true') == ["e.1"]
+    assert provider.users('userName eq "Test_User_e1" and active eq false') == []
+    here = person(daemon, stubs, "e.1")
+    assert (here.department, here.status) == ("customer-service", pb.PERSON_STATUS_ACTIVE)
+    assert "Test_User_e1" in [each.subject for each in here.accounts]
+    operations = [
+        {"op": "Replace", "path": 'emails[type eq "work"].value', "value": "updatedEmail@example.com"},
+        {"op": "Replace", "path": "name.familyName", "value": "updatedFamilyName"},
+        {"op": "Add", "path": f"{ENTERPRISE}:manager", "value": "p.cs.lee"},
+        {"op": "Replace", "path": f"{ENTERPRISE}:department", "value": "fraud"},
+        {"op": "Replace", "path": "externalId", "value": "renamed"},
+    ]
+    changed = provider("PATCH", "/Users/e.1", {"schemas": [PATCH], "Operations": operations})
+    assert (changed.status, changed.body[ENTERPRISE]["manager"]) == (200, {"value": "p.cs.lee"}), changed
+    assert provider.users('id eq "e.1" and manager eq "p.cs.lee"', attributes="id") == ["e.1"]
+    assert provider.users('externalId eq "renamed"') == ["e.1"]
+    assert provider.users('externalId eq "0a21f0f2-8d2a-4f8e-bf98-e1"') == []
+    assert (person(daemon, stubs, "e.1").department, person(daemon, stubs, "e.1").manager) == ("fraud", "p.cs.lee")
+    off = provider(
+        "PATCH", "/Users/e.1", {"schemas": [PATCH], "Operations": [{"op": "Replace", "path": "active", "value": "False"}]}
+    )
+    assert (off.status, off.body["active"]) == (200, False)
+    assert person(daemon, stubs, "e.1").status == pb.PERSON_STATUS_LEFT
+    assert provider("GET", "/Users/e.1").body["active"] is False
+    assert provider("DELETE", "/Users/e.1").status == 204
+    assert [provider(method, "/Users/e.1").status for method in ("GET", "DELETE")] == [404, 404]
+    assert provider.users('userName eq "Test_User_e1"') == []
+    anew = provider("POST", "/Users", entra("e1"))
+    assert (anew.status, anew.body["id"]) == (201, "e.1")
+    assert "familyName" not in daemon.text
+
+
+def test_a_user_as_okta_sends_one(daemon: Daemon, provider: Provider, stubs: Stubs):
+    body = {
+        "schemas": [CORE],
+        "userName": "test.user@okta.example",
+        "name": {"givenName": "Test", "familyName": "User"},
+        "emails": [{"primary": True, "value": "test.user@okta.example", "type": "work"}],
+        "displayName": "Test User",
+        "locale": "en-US",
+        "externalId": "00ujl29u0le5T6Aj10h7",
+        "groups": [],
+        "password": "1mz050nq",
+        "active": True,
+    }
+    assert provider.users('userName eq "test.user@okta.example"', startIndex=1, count=100) == []
+    made = provider("POST", "/Users", body)
+    where = f"/Users/{made.body['id']}"
+    assert made.status == 201
+    assert provider.users('userName eq "test.user@okta.example"', startIndex=1, count=100) == [made.body["id"]]
+    put = provider(
+        "PUT", where, {**body, "id": made.body["id"], "name": {"givenName": "Another"}, "meta": {"resourceType": "User"}}
+    )
+    assert (put.status, put.body) == (200, made.body)
+    off = provider("PATCH", where, {"schemas": [PATCH], "Operations": [{"op": "replace", "value": {"active": False}}]})
+    assert (off.status, off.body["active"]) == (200, False)
+    on = provider("PUT", where, {**body, "active": True})
+    assert (on.status, on.body["active"]) == (200, True)
+    assert person(daemon, stubs, made.body["id"]).status == pb.PERSON_STATUS_ACTIVE
+    assert "1mz050nq" not in daemon.text
+
+
+def test_p8_who_is_switched_off_in_the_directory_reads_nothing_any_more(daemon: Daemon, provider: Provider, stubs: Stubs):
+    def allowed() -> bool:
+        question = decision_pb2.CheckRequest(
+            resource="crm.member", fields=["name"], purpose="inquiry", case_id="CS-2026-000123", member_ids=["1000001"]
+        )
+        try:
+            answer = stubs.decision.Check(question, metadata=daemon.credentials("cs.kim"), timeout=30)
+        except grpc.RpcError as error:
+            if "session of this token has ended" not in error.details():
+                raise
+            return False
+        return answer.decision == decision_pb2.DECISION_ALLOW
+
+    taken = provider("POST", "/Users", {"userName": "cs.kim"})  # known by other ways, and the directory's from now on
+    assert (taken.status, taken.body["id"], taken.body[ENTERPRISE]["department"]) == (201, "p.cs.kim", "customer-service")
+    assert allowed()
+    began = time.monotonic()
+    assert provider("PATCH", "/Users/p.cs.kim", {"Operations": [{"op": "replace", "value": {"active": False}}]}).status == 200
+    assert not allowed()
+    assert time.monotonic() - began < 5
+    records = stubs.audit.SearchRecords
+    from munjigi_client._proto.munjigi.v1 import audit_pb2
+
+    request = audit_pb2.SearchRecordsRequest(event_type="permission.revoke", holder="cs.kim")
+    found = records(request, metadata=daemon.credentials("dpo.yoon", "munjigi-cli"), timeout=30).records
+    assert [(dict(each.content)["employee"], dict(each.content)["ended"]) for each in found] == [("munjigi.scim", "left")]
+
+
+def test_versions_guard_changes(provider: Provider):
+    made = provider("POST", "/Users", {"userName": "versioned", ENTERPRISE: {"employeeNumber": "e.v"}})
+    old = made.headers["etag"]
+    assert provider("GET", "/Users/e.v", if_none_match=old).status == 304
+    move = {"Operations": [{"op": "add", "path": f"{ENTERPRISE}:department", "value": "fraud"}]}
+    assert provider("PATCH", "/Users/e.v", move, if_match=old).status == 200
+    assert provider("GET", "/Users/e.v", if_none_match=old).status == 200
+    for method, body in (("PATCH", move), ("PUT", {"userName": "versioned"}), ("DELETE", None)):
+        assert provider(method, "/Users/e.v", body, if_match=old).status == 412
+    assert provider("DELETE", "/Users/e.v", if_match="*").status == 204
+
+
+def test_pages(provider: Provider):
+    for number in range(5):
+        assert (
+            provider("POST", "/Users", {"userName": f"page{number}", ENTERPRISE: {"employeeNumber": f"z.{number}"}}).status == 201
+        )
+    whole = provider("GET", "/Users").body
+    assert whole["totalResults"] == len(whole["Resources"]) >= 5
+    pages = [provider("GET", f"/Users?startIndex={start}&count=2").body for start in range(1, whole["totalResults"] + 1, 2)]
+    assert [each["id"] for page in pages for each in page["Resources"]] == [each["id"] for each in whole["Resources"]]
+    assert [page["itemsPerPage"] for page in pages[:-1]] == [2] * (len(pages) - 1)
+    for asked, count in (("count=0", 0), ("count=-1", 0), ("startIndex=0&count=1", 1), ("startIndex=999999999999", 0)):
+        page = provider("GET", f"/Users?{asked}").body
+        assert (len(page["Resources"]), page["totalResults"]) == (count, whole["totalResults"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "scim_type"),
+    [
+        ("GET", "/Users?filter=userName%20sw%20%22x%22", None, 400, "invalidFilter"),
+        ("GET", "/Users?filter=%28", None, 400, "invalidFilter"),
+        ("GET", "/Users?count=many", None, 400, "invalidValue"),
+        ("GET", "/Users/nobody", None, 404, ""),
+        ("GET", "/Users/p.dba.jung", None, 404, ""),  # not the directory's
+        ("GET", "/Groups", None, 404, ""),
+        ("POST", "/Users", b"{", 400, "invalidSyntax"),
+        ("POST", "/Users", b"", 400, "invalidSyntax"),
+        ("POST", "/Users", [], 400, "invalidSyntax"),
+        ("POST", "/Users", {"externalId": "x"}, 400, "invalidValue"),
+        ("POST", "/Users", {"userName": "900101-1234567"}, 400, "invalidValue"),
+        ("POST", "/Users", {"userName": "n", ENTERPRISE: {"employeeNumber": "no number"}}, 400, "invalidValue"),
+        ("POST", "/Users", {"userName": "n", ENTERPRISE: {"department": "a\nb"}}, 400, "invalidValue"),
+        ("POST", "/Users", {"userName": "n" * 300}, 400, "invalidValue"),
+        ("POST", "/Users", b"[" * 100_000, 400, "invalidSyntax"),
+        ("POST", "/Users", b" " * 300_000, 413, ""),
+        ("PUT", "/Users/nobody", {"userName": "x"}, 404, ""),
+        ("PATCH", "/Users/nobody", {"Operations": [{"op": "remove", "path": "externalId"}]}, 404, ""),
+        ("PATCH", "/Users/e.o", {"Operations": [{"op": "replace", "path": "nickname2", "value": "x"}]}, 400, "invalidPath"),
+        ("PATCH", "/Users/e.o", {"Operations": [{"op": "remove"}]}, 400, "noTarget"),
+        ("PATCH", "/Users/e.o", {"Operations": [{"op": "replace", "path": "userName", "value": "other"}]}, 400, "mutability"),
+        ("PATCH", "/Users/e.o", {"Operations": [{"op": "replace", "path": "externalId", "value": "ext"}]}, 409, "uniqueness"),
+        ("DELETE", "/Users", None, 405, ""),
+        ("POST", "/Bulk", {}, 405, ""),
+    ],
+)
+def test_what_can_not_be_done_is_said_as_scim_says_it(
+    daemon: Daemon, provider: Provider, method: str, path: str, body: object, status: int, scim_type: str
+):
+    provider("POST", "/Users", {"userName": "one", ENTERPRISE: {"employeeNumber": "e.o"}})
+    provider("POST", "/Users", {"userName": "two", "externalId": "ext", ENTERPRISE: {"employeeNumber": "e.t"}})
+    answer = provider(method, path, body)
+    assert (answer.status, answer.body.get("scimType", ""), answer.body["status"]) == (status, scim_type, str(status)), answer
+    assert answer.headers["content-type"] == "application/scim+json"
+    assert "900101" not in json.dumps(answer.body) + daemon.text
+
+
+def test_p3_without_the_token_there_is_nothing(daemon: Daemon, provider: Provider, stubs: Stubs):
+    from munjigi_client._proto.munjigi.v1 import audit_pb2
+
+    for token in (None, "wrong", TOKEN + "x", TOKEN[:-1], "t" * 10_000):
+        refused = provider("GET", "/Users", token=token)
+        assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
+    assert provider("GET", "/Users", token=None, Authorization=f"Basic {TOKEN}").status == 401
+    for path in ("/ServiceProviderConfig", "/ResourceTypes", "/Schemas", "/Users/p.cs.kim", "/nothing"):
+        assert provider("GET", path, token="no").status == 401
+    request = audit_pb2.SearchRecordsRequest(event_type="identity.failure")
+    found = stubs.audit.SearchRecords(request, metadata=daemon.credentials("dpo.yoon", "munjigi-cli"), timeout=30).records
+    assert {"SCIM_TOKEN_MISSING", "SCIM_TOKEN_WRONG"} <= {dict(each.content)["reason"] for each in found}
+    assert TOKEN not in daemon.text
+
+
+def test_documents_say_what_is_possible(provider: Provider):
+    config = provider("GET", "/ServiceProviderConfig").body
+    assert [config[name]["supported"] for name in ("patch", "filter", "etag", "bulk", "sort", "changePassword")] == [
+        *(True, True, True, False, False, False)
+    ]
+    assert provider("GET", "/ResourceTypes").body["Resources"][0]["schema"] == CORE
+    schemas = provider("GET", "/Schemas").body["Resources"]
+    assert [each["id"] for each in schemas] == [CORE, ENTERPRISE]
+    assert provider("GET", f"/Schemas/{ENTERPRISE}").body == schemas[1]
+    assert provider("GET", "/ResourceTypes/User").body["endpoint"] == "/Users"
