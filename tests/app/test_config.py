@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from munjigi.app.config import Settings, load_settings, split_address
+from munjigi.app.addresses import split_address
+from munjigi.app.config import Settings, load_settings
 from munjigi.kernel.errors import ConfigurationError
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.applications import Starlette
 
-from munjigi.app.config import split_address
+from munjigi.app.addresses import split_address
 from munjigi.kernel.errors import ConfigurationError
 
 

@@ -9,7 +9,8 @@ from munjigi.adapters.notices.outbox import Outbox
 from munjigi.adapters.notices.webhook import Webhook, WebhookAddress
 from munjigi.adapters.state.holdings import StoredHoldings
 from munjigi.adapters.state.store import SqlStateStore
-from munjigi.app.config import Settings, split_address
+from munjigi.app.addresses import split_address
+from munjigi.app.config import Settings
 from munjigi.app.files import StateFolder
 from munjigi.app.log_sources import LogSources
 from munjigi.app.notice_channel import NoticeChannel

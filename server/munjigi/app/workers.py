@@ -15,8 +15,9 @@ import socket
 from typing import Any, Final
 
 from munjigi.adapters.prometheus import forget
+from munjigi.app.addresses import split_address
 from munjigi.app.child import EXIT_CONFIGURATION, RELOADED
-from munjigi.app.config import Settings, split_address
+from munjigi.app.config import Settings
 from munjigi.app.processes import Backoff, Process, first
 from munjigi.kernel.errors import ConfigurationError
 

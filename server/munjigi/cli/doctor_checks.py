@@ -17,7 +17,8 @@ from typing import Final
 
 from munjigi.adapters.identity.local_issuer import LocalIssuer, issuer_key_path
 from munjigi.adapters.secrets import read_secret
-from munjigi.app.config import Settings, split_address
+from munjigi.app.addresses import split_address
+from munjigi.app.config import Settings
 from munjigi.app.disk import Level, judge, use_of
 from munjigi.app.files import StateFolder
 from munjigi.app.verification import missing_logs, permissions_of, seal_of, settled

@@ -68,7 +68,7 @@ async def _trial(settings: Settings, carrier: Carrier) -> Outcome:
 
 
 def _address(settings: Settings, carrier: Carrier) -> tuple[str, int]:
-    from munjigi.app.config import split_address
+    from munjigi.app.addresses import split_address
 
     if carrier.channel == "mail":
         return split_address(settings.notice_smtp)

@@ -42,7 +42,7 @@ def witness(
 
     from munjigi.adapters.seal_keys import open_key
     from munjigi.adapters.witness_server import SeenFiles, application
-    from munjigi.app.config import split_address
+    from munjigi.app.addresses import split_address
     from munjigi.audit.seal.note import COSIGNATURE, VerifierKey
     from munjigi.cli.failure import DONE, USAGE, Failure
     from munjigi.kernel.errors import InvalidArgument
