@@ -167,7 +167,8 @@ class Company:
 
     def event(self, kind: Any, name: str, **more: Any) -> None:
         planner = Personnel(self.book())
-        planner.apply(PersonnelEvent(kind, f"p.{name}", "hr", self.now, **more))
+        person_id = name if self.table.person_of(name) else f"p.{name}"
+        planner.apply(PersonnelEvent(kind, person_id, "hr", self.now, **more))
         self.put(*planner.edits)
 
     def block(self, name: str) -> None:

@@ -21,7 +21,7 @@ from munjigi.grants.book import Book, Plan
 from munjigi.grants.changes import Once
 from munjigi.grants.ports import StateStore, undecided
 from munjigi.kernel.clock import Clock
-from munjigi.kernel.errors import AlreadyExists, FailedPrecondition, Unavailable
+from munjigi.kernel.errors import AlreadyExists, FailedPrecondition, MunjigiError, Unavailable
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.rpc.ports import Changed
 
@@ -95,7 +95,12 @@ class Registrar:
         now = self._clock.now()
         store, bundle = self._store, self._home.snapshot.bundle
         book = Book(table, bundle, now, store.request, partial(undecided, store), head.log_id, head.base)
-        planned = plan(book)
+        try:
+            planned = plan(book)
+        except MunjigiError:
+            if self._store.revision() != table.revision:  # requests are looked up one by one: it saw more than one moment
+                raise FailedPrecondition("STATE_MOVED", "Another change came first; look again, and change it then.") from None
+            raise
         revision = self._store.apply(
             planned.edits,
             at=now,

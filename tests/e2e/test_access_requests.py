@@ -1,0 +1,157 @@
+"""Access is asked for, approved, used and found in the trail, on a real daemon with either front; and what is refused there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import psutil
+import pytest
+from e2e_asking import question, reason_of
+from google.protobuf.json_format import MessageToDict
+from running import Daemon, Stubs, serving
+
+from munjigi_client._proto.munjigi.v1 import access_request_pb2 as pb
+from munjigi_client._proto.munjigi.v1 import audit_pb2, decision_pb2
+
+BIN = Path(sys.executable).parent
+DAY = 86_400 * 1_000_000_000
+CLI = "munjigi-cli"
+
+
+@pytest.fixture(scope="module", params=["native", "grpcio"])
+def own(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon of this module's own: who is denied here is given access here. The last test kills it."""
+    state_dir = tmp_path_factory.mktemp(f"asking-{request.param}") / "var"
+    with serving(state_dir, MUNJIGI_FRONT=request.param) as running:
+        yield running
+
+
+def munjigi(daemon: Daemon, command: str, who: str) -> Any:
+    """Run a command as it is printed, as somebody; return its JSON."""
+    first, *rest = shlex.split(command)
+    done = subprocess.run(
+        [BIN / first, *rest, "--as", who, "-o", "json"],
+        env=os.environ | {"MUNJIGI_STATE_DIR": str(daemon.state_dir), "MUNJIGI_GRPC_ADDRESS": daemon.grpc_address},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout)
+
+
+def found(daemon: Daemon, stubs: Stubs, event_type: str, seconds: float = 60) -> list[dict[str, Any]]:
+    """Search until the follower has indexed such a record; newest first, without those of the sample company."""
+    asked = audit_pb2.SearchRecordsRequest(event_type=event_type)
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = stubs.audit.SearchRecords(asked, metadata=daemon.credentials("dpo.yoon", CLI), timeout=60)
+        records = [MessageToDict(each.content) for each in answer.records]
+        records = [each for each in records if each.get("employee") != "munjigi.sample"]
+        if records or time.monotonic() > deadline:
+            return records
+        time.sleep(0.05)
+
+
+def refusal(call: Any, message: Any, metadata: Any) -> tuple[grpc.StatusCode, str]:
+    with pytest.raises(grpc.RpcError) as caught:
+        call(message, metadata=metadata, timeout=60)
+    return reason_of(caught.value)
+
+
+def test_the_tour_denied_asked_approved_read_and_recorded(own: Daemon) -> None:
+    with own.channel() as channel:
+        tour(own, Stubs(channel))
+
+
+def tour(daemon: Daemon, stubs: Stubs) -> None:
+    denied = stubs.decision.Check(question(), metadata=daemon.credentials("new.oh"))
+    assert (denied.decision, denied.reason) == (decision_pb2.DECISION_DENY, "NO_GRANT")
+    command = re.search(r"(munjigi request cs_agent .+)$", denied.help, re.MULTILINE)
+    assert command, denied.help
+    asked = munjigi(daemon, command[1], "new.oh")["access_request"]
+    assert (asked["state"], asked["deciders"]) == ("REQUEST_STATE_REQUESTED", ["cs.lee"])
+    assert stubs.decision.Check(question(), metadata=daemon.credentials("new.oh")).reason == "NO_GRANT"
+    waiting = munjigi(daemon, "munjigi requests --to-decide", "cs.lee")["access_requests"]
+    assert [each["access_request_id"] for each in waiting] == [asked["access_request_id"]]
+    approved = munjigi(daemon, f"munjigi approve {asked['access_request_id']} --yes --reason 'the desk is short'", "cs.lee")
+    grant = approved["grant"]
+    assert int(grant["ends_at"]) - int(grant["starts_at"]) == 90 * DAY
+    allowed = stubs.decision.Check(question(), metadata=daemon.credentials("new.oh"))
+    assert (allowed.decision, allowed.reason) == (decision_pb2.DECISION_ALLOW, "GRANTED")
+
+    (made,) = found(daemon, stubs, "permission.request")
+    assert (made["applicant"], made["holder"], made["role"], made["reason"]) == ("new.oh", "new.oh", "cs_agent", "WHY")
+    assert (made["purpose"], made["impact_assessment"], made["days"], made["stages"]) == ("inquiry", "PIA-2026-01", 90, ["owner"])
+    assert made["time"] == made["made_at"] == asked["made_at"]
+    (closed,) = found(daemon, stubs, "permission.close")
+    assert (closed["employee"], closed["request_state"], closed["request_digest"]) == ("cs.lee", "approved", asked["digest"])
+    (vote,) = closed["votes"]
+    assert (vote["subject"], vote["person_id"], vote["approve"], vote["reason"], vote["at"]) == (
+        "cs.lee", "p.cs.lee", True, "the desk is short", closed["time"],
+    )  # fmt: skip
+    (given,) = found(daemon, stubs, "permission.grant")
+    assert (given["holder"], given["approved_by"], given["method"], given["reason"]) == ("new.oh", ["cs.lee"], "request", "WHY")
+    assert (given["role"], given["purpose"], given["starts_at"], given["ends_at"]) == (
+        "cs_agent", "inquiry", grant["starts_at"], grant["ends_at"],
+    )  # fmt: skip
+    assert {each["access_request_id"] for each in (made, closed, given)} == {asked["access_request_id"]}
+
+
+def test_p9_self_approval_is_refused_and_recorded(own: Daemon) -> None:
+    with own.channel() as channel:
+        refused(own, Stubs(channel))
+
+
+def refused(daemon: Daemon, stubs: Stubs) -> None:
+    lee = daemon.credentials("cs.lee", CLI)
+    wanted = pb.RequestAccessRequest(role="marketing_analyst", purpose="marketing", days=30, reason="plans the campaign")
+    assert refusal(stubs.grant.RequestAccess, wanted, lee) == (grpc.StatusCode.FAILED_PRECONDITION, "NOBODY_DECIDES")
+    wanted = pb.RequestAccessRequest(role="cs_agent", purpose="inquiry", days=30, reason="joins the desk")
+    yoon = daemon.credentials("dpo.yoon", CLI)
+    asked = stubs.grant.RequestAccess(wanted, metadata=yoon).access_request
+    vote = pb.DecideRequestRequest(access_request_id=asked.access_request_id, digest=asked.digest, approve=True)
+    assert refusal(stubs.grant.DecideRequest, vote, yoon) == (grpc.StatusCode.PERMISSION_DENIED, "SELF_APPROVAL")
+    han = daemon.credentials("sec.han", CLI)
+    assert refusal(stubs.grant.DecideRequest, vote, han) == (grpc.StatusCode.PERMISSION_DENIED, "POLICY_EDITOR")
+    records = [each for each in found(daemon, stubs, "access.decision") if each.get("reason") == "SELF_APPROVAL"]
+    assert [(each["employee"], each["decision"], each["resource"]) for each in records] == [("dpo.yoon", "DENY", "munjigi.grant")]
+
+
+def test_p1_the_same_call_gets_the_same_answer_also_after_a_kill(own: Daemon) -> None:
+    jung, lee = own.credentials("dba.jung", CLI), own.credentials("cs.lee", CLI)
+    wanted = pb.RequestAccessRequest(role="cs_agent", purpose="inquiry", days=30, reason="joins the desk", request_id="r-1")
+    with own.channel() as channel:
+        grants = Stubs(channel).grant
+        asked = grants.RequestAccess(wanted, metadata=jung)
+        vote = pb.DecideRequestRequest(
+            request_id="v-1",
+            access_request_id=asked.access_request.access_request_id,
+            digest=asked.access_request.digest,
+            approve=True,
+        )
+        given = grants.DecideRequest(vote, metadata=lee)
+        assert given.grant.active
+    children = [psutil.Process(pid) for pid in own.children().values()]
+    own.stop(signal.SIGKILL)
+    psutil.wait_procs(children, timeout=20)
+    with serving(own.state_dir, MUNJIGI_FRONT=own.environment["MUNJIGI_FRONT"]) as again, again.channel() as channel:
+        grants = Stubs(channel).grant
+        assert grants.RequestAccess(wanted, metadata=jung) == asked
+        assert grants.DecideRequest(vote, metadata=lee) == given
+        other = pb.RequestAccessRequest(role="cs_agent", purpose="inquiry", days=31, reason="joins the desk", request_id="r-1")
+        assert refusal(grants.RequestAccess, other, jung) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED")
+        listed = grants.ListRequests(pb.ListRequestsRequest(), metadata=jung).access_requests
+        assert [each.access_request_id for each in listed] == [asked.access_request.access_request_id]
