@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from sys import intern
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from sqlalchemy import Connection, Row, RowMapping, Table, delete, insert, select, tuple_, update
+from sqlalchemy import BindParameter, Connection, Row, RowMapping, Table, bindparam, delete, insert, select, update
 
 from munjigi.adapters.state.codec import GrantRow, decode_delegations, decode_grant, encode_delegations, encode_grant
 from munjigi.adapters.state.request_rows import write_block, write_request
@@ -16,6 +16,27 @@ from munjigi.adapters.state.tables import ACCOUNT, FACT, PERSON, ROLE_GRANT
 from munjigi.grants.changes import BlockEdit, Edit, GrantEdit, PersonEdit, SessionEdit, check_grant_edit, check_person_edit
 from munjigi.kernel.grant import Fact, Grant, Person, PrincipalType, Scope, Status
 from munjigi.kernel.identity import EmployeeKey
+
+# Built once: lists of people are as long as the company is large.
+_MINE: Final[BindParameter[str]] = bindparam("mine")
+_ACCOUNTS: Final = (
+    select(PERSON.c.person_id, ACCOUNT.c.issuer, ACCOUNT.c.subject, ACCOUNT.c.position)
+    .select_from(PERSON.outerjoin(ACCOUNT, ACCOUNT.c.person_id == PERSON.c.person_id))
+    .where(PERSON.c.person_id == _MINE)
+)
+_OWNER: Final = select(ACCOUNT.c.person_id).where(
+    ACCOUNT.c.issuer == bindparam("issuer"), ACCOUNT.c.subject == bindparam("subject")
+)
+_HELD: Final = (
+    select(ROLE_GRANT.c.grant_id)
+    .where(ROLE_GRANT.c.issuer == bindparam("issuer"), ROLE_GRANT.c.subject == bindparam("subject"))
+    .limit(1)
+)
+_CHANGE: Final = update(PERSON).where(PERSON.c.person_id == _MINE)
+_FORGET: Final = delete(FACT).where(FACT.c.person_id == _MINE)
+_HERE: Final = (ACCOUNT.c.issuer == bindparam("of")) & (ACCOUNT.c.subject == bindparam("who"))
+_DROP: Final = delete(ACCOUNT).where(_HERE)
+_MOVE: Final = update(ACCOUNT).where(_HERE)
 
 
 def read_grants(connection: Connection) -> list[Grant]:
@@ -110,42 +131,38 @@ def write_person(connection: Connection, edit: PersonEdit) -> None:
     Raises what `check_person_edit` raises.
     """
     person = edit.person
-    pair = tuple_(ACCOUNT.c.issuer, ACCOUNT.c.subject)
-    owners = {
-        EmployeeKey(row.issuer, row.subject): row.person_id
-        for row in connection.execute(select(ACCOUNT).where(pair.in_([tuple(account) for account in person.accounts])))
-    }
-    mine = connection.execute(select(ACCOUNT).where(ACCOUNT.c.person_id == person.person_id)).all()
-    held = select(ROLE_GRANT.c.issuer, ROLE_GRANT.c.subject).distinct()
-    join = ACCOUNT.join(ROLE_GRANT, (ROLE_GRANT.c.issuer == ACCOUNT.c.issuer) & (ROLE_GRANT.c.subject == ACCOUNT.c.subject))
-    granted = connection.execute(held.select_from(join).where(ACCOUNT.c.person_id == person.person_id)).all()
-    check_person_edit(edit, owners, [EmployeeKey(row.issuer, row.subject) for row in granted])
+    mine = {"mine": person.person_id}
+    rows = connection.execute(_ACCOUNTS, mine).all()
+    had = {EmployeeKey(row.issuer, row.subject): row.position for row in rows if row.issuer is not None}
+    owners = {}
+    for account in person.accounts:
+        owner = person.person_id if account in had else connection.execute(_OWNER, account._asdict()).scalar_one_or_none()
+        if owner is not None:
+            owners[account] = owner
+    dropped = [account for account in had if account not in person.accounts]
+    granted = [account for account in dropped if connection.execute(_HELD, account._asdict()).first() is not None]
+    check_person_edit(edit, owners, granted)
 
     named = ("principal_type", "department", "status", "manager", "sessions_from", "effective_at")
     values = {name: getattr(person, name) for name in named}
     values["delegations"] = encode_delegations(person.delegations)
-    changed = connection.execute(update(PERSON).where(PERSON.c.person_id == person.person_id).values(values))
-    if changed.rowcount == 0:
-        connection.execute(insert(PERSON).values(person_id=person.person_id, **values))
-    had = {EmployeeKey(row.issuer, row.subject) for row in mine}
-    for account in had.difference(person.accounts):
-        connection.execute(delete(ACCOUNT).where(ACCOUNT.c.issuer == account.issuer, ACCOUNT.c.subject == account.subject))
+    if rows:
+        connection.execute(_CHANGE, mine | values)
+        connection.execute(_FORGET, mine)
+    else:
+        connection.execute(insert(PERSON), {"person_id": person.person_id, **values})
+    for account in dropped:
+        connection.execute(_DROP, {"of": account.issuer, "who": account.subject})
     for position, account in enumerate(person.accounts):
-        if account in had:  # updated, not made anew: grants refer to it
-            here = (ACCOUNT.c.issuer == account.issuer) & (ACCOUNT.c.subject == account.subject)
-            connection.execute(update(ACCOUNT).where(here).values(position=position))
-        else:
-            connection.execute(
-                insert(ACCOUNT).values(
-                    issuer=account.issuer, subject=account.subject, person_id=person.person_id, position=position
-                )
-            )
-    connection.execute(delete(FACT).where(FACT.c.person_id == person.person_id))
+        if account not in had:
+            connection.execute(insert(ACCOUNT), {**account._asdict(), "person_id": person.person_id, "position": position})
+        elif had[account] != position:  # updated, not made anew: grants refer to it
+            connection.execute(_MOVE, {"of": account.issuer, "who": account.subject, "position": position})
     if person.facts:
-        rows = [
+        facts = [
             {"person_id": person.person_id, "position": position, **fact._asdict()} for position, fact in enumerate(person.facts)
         ]
-        connection.execute(insert(FACT), rows)
+        connection.execute(insert(FACT), facts)
 
 
 def grant_of(row: RowMapping) -> Grant:
