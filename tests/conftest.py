@@ -34,7 +34,7 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post
 
 # Most tests wait for a process most of the time, so that several run side by side: whole files, and whole folders whose tests
 # share a server that is dear to start.
-_TOGETHER = frozenset(("elastic", "sample", "example"))
+_TOGETHER = frozenset(("elastic", "sample", "example", "signin"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -44,6 +44,7 @@ class Company:
             self.state_dir,
             policy_home=self.policy_home,
             MUNJIGI_IDENTITY="oidc",
+            MUNJIGI_WORKERS="2",
             MUNJIGI_OIDC_ISSUER=keycloak.issuer,
             MUNJIGI_OIDC_LOGOUT_ADDRESS=f"127.0.0.1:{logout_port}",
             MUNJIGI_TLS_CERTIFICATE=str(files.certificate),

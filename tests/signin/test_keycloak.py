@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 import urllib.error
@@ -103,8 +104,20 @@ def test_a_sign_out_at_the_provider_ends_the_session_here_and_only_that(company:
     fresh = keycloak.refreshed(here)
     for tokens in (here, fresh, elsewhere):
         assert company.check(tokens.access).decision == pb.DECISION_ALLOW
-    keycloak.sign_out(fresh)
-    assert refused(company, here.access) == refused(company, fresh.access) == "SESSION_ENDED"
+    bearer = (("authorization", f"Bearer {fresh.access}"),)
+    with company.channel() as over:
+        answers: queue.SimpleQueue[pb.CheckStreamRequest | None] = queue.SimpleQueue()
+        stream = Stubs(over).decision.CheckStream(iter(answers.get, None), metadata=bearer, timeout=60)
+        answers.put(pb.CheckStreamRequest(id="1", check=question()))
+        assert next(stream).response.decision == pb.DECISION_ALLOW
+        keycloak.sign_out(fresh)
+        answers.put(pb.CheckStreamRequest(id="2", check=question()))  # an open stream, too
+        with pytest.raises(grpc.RpcError) as error:
+            next(stream)
+        assert reason_of(error.value) == (grpc.StatusCode.UNAUTHENTICATED, "SESSION_ENDED")
+        answers.put(None)
+    for _ in range(6):  # new connections, to both workers
+        assert refused(company, here.access) == refused(company, fresh.access) == "SESSION_ENDED"
     assert company.check(elsewhere.access).decision == pb.DECISION_ALLOW
     assert company.check(keycloak.sign_in("cs.kim").access).decision == pb.DECISION_ALLOW
     auditor = keycloak.sign_in("dpo.yoon", "munjigi-cli").access

@@ -103,7 +103,7 @@ async def _run(settings: Settings, slot: int) -> int:
                 tasks.create_task(gateway.home.watch(settings.policy_watch_seconds))
             tasks.create_task(_tick(gateway, recorded))
             tasks.create_task(gateway.retention.run())
-            if settings.oidc_logout_address:
+            if settings.oidc_logout_address and first:  # one page a host; its port is not shared
                 from munjigi.app import sign_out  # noqa: PLC0415  # an HTTP server costs start time and memory
 
                 tasks.create_task(sign_out.run(gateway))
