@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -192,3 +193,44 @@ def test_p5_neither_the_log_nor_metrics_name_anybody(house: House, receiver: Rec
         assert "new.oh" not in text
         assert "the new desk" not in text
     assert house.state.notices.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.torture
+def test_killed_forty_times_while_requests_come_in_everything_is_told(house: House, receiver: Receiver):
+    chosen = random.Random(6)
+    taken: dict[str, str] = {}
+    moody = True
+
+    def answer(posted: Posted) -> tuple[int, dict[str, str]]:
+        status = chosen.choice((200, 200, 200, 400, 503)) if moody else 200
+        if status == 200:
+            taken.setdefault(posted.id, posted.data["data"]["request"])
+        return status, {}
+
+    receiver.answer = answer
+    number = 0
+    with receiver.running():
+        for _ in range(40):
+            house.start()
+            before = len(receiver.posted)
+            for _ in range(5):
+                house.apply(made(asking(number, time.time_ns())))
+                number += 1
+            until(lambda before=before: len(receiver.posted) > before, what=house.output)
+            time.sleep(chosen.uniform(0, 0.2))
+            house.kill()
+        moody = False
+        outbox = Outbox(house.state.notices)
+
+        def done() -> bool:
+            waiting = [each.letter.letter_id for each in outbox.letters(dead=False, limit=9999)]
+            if waiting:
+                outbox.retry(waiting, now=0)
+            return not waiting and outbox.cursor(house.store.log_head().log_id) == house.store.log_head().next_index
+
+        with house.running():
+            until(done, 120, house.output)
+        outbox.close()
+    assert sorted(taken.values()) == sorted(f"ar-{each}" for each in range(number))
+    assert len({each.id for each in receiver.posted}) == number  # told again, and never under another id
+    print(f"{number} requests, {len(receiver.posted)} posts, {len(taken)} notices taken")

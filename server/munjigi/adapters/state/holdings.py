@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, lru_cache
 from typing import Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, select, tuple_
@@ -17,24 +18,31 @@ from munjigi.kernel.grant import Block, Grant, Person
 from munjigi.kernel.identity import EmployeeKey
 
 _PAGE: Final = 500
+_KEPT: Final = 2_000  # answers of each kind
 T = TypeVar("T")
 
 
 class StoredHoldings:
     """Implements `grants.book.Holdings`, and all of `grants.notices.ports.Outlook` but what was said.
 
-    Each look is a transaction of its own. Every method raises `Unavailable` when the store can't be reached.
+    For one look at things: what it was asked, it keeps, so that the next look takes another one. Every method raises `Unavailable`
+    when the store can't be reached.
     """
 
     def __init__(self, store: SqlStateStore) -> None:
         self._store = store
+        keep = lru_cache(_KEPT)
+        self.of = keep(self._of)
+        self.person = keep(self._person)
+        self.person_of = keep(self._person_of)
+        self.holders = keep(self._holders)
 
-    @property
+    @cached_property
     def revision(self) -> int:
         """The last committed revision."""
         return self._store.revision()
 
-    @property
+    @cached_property
     def blocks(self) -> frozenset[Block]:
         """Who is blocked."""
         return frozenset(self._look(read_blocks))
@@ -43,12 +51,12 @@ class StoredHoldings:
         """Return the grant of this id."""
         return next(iter(self._grants(ROLE_GRANT.c.grant_id == grant_id)), None)
 
-    def of(self, employee: EmployeeKey) -> tuple[Grant, ...]:
+    def _of(self, employee: EmployeeKey) -> tuple[Grant, ...]:
         """Return the grants of an account, whatever their period, ordered by id."""
         columns = ROLE_GRANT.c
         return tuple(self._grants((columns.issuer == employee.issuer) & (columns.subject == employee.subject)))
 
-    def person(self, employee: EmployeeKey) -> Person | None:
+    def _person(self, employee: EmployeeKey) -> Person | None:
         """Return whose account this is."""
         whose = select(ACCOUNT.c.person_id).where(ACCOUNT.c.issuer == employee.issuer, ACCOUNT.c.subject == employee.subject)
 
@@ -58,7 +66,7 @@ class StoredHoldings:
 
         return next(iter(self._look(look)), None)
 
-    def person_of(self, person_id: str) -> Person | None:
+    def _person_of(self, person_id: str) -> Person | None:
         """Return the person of this id."""
         return next(iter(self._look(lambda connection: read_people(connection, [person_id]))), None)
 
@@ -66,7 +74,7 @@ class StoredHoldings:
         """Iterate over all people."""
         return iter(self._look(read_people))
 
-    def holders(self, role: str, purpose: str) -> StoredAccounts:
+    def _holders(self, role: str, purpose: str) -> StoredAccounts:
         """Return the accounts with a grant of this role for this purpose, whatever its period."""
         columns = ROLE_GRANT.c
         query = select(columns.issuer, columns.subject).distinct().order_by(columns.issuer, columns.subject)
