@@ -29,6 +29,7 @@ _SHAPES = (
     (re.compile(r"\b\d+/s\b"), "<rate>"),
     (re.compile(r"<id> +\d+ +\d+ "), "<id> <number> <number> "),
     (re.compile(r"\bcheckpoint \d+\b"), "checkpoint <number>"),
+    (re.compile(r"\bat revision \d+\b"), "at revision <number>"),
     (re.compile(r"[─━]+"), "─"),
     (re.compile(r"\s+"), " "),
 )
