@@ -30,6 +30,7 @@ from bench import (
     load,
     packed,
     reload,
+    revoke,
     rounds,
     sample,
     seal,
@@ -108,7 +109,9 @@ def main() -> int:
         rows += casbin.rows(figures["casbin"])
         figures["reload"] = _json_of("bench.reload")
         rows += reload.rows(figures["reload"])
-        unpin()  # a start is no load test: it has the machine
+        unpin()  # neither revocation nor a start is a load test: they have the machine
+        figures["revoke"] = _json_of("bench.revoke", str(folder / "revoke"))
+        rows += revoke.rows(figures["revoke"])
         starts = spread(_start(folder) for _ in range(_STARTS))
         figures["start_seconds"] = starts
         rows.append(

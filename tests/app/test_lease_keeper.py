@@ -153,6 +153,25 @@ def test_p8_a_worker_that_hangs_is_waited_for_until_its_lease_has_run_out_and_th
     play(tmp_path / "state.sqlite", scene)
 
 
+def test_a_storm_of_revocations_shares_its_looks_at_the_leases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene(one: Worker, two: Worker, store: SqliteStateStore) -> None:
+        looks = 0
+        leases = one.store.leases
+
+        def counted() -> Any:
+            nonlocal looks
+            looks += 1
+            return leases()
+
+        monkeypatch.setattr(one.store, "leases", counted)
+        revision = revoke(store)
+        await asyncio.gather(*(one.keeper.wait_applied(revision) for _ in range(1_000)))
+        assert not two.active
+        assert looks < 100
+
+    play(tmp_path / "state.sqlite", scene)
+
+
 def test_a_worker_that_left_is_not_waited_for(tmp_path: Path) -> None:
     async def scene(one: Worker, two: Worker, store: SqliteStateStore) -> None:
         await two.pause()

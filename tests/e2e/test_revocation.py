@@ -14,7 +14,9 @@ from pathlib import Path
 
 import grpc
 import pytest
+from at_workers import at_workers
 from e2e_asking import question, reason_of
+from postgresql import postgresql
 from running import Daemon, Stubs, serving
 
 from munjigi_client._proto.munjigi.v1 import audit_pb2, revocation_pb2
@@ -199,3 +201,30 @@ def test_p3_a_full_disk_still_lets_access_be_taken_away(tmp_path: Path) -> None:
         with pytest.raises(grpc.RpcError) as later:
             stubs.grant.UnblockPrincipal(unblock, metadata=officer(daemon))
         assert reason_of(later.value)[1] == "DISK_FULL"
+
+
+def test_p8_a_block_is_true_at_every_worker_of_every_instance_over_one_database(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with postgresql(tmp_path_factory.mktemp("state")) as server:
+        server.make("munjigi")
+        address = server.address("munjigi")
+        environment = {"MUNJIGI_STATE_URL": address.url, "MUNJIGI_STATE_PASSWORD_FILE": str(address.password_file)}
+        environment |= {"MUNJIGI_STATE_AUTHORITY": str(address.authority)} if address.authority else {}
+        with (
+            serving(tmp_path / "a", "--workers", "2", **environment) as here,
+            serving(tmp_path / "b", "--workers", "2", **environment) as there,
+            at_workers(here, 2) as ours,
+            at_workers(there, 2) as theirs,
+        ):
+            everywhere = [(daemon, each) for daemon, found in ((here, ours), (there, theirs)) for each in found.values()]
+            waited = []
+            for daemon, stubs in everywhere:
+                block = revocation_pb2.BlockPrincipalRequest(employee="cs.kim", reason="incident 7")
+                waited.append(stubs.grant.BlockPrincipal(block, metadata=officer(daemon)).acknowledgement)
+                for other, each in everywhere:
+                    answer = each.decision.Check(question(), metadata=other.credentials("cs.kim"))
+                    assert (answer.decision, answer.reason) == (pb.DECISION_DENY, "BLOCKED")
+                unblock = revocation_pb2.UnblockPrincipalRequest(employee="cs.kim", reason="cleared")
+                stubs.grant.UnblockPrincipal(unblock, metadata=officer(daemon))
+            assert not any(each.leases_run_out for each in waited)

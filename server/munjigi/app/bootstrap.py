@@ -17,6 +17,7 @@ from munjigi.adapters.identity.tokens import EMPLOYEE_TYPE, TOOL_TYPE, JwtVerifi
 from munjigi.adapters.prometheus import PrometheusSink
 from munjigi.adapters.secrets import member_key, names_key
 from munjigi.adapters.state.store import SqlStateStore
+from munjigi.app.acknowledged import AcknowledgedRegistrar
 from munjigi.app.config import Settings
 from munjigi.app.disk import Disk, Level
 from munjigi.app.files import StateFolder
@@ -213,6 +214,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     )
     retention = Retention(settings, journal, committer, clock, meter)
     lease = LeaseKeeper(store, journal.log_id, settings.lease_seconds, home, registrar.catch_up, committer, clock, meter)
+    acknowledged = AcknowledgedRegistrar(registrar, lease)
     holds = Holds(folder, journal, committer, retention, clock, meter)
     methods = (
         *decisions.methods(),
@@ -223,8 +225,8 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         *HoldService(desk, holds).methods(),
         *PolicyService(desk, home).methods(),
         *GrantService(desk, home).methods(),
-        *AccessRequestService(desk, registrar, home).methods(),
-        *RightService(desk, registrar, home).methods(),
+        *AccessRequestService(desk, acknowledged, home).methods(),
+        *RightService(desk, acknowledged, home).methods(),
         *PeopleService(desk, registrar, home, lease, settings.issuer).methods(),
         *RevocationService(desk, registrar, home, lease).methods(),
         *health.methods(),

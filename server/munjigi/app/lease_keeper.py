@@ -68,6 +68,8 @@ class LeaseKeeper:
         self._changed = asyncio.Event()
         self._skewed = False
         self._ended = False
+        self._next_look: asyncio.Future[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         # Its own thread: searches may keep all others busy for longer than a lease holds.
         self._threads = ThreadPoolExecutor(1, "munjigi-lease")
 
@@ -117,20 +119,40 @@ class LeaseKeeper:
         began = self._monotonic()
         self._changed.set()
         while True:
-            self._see(await self._do(self._store.leases))
+            await self._seen()
             now = self._monotonic()
             if not self._others.behind(revision, now):
                 return Applied((now - began) / SECOND, self._others.run_out(now))
-            await asyncio.sleep(_WAIT_SECONDS)
 
     async def end(self) -> None:
         """Let go of the lease: nothing is answered any more. A second call does nothing."""
         if self._ended:
             return
         self._ended = True
+        if self._looking is not None:
+            self._looking.cancel()
         with contextlib.suppress(MunjigiError):
             await self._do(self._store.end_lease, self._row)
         self._threads.shutdown(wait=False)
+
+    async def _seen(self) -> None:
+        """Return when the leases were read, in a reading that began after this call; whoever waits shares it."""
+        if self._next_look is None:
+            self._next_look = asyncio.get_running_loop().create_future()
+            if self._looking is None or self._looking.done():
+                self._looking = asyncio.ensure_future(self._look_for_all())
+        await asyncio.shield(self._next_look)
+
+    async def _look_for_all(self) -> None:
+        while (waiting := self._next_look) is not None:
+            self._next_look = None
+            try:
+                self._see(await self._do(self._store.leases))
+                waiting.set_result(None)
+            except MunjigiError as error:
+                waiting.set_exception(error)
+                waiting.exception()  # seen, even if nobody waits any more
+            await asyncio.sleep(_WAIT_SECONDS)
 
     async def _publish(self) -> None:
         """Say that a new revision is applied, or renew in time."""
