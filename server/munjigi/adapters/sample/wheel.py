@@ -116,7 +116,10 @@ def _name(state_dir: Path) -> str:
 
 def _sweep(reachable: Path) -> None:
     for note in reachable.glob("*.of"):
-        state_dir = Path(note.read_text(encoding="utf-8"))
+        try:
+            state_dir = Path(note.read_text(encoding="utf-8"))
+        except FileNotFoundError:  # another start sweeps, too
+            continue
         if state_dir.is_dir() and _name(state_dir) == note.stem:
             continue
         folder = reachable / note.stem
