@@ -22,7 +22,9 @@ from postgresql import PASSWORD, PostgresqlServer, postgresql
 from munjigi.adapters.identity.authority import init_tls
 from munjigi.adapters.state.address import Address
 from munjigi.adapters.state.hints import hear
+from munjigi.adapters.state.holdings import StoredHoldings
 from munjigi.adapters.state.postgresql import PostgresqlStateStore
+from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.adapters.state.store import SCHEMA_VERSIONS
 from munjigi.grants.changes import Once, grant_added, grant_changed, grant_ended, person_changed
 from munjigi.grants.ports import StateStore
@@ -142,6 +144,7 @@ import sys
 from pathlib import Path
 from munjigi.adapters.state.address import Address
 from munjigi.adapters.state.hints import hear
+from munjigi.adapters.state.holdings import StoredHoldings
 from munjigi.adapters.state.postgresql import PostgresqlStateStore
 from munjigi.grants.changes import person_changed
 from munjigi.kernel.grant import Person
@@ -390,6 +393,35 @@ def test_tls_is_used_where_an_authority_is_named(server: PostgresqlServer) -> No
         pytest.skip("the wheel's PostgreSQL is built without TLS; `make test-matrix` runs this with Debian's")
     with closing(PostgresqlStateStore(server.address(DATABASE))) as store:
         assert store.look().tls
+
+
+def test_what_is_looked_up_one_by_one_is_what_a_file_gives(store: PostgresqlStateStore, tmp_path: Path) -> None:
+    with closing(SqliteStateStore(tmp_path / "state.sqlite")) as file:
+        file.migrate()
+        found = []
+        for each in (store, file):
+            put(each, person_changed(ALICE), person_changed(BOB))
+            for number, name in enumerate(("x", "X", "_", "Y", "z")):
+                put(each, grant_added(replace(GRANT, grant_id=name, ends_at=200 + number // 2)))
+            put(each, grant_ended(replace(GRANT, grant_id="Y", ends_at=150, ended="revoked")))
+            look = StoredHoldings(each)
+            found.append(
+                (
+                    look.revision,
+                    look.blocks,
+                    look.grant("x"),
+                    look.grant("y"),
+                    look.of(GRANT.employee),
+                    look.person(GRANT.employee),
+                    look.person_of(BOB.person_id),
+                    list(look.people()),
+                    list(look.holders(GRANT.role, GRANT.purpose).since(None)),
+                    list(look.ending(199, 300)),
+                    list(look.lapsing(0, 100)),
+                    list(look.undecided()),
+                )
+            )
+    assert found[0] == found[1]
 
 
 def test_an_unmigrated_store_is_unavailable(address: Address) -> None:
