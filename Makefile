@@ -11,6 +11,9 @@ SIDE_BY_SIDE ?= 3
 # What ships to and searches a cluster without accounts; the others are about accounts, TLS and what stands between.
 UNSECURED := $(addprefix tests/elastic/test_,shipping.py search.py reconcile.py daemon.py daemon_search.py)
 
+# What asks daemons only, wherever their state is.
+STATELESS := $(addprefix tests/e2e/test_,revocation.py people.py workers.py scim.py)
+
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -26,11 +29,12 @@ test: setup lint ## lint, quick tests on every other installed Python, then the 
 	@[ -n "$(PYTEST_ARGS)" ] || $(BIN)/python -m coverage report --format=total --fail-under=94 --include="$(FLOOR)" >/dev/null || \
 		{ echo "Branch coverage of the domain rooms fell below 94 %: test what was added there."; exit 1; }
 
-test-matrix: setup ## the tests of other servers: Elasticsearch 9.2 (needs a Java 21 or newer), 8.19 without accounts and TLS, PostgreSQL 15 with TLS
+test-matrix: setup ## the tests of other servers: Elasticsearch 9.2 (needs a Java 21 or newer), 8.19 without accounts and TLS, PostgreSQL 15 with TLS, daemons on PostgreSQL
 	@failed=0; \
 	MUNJIGI_TEST_ELASTICSEARCH_VERSION=9.2.4 $(BIN)/python -m pytest tests/elastic $(PYTEST_ARGS) || failed=1; \
 	MUNJIGI_TEST_ELASTICSEARCH_SECURE=0 $(BIN)/python -m pytest $(UNSECURED) $(PYTEST_ARGS) || failed=1; \
 	MUNJIGI_TEST_POSTGRESQL=15 $(BIN)/python -m pytest tests/grants/test_state_postgresql.py tests/backup/test_state_in_postgresql.py tests/e2e/test_state_postgresql.py $(PYTEST_ARGS) || failed=1; \
+	MUNJIGI_TEST_STATE=postgresql $(BIN)/python -m pytest $(STATELESS) $(PYTEST_ARGS) || failed=1; \
 	exit $$failed
 
 lint: setup ## ruff, mypy --strict, the doors between rooms, buf, generated stubs

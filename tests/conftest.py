@@ -32,6 +32,28 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post
         yield server
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_in_postgresql(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Give every daemon a database of its own where MUNJIGI_TEST_STATE=postgresql (`make test-matrix`)."""
+    if os.environ.get("MUNJIGI_TEST_STATE", "") != "postgresql":
+        yield
+        return
+    import running
+
+    server: PostgresqlServer = request.getfixturevalue("postgresql_server")
+    databases: dict[Path, str] = {}
+
+    def settings(folder: Path) -> dict[str, str]:
+        if folder not in databases:
+            databases[folder] = f"daemon_{len(databases)}"
+            server.make(databases[folder])
+        return server.settings(databases[folder])
+
+    before, running.state_settings = running.state_settings, settings
+    yield
+    running.state_settings = before
+
+
 # Most tests wait for a process most of the time, so that several run side by side: whole files, and whole folders whose tests
 # share a server that is dear to start.
 _TOGETHER = frozenset(("elastic", "sample", "example", "signin"))

@@ -150,6 +150,12 @@ class PostgresqlServer:
         path.chmod(0o600)
         return Address(self.url(database, user), self.tls.authority if self.debian else None, path)
 
+    def settings(self, database: str) -> dict[str, str]:
+        """Return a daemon's settings for it."""
+        address = self.address(database)
+        found = {"MUNJIGI_STATE_URL": address.url, "MUNJIGI_STATE_PASSWORD_FILE": str(address.password_file)}
+        return found | ({"MUNJIGI_STATE_AUTHORITY": str(address.authority)} if address.authority else {})
+
 
 @contextmanager
 def postgresql(folder: Path, version: str = VERSION) -> Iterator[PostgresqlServer]:

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -28,6 +28,14 @@ START_SECONDS = 60.0  # other work may keep a small machine busy
 
 _PORTS = itertools.count(random.randrange(2_000))
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+
+def in_the_folder(_state_dir: Path) -> dict[str, str]:
+    return {}
+
+
+# Where a state folder's state is, as settings: tests/conftest.py sets another for MUNJIGI_TEST_STATE=postgresql.
+state_settings: Callable[[Path], dict[str, str]] = in_the_folder
 
 
 def free_port() -> int:
@@ -65,6 +73,7 @@ class Daemon:
             "MUNJIGI_GRPC_ADDRESS": self.grpc_address,
             "MUNJIGI_HTTP_ADDRESS": self.http_address,
             "MUNJIGI_LOG_FORMAT": "json",
+            **state_settings(state_dir),
             **environment,
         }
         self.process: subprocess.Popen[str] | None = None

@@ -34,12 +34,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresqlServe
         yield server
 
 
-def environment(server: PostgresqlServer) -> dict[str, str]:
-    address = server.address(DATABASE)
-    found = {"MUNJIGI_STATE_URL": address.url, "MUNJIGI_STATE_PASSWORD_FILE": str(address.password_file)}
-    return found | ({"MUNJIGI_STATE_AUTHORITY": str(address.authority)} if address.authority else {})
-
-
 def until(daemons: Sequence[Daemon], wanted: tuple[object, str], seconds: float = 30) -> None:
     """Ask each as cs.kim until this is the answer: a verdict and its reason, or a status and its."""
     deadline = time.monotonic() + seconds
@@ -66,8 +60,8 @@ def test_daemons_on_postgresql_decide_follow_and_outlive_the_database(
     away = (grpc.StatusCode.UNAVAILABLE, "STATE_UNREACHABLE")
     folder = StateFolder(tmp_path / "var")
     with (
-        serving(folder.root, **environment(server)) as one,
-        serving(tmp_path / "other", "--workers", "2", **environment(server)) as other,
+        serving(folder.root, **server.settings(DATABASE)) as one,
+        serving(tmp_path / "other", "--workers", "2", **server.settings(DATABASE)) as other,
         closing(PostgresqlStateStore(server.address(DATABASE))) as store,
     ):
         both = (one, other)
@@ -97,7 +91,7 @@ def test_daemons_on_postgresql_decide_follow_and_outlive_the_database(
         for daemon in both:
             assert daemon.process is not None
             assert daemon.process.poll() is None
-        for name, value in environment(server).items():
+        for name, value in server.settings(DATABASE).items():
             monkeypatch.setenv(name, value)
         assert run(["audit", "verify", "--state-dir", str(folder.root)]) == 0
     for root in (folder.root, tmp_path / "other"):
