@@ -45,6 +45,8 @@ ALERTS = alerts()
 # What happens, as Prometheus' own notation of series by the minute, and which alerts come of it. A condition holds for an hour.
 HEALTHY = {
     "munjigi_worker_ready{%s}": "1x60",
+    "munjigi_workers{%s}": "1x60",
+    "munjigi_lease_lapses_total{%s}": "0x60",
     "munjigi_disk_level{%s}": "0x60",
     "munjigi_policy_rejected{%s}": "0x60",
     "munjigi_retention_failing{%s}": "0x60",
@@ -83,6 +85,8 @@ HEALTHY = {
 HAPPENINGS: dict[str, dict[str, str]] = {
     "MunjigiAway": {},
     "MunjigiNotServing": {"munjigi_worker_ready{%s}": "0x60"},
+    "WorkerMissing": {"munjigi_workers{%s}": "2x60"},
+    "LeaseRanOut": {"munjigi_lease_lapses_total{%s}": "0x50 1x10"},
     "RecordsNotWritable": {'munjigi_calls_total{%s,method="Check",reason="AUDIT_UNAVAILABLE"}': "0+1x60"},
     "JournalSyncSlow": {"munjigi_journal_sync_seconds_total{%s}": "0+6x60"},
     "CallsSlow": {'munjigi_call_seconds_bucket{%s,method="Check",le="0.001"}': "0+500x60"},

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -132,6 +133,18 @@ def test_metrics_are_those_of_both(pair: Daemon, both: dict[str, Stubs]) -> None
             return
         assert time.monotonic() < deadline, text
         time.sleep(0.1)
+
+
+def test_on_a_unix_socket_each_worker_has_its_own(tmp_path: Path) -> None:
+    with (
+        tempfile.TemporaryDirectory() as short,  # a socket's path has at most 107 bytes
+        serving(tmp_path / "var", "--workers", "2", MUNJIGI_GRPC_ADDRESS=f"unix:{short}/g.sock") as daemon,
+    ):
+        answers = []
+        for name in ("g.sock", "g.sock.1"):
+            with grpc.insecure_channel(f"unix:{short}/{name}") as channel:
+                answers.append(Stubs(channel).decision.Check(question(), metadata=daemon.credentials("cs.kim")))
+        assert len({each.record.log_id for each in answers}) == 2
 
 
 def test_p10_a_port_that_somebody_else_has_is_not_shared_with_him(tmp_path: Path) -> None:

@@ -220,6 +220,8 @@ async def _tick(gateway: Gateway, recorded: Recorded) -> None:
             _LOGGER.warning("the key set of employees' tokens", extra={"problem": key_problem or "none any more"})
         gateway.meter.set(catalogue.KEY_SET_PROBLEM, value=bool(key_problem))
         gateway.meter.set(catalogue.JOURNAL_NEXT, value=gateway.journal.durable_index)
+        gateway.meter.set(catalogue.WORKERS, value=gateway.settings.workers)
+        gateway.meter.set(catalogue.BLOCKED, value=len(gateway.home.snapshot.grants.blocks))
         gateway.meter.set(catalogue.GRANT_REVISION, value=gateway.home.snapshot.grants.revision)
         gateway.meter.flush(gateway.committer)
         own.beat(gateway.clock.now(), gateway.health.serving())

@@ -103,6 +103,8 @@ LEASE_LAPSES: Final = Metric(
     "counter",
     "Times that a worker's lease ran out, because the state store was away or the worker held up: it then answers UNAVAILABLE.",
 )
+WORKERS: Final = Metric("munjigi_workers", "gauge", "Gateway workers that there should be.")
+BLOCKED: Final = Metric("munjigi_blocked_principals", "gauge", "People and tools that the control center has stopped.")
 WORKER_READY: Final = Metric("munjigi_worker_ready", "gauge", "Gateway workers that serve.", across="livesum")
 INDEX_RECORDS: Final = Metric("munjigi_index_records_total", "counter", "Records moved from journals into the audit index.")
 INDEX_NEXT: Final = Metric("munjigi_index_next_index", "gauge", "Index after the last record that the audit index has.")
