@@ -12,7 +12,7 @@ import grpc
 import pytest
 from running import Daemon, Stubs, free_port, serving
 
-from munjigi_client._proto.munjigi.v1 import decision_pb2
+from munjigi_client._proto.munjigi.v1 import audit_pb2, decision_pb2
 from munjigi_client._proto.munjigi.v1 import people_pb2 as pb
 
 TOKEN = "t" * 20 + "0123456789abcdef"
@@ -58,7 +58,12 @@ def daemon(tmp_path_factory: pytest.TempPathFactory):
     token.write_text(TOKEN + "\n")
     token.chmod(0o600)
     port = free_port()
-    with serving(folder / "var", MUNJIGI_SCIM_ADDRESS=f"127.0.0.1:{port}", MUNJIGI_SCIM_TOKEN_FILE=str(token)) as daemon:
+    with serving(
+        folder / "var",
+        MUNJIGI_WORKERS="2",
+        MUNJIGI_SCIM_ADDRESS=f"127.0.0.1:{port}",
+        MUNJIGI_SCIM_TOKEN_FILE=str(token),
+    ) as daemon:
         daemon.environment["SCIM_PORT"] = str(port)
         yield daemon
 
@@ -169,31 +174,32 @@ def test_a_user_as_okta_sends_one(daemon: Daemon, provider: Provider, stubs: Stu
     assert "1mz050nq" not in daemon.text
 
 
-def test_p8_who_is_switched_off_in_the_directory_reads_nothing_any_more(daemon: Daemon, provider: Provider, stubs: Stubs):
-    def allowed() -> bool:
-        question = decision_pb2.CheckRequest(
-            resource="crm.member", fields=["name"], purpose="inquiry", case_id="CS-2026-000123", member_ids=["1000001"]
-        )
+def allowed(daemon: Daemon, credentials: tuple[tuple[str, str], ...]) -> bool:
+    """Ask over a connection of its own: any of the workers answers."""
+    question = decision_pb2.CheckRequest(
+        resource="crm.member", fields=["name"], purpose="inquiry", case_id="CS-2026-000123", member_ids=["1000001"]
+    )
+    with grpc.insecure_channel(daemon.grpc_address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
         try:
-            answer = stubs.decision.Check(question, metadata=daemon.credentials("cs.kim"), timeout=30)
+            answer = Stubs(channel).decision.Check(question, metadata=credentials, timeout=30)
         except grpc.RpcError as error:
             if "session of this token has ended" not in error.details():
                 raise
             return False
-        return answer.decision == decision_pb2.DECISION_ALLOW
+    return answer.decision == decision_pb2.DECISION_ALLOW
 
+
+def test_p8_who_is_switched_off_in_the_directory_reads_nothing_on_any_worker(daemon: Daemon, provider: Provider, stubs: Stubs):
     taken = provider("POST", "/Users", {"userName": "cs.kim"})  # known by other ways, and the directory's from now on
     assert (taken.status, taken.body["id"], taken.body[ENTERPRISE]["department"]) == (201, "p.cs.kim", "customer-service")
-    assert allowed()
+    credentials = daemon.credentials("cs.kim")
+    assert allowed(daemon, credentials)
     began = time.monotonic()
     assert provider("PATCH", "/Users/p.cs.kim", {"Operations": [{"op": "replace", "value": {"active": False}}]}).status == 200
-    assert not allowed()
     assert time.monotonic() - began < 5
-    records = stubs.audit.SearchRecords
-    from munjigi_client._proto.munjigi.v1 import audit_pb2
-
+    assert not any(allowed(daemon, credentials) for _ in range(12))
     request = audit_pb2.SearchRecordsRequest(event_type="permission.revoke", holder="cs.kim")
-    found = records(request, metadata=daemon.credentials("dpo.yoon", "munjigi-cli"), timeout=30).records
+    found = stubs.audit.SearchRecords(request, metadata=daemon.credentials("dpo.yoon", "munjigi-cli"), timeout=30).records
     assert [(dict(each.content)["employee"], dict(each.content)["ended"]) for each in found] == [("munjigi.scim", "left")]
 
 
@@ -265,8 +271,6 @@ def test_what_can_not_be_done_is_said_as_scim_says_it(
 
 
 def test_p3_without_the_token_there_is_nothing(daemon: Daemon, provider: Provider, stubs: Stubs):
-    from munjigi_client._proto.munjigi.v1 import audit_pb2
-
     for token in (None, "wrong", TOKEN + "x", TOKEN[:-1], "t" * 10_000):
         refused = provider("GET", "/Users", token=token)
         assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
