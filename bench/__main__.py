@@ -31,6 +31,7 @@ from bench import (
     packed,
     reload,
     revoke,
+    rights,
     rounds,
     sample,
     seal,
@@ -96,6 +97,8 @@ def main() -> int:
         rows += state.rows(figures["state"])
         if reason := figures["state"].get("missing"):
             notes.append(f"{reason}.")
+        figures["rights"] = _json_of("bench.rights", str(folder / "rights"))
+        rows += rights.rows(figures["rights"])
         figures["sample"] = _json_of("bench.sample")
         if reason := figures["sample"].get("missing"):
             notes.append(f"The sample database was not measured: {reason}.")
