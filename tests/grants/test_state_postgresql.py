@@ -23,6 +23,7 @@ from munjigi.adapters.identity.authority import init_tls
 from munjigi.adapters.state.address import Address
 from munjigi.adapters.state.hints import hear
 from munjigi.adapters.state.holdings import StoredHoldings
+from munjigi.adapters.state.migrate import upgrade
 from munjigi.adapters.state.postgresql import PostgresqlStateStore
 from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.adapters.state.store import SCHEMA_VERSIONS
@@ -145,6 +146,7 @@ from pathlib import Path
 from munjigi.adapters.state.address import Address
 from munjigi.adapters.state.hints import hear
 from munjigi.adapters.state.holdings import StoredHoldings
+from munjigi.adapters.state.migrate import upgrade
 from munjigi.adapters.state.postgresql import PostgresqlStateStore
 from munjigi.grants.changes import person_changed
 from munjigi.kernel.grant import Person
@@ -422,6 +424,34 @@ def test_what_is_looked_up_one_by_one_is_what_a_file_gives(store: PostgresqlStat
                 )
             )
     assert found[0] == found[1]
+
+
+def test_nobody_is_held_up_for_ever(store: PostgresqlStateStore) -> None:
+    """A process that stops within a transaction lets the others go on; a reader holds nobody up, and may take its time."""
+    names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+    found = []
+    for kind in ("write", "read"):
+        with store._transaction(kind) as connection:
+            found.append([connection.exec_driver_sql(f"SHOW {name}").scalar_one() for name in names])
+    assert found == [["5s", "15s", "15s"], ["5s", "10min", "10min"]]
+
+
+def test_a_database_of_an_earlier_version_is_brought_up_with_what_is_in_it(address: Address) -> None:
+    with closing(PostgresqlStateStore(address)) as store:
+        with store._transaction("write") as connection:
+            store._alone(connection)
+            upgrade(connection, "0003")
+            for statement in (
+                "INSERT INTO person VALUES ('p.kim', 'employee', 'cs')",
+                "INSERT INTO account VALUES ('urn:test', 'kim', 'p.kim', 0)",
+                "INSERT INTO role_grant VALUES ('g.1', 'urn:test', 'kim', 'cs_agent', 'inquiry', 100, 200, '[\"lee\"]', NULL)",
+            ):
+                connection.exec_driver_sql(statement)
+        store.migrate()
+        state = store.load()
+        assert [person.person_id for person in state.people] == ["p.kim"]
+        assert [(grant.grant_id, grant.approved_by) for grant in state.grants] == [("g.1", ("lee",))]
+        assert put(store, person_changed(BOB)) == 1
 
 
 def test_an_unmigrated_store_is_unavailable(address: Address) -> None:
