@@ -121,7 +121,7 @@ class World:
         elif draw.random() < 0.02:
             now += draw.randrange(20 * DAY)
         elif draw.random() < 0.7:
-            now += draw.randrange(2 * HOUR)
+            now += draw.randrange(6 * HOUR)
         self.real.now = self.naive.now = now
 
     def probe(self) -> None:
@@ -150,8 +150,15 @@ class World:
 
     def some_request(self) -> str:
         waiting = [name for name, each in self.naive.requests.items() if self.naive.open(each)]
+        if self.draw.random() < 0.2:
+            waiting = self.just_late("new") or waiting
         pool = waiting if waiting and self.draw.random() < 0.9 else list(self.naive.requests)
         return str(self.any_of(pool[-40:], ""))
+
+    def just_late(self, kind: str) -> list[str]:
+        """Requests whose time was over a moment ago."""
+        late = [name for name, each in self.naive.requests.items() if each.state == "open" and each.kind == kind]
+        return [name for name in late if self.naive.requests[name].due <= self.naive.now < self.naive.requests[name].due + DAY]
 
     def some_grant(self) -> str:
         alive = [name for name, each in self.naive.grants.items() if self.naive.lives(each)]
@@ -239,6 +246,8 @@ class World:
 
     def break_glass(self) -> Any:
         account, why = self.draw.choice(self.accounts), self.draw.choice(PURPOSES)
+        if self.draw.random() < 0.6 and (late := self.just_late("emergency")):
+            account = self.naive.requests[self.draw.choice(late)].account
         name, hours = self.draw.choices(("urgent", "agent"), (9, 1))[0], self.draw.choice((0, 1, 4, 4, 8, 9))
         key_ = f"ar-{self.steps}"
         wanted = Ask("break_glass", key(account), key(account), name, why, WHY)
@@ -335,9 +344,9 @@ def played(seed: int, steps: int) -> Counter[str]:
     return world.seen
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(6))
 def test_p9_p3_thirty_people_at_random_do_what_the_model_does(seed: int) -> None:
-    seen = played(seed, 400)
+    seen = played(seed, 500)
     assert seen["vote"] > 50
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from decision.builders import TABLES, P, make_bundle, purpose
 from decision.builders import ask as question
-from grants.request_kit import DAY, HOUR, NOW, OWNER, PRIVACY, WHY, Company, held, key, refused, role
+from grants.request_kit import DAY, HOUR, MANAGER, NOW, OWNER, PRIVACY, WHY, Company, held, key, refused, role
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -303,3 +303,12 @@ def test_a_review_goes_on_when_the_roles_stages_change(there: Company) -> None:
     assert there.vote(taken, "lee").request.state == "requested"
     there.bundle = Company(role("urgent", PRIVACY, break_glass_hours=4)).bundle
     assert there.vote(taken, "yoon").request.state == "approved"
+
+
+def test_a_review_goes_on_when_the_stages_change_there_and_back() -> None:
+    there = Company(role("urgent", MANAGER, break_glass_hours=4))
+    taken = there.break_glass("oh").request
+    short, there.bundle = there.bundle, Company(role("urgent", OWNER, PRIVACY, break_glass_hours=4)).bundle
+    there.vote(taken, "lee")
+    there.bundle = short
+    assert there.vote(taken, "mia").request.state == "approved"
