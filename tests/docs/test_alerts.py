@@ -115,6 +115,7 @@ HAPPENINGS: dict[str, dict[str, str]] = {
     "PolicyStale": {"munjigi_policy_loaded_timestamp_seconds{%s}": "-8000000x60"},
     "KeySetNotRenewed": {"munjigi_key_set_problem{%s}": "1x60"},
     "SignInFailures": {'munjigi_sign_in_failures_total{%s,reason="TOKEN_EXPIRED"}': "0+120x60"},
+    "LockoutsRepeat": {'munjigi_lockouts_total{%s,reason="TOKEN_SIGNATURE"}': "0+1x60"},
     "DenialFlood": {'munjigi_tool_decisions_total{%s,tool="crm-desk",verdict="deny"}': "0+6000x60"},
     "DenialsCounted": {'munjigi_denials_counted_total{%s,tool="crm-desk",reason="NO_GRANT"}': "0x50 5x10"},
     "ArchiveBehind": {"munjigi_archive_waiting_segments{%s}": "6x60"},
