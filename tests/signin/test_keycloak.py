@@ -17,6 +17,8 @@ from running import Stubs
 from signin.company import Company
 from signin.keycloak import Browser, Keycloak
 
+from munjigi.app.config import Settings
+from munjigi.cli.doctor_provider import provider
 from munjigi_client._proto.munjigi.v1 import audit_pb2, reach_pb2
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
@@ -141,6 +143,11 @@ def test_whatever_else_reaches_the_logout_address_is_refused(company: Company, k
     with answer.value as refusal:
         assert refusal.code == 405
     assert company.check(token).decision == pb.DECISION_ALLOW
+
+
+def test_the_doctor_finds_the_provider_by_its_issuer_alone(keycloak: Keycloak) -> None:
+    found = list(provider(Settings(identity="oidc", oidc_issuer=keycloak.issuer)))
+    assert [(each.result, "usable keys" in each.found) for each in found] == [("ok", True), ("warn", False)]
 
 
 def test_keys_rotate_under_load_and_only_the_one_refetch_is_noticed(company: Company, keycloak: Keycloak) -> None:

@@ -26,6 +26,7 @@ from munjigi.audit.reader import list_logs
 from munjigi.cli.doctor_cluster import search_account, shipping
 from munjigi.cli.doctor_finding import Finding
 from munjigi.cli.doctor_notices import notices
+from munjigi.cli.doctor_provider import provider
 from munjigi.cli.doctor_state import state_store
 from munjigi.cli.doctor_witnesses import witnesses
 from munjigi.cli.policy_files import examine as examine_policy
@@ -256,6 +257,7 @@ _CHECKS: Final[tuple[tuple[str, Check], ...]] = (
     ("journal", _journal),
     ("clock", _clock),
     ("disk", _disk),
+    ("provider", provider),
     ("witness", witnesses),
     ("shipping", shipping),
     ("search account", search_account),
