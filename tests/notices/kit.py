@@ -307,7 +307,7 @@ class House:
         if self.process is not None:
             assert self.process.stdin is not None
             self.process.stdin.close()
-            assert self.process.wait(30) in (0, -9), self.output()
+            assert self.process.wait(60) in (0, -9), self.output()
         return time.monotonic() - began
 
     def kill(self) -> None:
@@ -332,7 +332,7 @@ class House:
         self.store.close()
 
 
-def until(condition: Callable[[], bool], seconds: float = 30.0, what: Callable[[], object] = lambda: "") -> None:
+def until(condition: Callable[[], bool], seconds: float = 90.0, what: Callable[[], object] = lambda: "") -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what()

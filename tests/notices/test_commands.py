@@ -119,3 +119,10 @@ def test_p10_how_notices_leave_the_house_is_refused_when_unsafe(options: dict[st
         load_settings(options)
     assert named in refused.value.message
     assert "word" not in refused.value.message
+
+
+def test_p10_a_start_without_the_secret_is_refused_by_name(state: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    monkeypatch.setenv("MUNJIGI_NOTICE_WEBHOOK", "https://soc.example/x")
+    monkeypatch.setenv("MUNJIGI_NOTICE_WEBHOOK_SECRET", str(state / "nothing"))
+    assert run(["serve", *FREE, "--state-dir", str(state), "--no-sample"]) == 1
+    assert "openssl rand" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from notices.kit import PostBox, certificates, employee, notice
 
 from munjigi.adapters.notices import mail as mail_module
 from munjigi.adapters.notices.addresses import address_of, makes_addresses
-from munjigi.adapters.notices.mail import Mail, Relay
+from munjigi.adapters.notices.mail import Mail, Relay, credentials_of
 from munjigi.grants.notices.notice import letter_id
 from munjigi.grants.notices.ports import Letter, Outcome
 from munjigi.grants.notices.words import Language
@@ -191,4 +191,4 @@ def test_p10_a_rule_that_makes_no_addresses_is_told_apart(rule: str):
 @pytest.mark.parametrize("line", ["", "name", ":password"])
 def test_p10_credentials_of_another_form_are_refused(tmp_path: Path, line: str):
     with pytest.raises(ConfigurationError):
-        Mail(relay(PostBox(), credentials=credentials(tmp_path, line)), "en")
+        credentials_of(relay(PostBox(), credentials=credentials(tmp_path, line)))

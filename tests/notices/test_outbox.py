@@ -9,16 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from notices.kit import DAY, House, asking, employee, made, notice
+from notices.kit import DAY, House, asking, made, notice
 
 from doubles.metrics import MemorySink
 from munjigi.adapters.notices.outbox import Outbox
-from munjigi.adapters.state.holdings import StoredHoldings
 from munjigi.app import notice_channel
 from munjigi.app.notice_channel import NoticeChannel
 from munjigi.app.notifier import first_since
 from munjigi.audit.records import decode
-from munjigi.decision.grant_table import GrantTable
 from munjigi.grants.notices.letters import letters_of
 from munjigi.grants.notices.ports import Channel, Letter, Outcome
 from munjigi.grants.permission_log import PermissionLog
@@ -229,42 +227,5 @@ def test_the_first_record_to_tell_of_is_found_by_its_time(tmp_path: Path):
         times = [decode(payload).time for _, payload in log.read(0, 1000)]
         for at in (0, times[0], times[0] + 1, began, times[-1], times[-1] + 1):
             assert first_since(log, at) == sum(time_ < at for time_ in times)
-    finally:
-        house.close()
-
-
-def test_lookups_in_the_store_find_what_the_whole_table_has(tmp_path: Path):
-    house = House(tmp_path)
-    try:
-        house.apply(*(made(asking(number, 5)) for number in range(3)))
-        state = house.store.load()
-        table = GrantTable.build(state.grants, state.people, state.grant_revision, state.blocks)
-        stored = StoredHoldings(house.store)
-        assert (stored.revision, stored.blocks) == (table.revision, table.blocks)
-        for grant in state.grants:
-            assert stored.grant(grant.grant_id) == grant
-            assert stored.of(grant.employee) == table.of(grant.employee)
-            held = stored.holders(grant.role, grant.purpose)
-            assert list(held.since(None)) == list(table.holders(grant.role, grant.purpose).since(None))
-            assert len(held) == len(table.holders(grant.role, grant.purpose))
-        for person in state.people:
-            assert stored.person_of(person.person_id) == person == stored.person(person.accounts[0])
-        assert sorted(stored.people(), key=lambda each: each.person_id) == state.people
-        assert (stored.grant("?"), stored.person_of("?"), stored.person(employee("?")), stored.of(employee("?"))) == (
-            None,
-            None,
-            None,
-            (),
-        )
-        ends = {grant.ends_at for grant in state.grants}
-        assert list(stored.ending(min(ends) - 1, max(ends))) == sorted(
-            state.grants, key=lambda each: (each.ends_at, each.grant_id)
-        )
-        assert list(stored.ending(max(ends), max(ends) + 1)) == []
-        facts = {fact.ends_at for person in state.people for fact in person.facts}
-        assert {each.person_id for each in stored.lapsing(min(facts) - 1, max(facts))} == {
-            each.person_id for each in state.people if each.facts
-        }
-        assert [each.access_request_id for each in stored.undecided()] == ["ar-2", "ar-1", "ar-0"]
     finally:
         house.close()

@@ -85,7 +85,7 @@ def test_p10_a_secret_that_others_can_read_is_refused(tmp_path: Path):
     path = secret_file(tmp_path)
     path.chmod(0o644)
     with pytest.raises(ConfigurationError) as refused:
-        Webhook(WebhookAddress("https://x.example/", path), "en", SystemClock())
+        read_secrets(path)
     assert refused.value.reason == "KEY_FILE_EXPOSED"
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from munjigi.adapters.notices.mail import Mail, Relay
+from munjigi.adapters.notices.mail import Mail
 from munjigi.adapters.notices.outbox import Outbox
 from munjigi.adapters.notices.webhook import Webhook, WebhookAddress
 from munjigi.adapters.state.holdings import StoredHoldings
 from munjigi.adapters.state.store import SqlStateStore
-from munjigi.app.addresses import split_address
 from munjigi.app.config import Settings
 from munjigi.app.files import StateFolder
 from munjigi.app.log_sources import LogSources
 from munjigi.app.notice_channel import NoticeChannel
+from munjigi.app.notice_secrets import relay_of
 from munjigi.app.notifier import Notifier
 from munjigi.app.policy_in_force import PolicyInForce
 from munjigi.app.state import read_state
@@ -26,7 +26,7 @@ from munjigi.monitoring.meter import Meter
 
 
 def carriers(settings: Settings, clock: Clock) -> list[Carrier]:
-    """Return the ways out. Raises `ConfigurationError` when a secret or an authority can't be used."""
+    """Return the ways out."""
     found: list[Carrier] = []
     if settings.notice_webhook:
         assert settings.notice_webhook_secret is not None
@@ -37,20 +37,8 @@ def carriers(settings: Settings, clock: Clock) -> list[Carrier]:
     return found
 
 
-def relay_of(settings: Settings) -> Relay:
-    """Return the SMTP relay of the settings."""
-    return Relay(
-        *split_address(settings.notice_smtp),
-        settings.notice_smtp_security,
-        settings.notice_sender,
-        settings.notice_address,
-        settings.notice_smtp_credentials,
-        settings.notice_authority,
-    )
-
-
 def notifier(settings: Settings, folder: StateFolder, meter: Meter) -> Notifier:
-    """Put the job together. Raises `ConfigurationError` as `carriers` does."""
+    """Put the job together."""
     clock = SystemClock()
     outbox = Outbox(folder.notices)
     channels = [

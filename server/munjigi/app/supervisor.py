@@ -23,6 +23,7 @@ from munjigi.adapters.prometheus import prepare_folder
 from munjigi.app import logs
 from munjigi.app.config import Settings
 from munjigi.app.files import StateFolder
+from munjigi.app.notice_secrets import refuse_unusable
 from munjigi.app.processes import Process, first, keep
 from munjigi.app.workers import Workers, first_line
 from munjigi.kernel.errors import ConfigurationError
@@ -38,6 +39,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
     """
     _open_standard_streams()
     logs.set_up("munjigi", settings.log_level, settings.log_format)
+    refuse_unusable(settings)
     folder = StateFolder(settings.state_dir)
     folder.make()
     lock = _lock(folder.lock)

@@ -21,12 +21,14 @@ _WAIT: Final = 2.0  # seconds for a connection
 
 def notices(settings: Settings, *, trial: bool = False) -> Iterable[Finding]:
     """Read secrets as the follower does, and connect to each receiver; with `trial`, send it a notice of that kind."""
+    from munjigi.app.notice_secrets import refuse_unusable
     from munjigi.app.notices import carriers
     from munjigi.kernel.clock import SystemClock
 
     if not settings.notice_webhook and not settings.notice_smtp:
         yield Finding(_CHECK, "skip", "nobody is told", "Set MUNJIGI_NOTICE_WEBHOOK or MUNJIGI_NOTICE_SMTP: docs/operations.md.")
         return
+    refuse_unusable(settings)
     for carrier in carriers(settings, SystemClock()):
         yield from (_tried if trial else _reached)(settings, carrier)
     yield from _waiting(settings)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from munjigi.adapters.notices.addresses import address_of
-from munjigi.adapters.notices.webhook import tls_of
+from munjigi.adapters.notices.trust import tls_of
 from munjigi.adapters.secrets import read_secret
 from munjigi.grants.notices.ports import Channel, Letter, Outcome
 from munjigi.grants.notices.words import Language, say, shown_at
@@ -54,16 +54,17 @@ class Mail:
     channel: Channel = "mail"
 
     def __init__(self, relay: Relay, language: Language) -> None:
-        """Prepare. Raises `ConfigurationError` when the credentials or the authority can't be used."""
+        """Keep where the relay is. Credentials and authority are read when something is sent."""
         self._relay = relay
         self._language = language
-        self._tls = tls_of(relay.authority)
         self._run: _Run | None = None
-        credentials_of(relay)
 
     async def carry(self, letters: Sequence[Letter]) -> list[Outcome]:
-        """Send letters over one connection; it is closed afterwards."""
-        self._run = run = _Run(self._relay, self._tls, [(letter, self._message(letter)) for letter in letters])
+        """Send letters over one connection; it is closed afterwards.
+
+        Raises `ConfigurationError` when the credentials or the authority can't be used.
+        """
+        self._run = run = _Run(self._relay, [(letter, self._message(letter)) for letter in letters])
         return await _in_thread(run.carry)
 
     async def close(self) -> None:
@@ -94,18 +95,20 @@ def credentials_of(relay: Relay) -> tuple[str, str] | None:
     """Read name and password. Raises `ConfigurationError` when others can read the file, or it has another form."""
     if relay.credentials is None:
         return None
-    name, colon, password = read_secret(relay.credentials).decode("utf-8", "replace").strip().partition(":")
+    line = read_secret(relay.credentials).decode("utf-8", "replace") if relay.credentials.exists() else ""
+    name, colon, password = line.strip().partition(":")
     if not colon or not name:
-        raise ConfigurationError("NOTICE_CREDENTIALS_INVALID", f"{relay.credentials} must have one line, name:password.")
+        raise ConfigurationError(
+            "NOTICE_CREDENTIALS_INVALID", f"{relay.credentials} must be there with one line, name:password, mode 0600."
+        )
     return name, password
 
 
 class _Run:
     """Letters over one connection, in a thread that can be cut off."""
 
-    def __init__(self, relay: Relay, tls: ssl.SSLContext, letters: list[tuple[Letter, EmailMessage | None]]) -> None:
+    def __init__(self, relay: Relay, letters: list[tuple[Letter, EmailMessage | None]]) -> None:
         self._relay = relay
-        self._tls = tls
         self._letters = letters
         self._client: smtplib.SMTP | None = None
         self._cut = threading.Event()
@@ -146,8 +149,8 @@ class _Run:
     def _connected(self) -> Iterator[smtplib.SMTP]:
         relay = self._relay
         credentials = credentials_of(relay)  # anew, so that they are renewed without a restart
-        tls = relay.security == "tls"
-        client = smtplib.SMTP_SSL(timeout=_STEP_SECONDS, context=self._tls) if tls else smtplib.SMTP(timeout=_STEP_SECONDS)
+        context, tls = tls_of(relay.authority), relay.security == "tls"
+        client = smtplib.SMTP_SSL(timeout=_STEP_SECONDS, context=context) if tls else smtplib.SMTP(timeout=_STEP_SECONDS)
         client._host = relay.host  # type: ignore[attr-defined]  # noqa: SLF001 - what the certificate must name; only the constructor that connects sets it
         self._client = client
         try:
@@ -155,7 +158,7 @@ class _Run:
             if code != 220:
                 raise smtplib.SMTPConnectError(code, "")
             if relay.security == "starttls":
-                client.starttls(context=self._tls)  # refuses to go on in plain text
+                client.starttls(context=context)  # refuses to go on in plain text
             client.ehlo_or_helo_if_needed()
             if credentials is not None:
                 client.login(*credentials)

@@ -22,15 +22,15 @@ _SHORTEST, _LONGEST = 24, 64  # bytes, as the specification has them
 def read_secrets(path: Path) -> tuple[bytes, ...]:
     """Read the secrets of a file, one a line.
 
-    Raises `ConfigurationError` when others can read it, or a line is no secret.
+    Raises `ConfigurationError` when it is missing, others can read it, or a line is no secret.
     """
-    lines = read_secret(path).decode("ascii", "replace").split()
+    lines = read_secret(path).decode("ascii", "replace").split() if path.exists() else []
     found = tuple(_secret(line) for line in lines)
     if not found or not all(found):
         raise ConfigurationError(
             "NOTICE_SECRET_INVALID",
-            f"{path} must have a secret a line, `{PREFIX}` and Base64 of {_SHORTEST} to {_LONGEST} bytes; make one with "
-            f"`printf '{PREFIX}%s\\n' \"$(openssl rand -base64 32)\"`.",
+            f"{path} must be there with a secret a line, `{PREFIX}` and Base64 of {_SHORTEST} to {_LONGEST} bytes; make one with "
+            f"`printf '{PREFIX}%s\\n' \"$(openssl rand -base64 32)\"`, mode 0600.",
         )
     return found
 

@@ -8,7 +8,6 @@ side answers.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,11 @@ import aiohttp
 import orjson
 
 from munjigi.adapters.notices.secret import read_secrets, signature
+from munjigi.adapters.notices.trust import tls_of
 from munjigi.grants.notices.notice import Notice
 from munjigi.grants.notices.ports import Channel, Letter, Outcome
 from munjigi.grants.notices.words import Language, languages, say
 from munjigi.kernel.clock import Clock, to_rfc3339
-from munjigi.kernel.errors import ConfigurationError
 
 _AT_ONCE: Final = 8  # requests under way
 _OF_THE_MESSAGE: Final = frozenset({400, 413, 415, 422})  # what a receiver answers about one message, and not about all
@@ -48,19 +47,17 @@ class Webhook:
     channel: Channel = "webhook"
 
     def __init__(self, address: WebhookAddress, language: Language, clock: Clock) -> None:
-        """Prepare. Raises `ConfigurationError` when the secret or the authority can't be used."""
+        """Keep where the receiver is. Secret and authority are read when something is sent."""
         self._address = address
         self._language = language
         self._clock = clock
-        self._tls = tls_of(address.authority)
         self._session: aiohttp.ClientSession | None = None
-        read_secrets(address.secret)
 
     async def carry(self, letters: Sequence[Letter]) -> list[Outcome]:
-        """Send letters, some at a time."""
+        """Send letters, some at a time. Raises `ConfigurationError` when the secret or the authority can't be used."""
         secrets = await asyncio.to_thread(read_secrets, self._address.secret)  # anew, so that one is replaced without a restart
         if self._session is None:
-            limit = aiohttp.TCPConnector(limit=_AT_ONCE, ssl=self._tls)
+            limit = aiohttp.TCPConnector(limit=_AT_ONCE, ssl=tls_of(self._address.authority))
             self._session = aiohttp.ClientSession(connector=limit, timeout=aiohttp.ClientTimeout(self._address.timeout))
         session, gate = self._session, asyncio.Semaphore(_AT_ONCE)
 
@@ -108,16 +105,6 @@ def body_of(notice: Notice, language: Language) -> bytes:
     }
     whole = {"type": f"munjigi.{notice.kind}", "timestamp": to_rfc3339(notice.at), "data": data}
     return orjson.dumps(whole, option=orjson.OPT_SORT_KEYS)
-
-
-def tls_of(authority: Path | None) -> ssl.SSLContext:
-    """Trust one authority, or the system's. Raises `ConfigurationError` when the file can't be used."""
-    try:
-        return ssl.create_default_context(cafile=authority)
-    except OSError as error:  # ssl.SSLError is one
-        raise ConfigurationError(
-            "NOTICE_AUTHORITY_UNUSABLE", f"{authority} holds no certificates; name the receiver's authority (PEM) in the setting."
-        ) from error
 
 
 def _judged(status: int, retry_after: str) -> Outcome:
