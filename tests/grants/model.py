@@ -2,46 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import product
-from types import SimpleNamespace
-from typing import NamedTuple
+
+from grants.model_people import Asked, Held, People, Who, must
 
 SECOND = 10**9
 HOUR, DAY = 3600 * SECOND, 86_400 * SECOND
-
-
-class No(Exception):
-    """It is refused."""
-
-
-def must(holds: object) -> None:
-    if not holds:
-        raise No
-
-
-class Rule(NamedTuple):
-    """A role as roles.toml has it. A stage is owner, manager, or the role whose holders are the office; and whether all decide."""
-
-    owners: tuple[str, ...]
-    stages: tuple[tuple[str, bool], ...] = (("owner", False),)
-    longest: int = 365
-    budget: int = 0
-    excludes: tuple[str, ...] = ()
-    emergency: int = 0
-    departments: tuple[str, ...] = ()
-
-
-class Who(SimpleNamespace):
-    """name, accounts, manager, department, status, blocked, deputies (name: from, to)."""
-
-
-class Held(SimpleNamespace):
-    """account, who, role, purpose, start, end, emergency, suspended (why), ended."""
-
-
-class Asked(SimpleNamespace):
-    """kind, account, who, by, role, purpose, start, end, days, grant, stages, due, stage, voted, state."""
 
 
 def filled(seats: list[tuple[str, list[str]]], people: set[str]) -> int:
@@ -50,13 +16,7 @@ def filled(seats: list[tuple[str, list[str]]], people: set[str]) -> int:
     return max(len(each) for each in tries if len(set(each)) == len(each))
 
 
-class Model:
-    def __init__(self, rules: dict[str, Rule], purposes: tuple[str, ...], people: list[Who], now: int) -> None:
-        self.rules, self.purposes, self.now = rules, purposes, now
-        self.people = {each.name: each for each in people}
-        self.grants: dict[str, Held] = {}
-        self.requests: dict[str, Asked] = {}
-
+class Model(People):
     # What is so
 
     def held(self, account: str, role: str, purpose: str, start: int, end: int) -> Held:
@@ -69,17 +29,6 @@ class Model:
 
     def counts(self, grant: Held) -> bool:
         return grant.start <= self.now < grant.end and not grant.suspended and not grant.ended
-
-    def lives(self, grant: Held) -> bool:
-        return not grant.ended and self.now < grant.end
-
-    def of(self, account: str) -> Who:
-        found = [each for each in self.people.values() if account in each.accounts]
-        must(found)
-        return found[0]
-
-    def open(self, request: Asked) -> bool:
-        return request.state == "open" and (request.kind == "emergency" or self.now < request.due)
 
     def edits(self, who: Who) -> bool:
         return any(each.who == who.name and each.role == "editor" and self.counts(each) for each in self.grants.values())
@@ -245,45 +194,3 @@ class Model:
         grant = self.grants[key]
         must(self.lives(grant) and grant.suspended and self.people[grant.who].status == "active")
         grant.suspended = ""
-
-    def block(self, name: str, *, blocked: bool) -> None:
-        must(self.people[name].blocked != blocked)
-        self.people[name].blocked = blocked
-
-    def event(self, kind: str, name: str, department: str) -> None:
-        who = self.people[name]
-        mine = [each for each in self.grants.values() if each.who == name and self.lives(each)]
-        if kind == "leave" and who.status == "active":
-            who.status = "leave"
-            for each in mine:
-                each.suspended = each.suspended or "leave"
-        elif kind == "return" and who.status == "leave":
-            who.status = "active"
-            for each in mine:
-                each.suspended = "" if each.suspended == "leave" else each.suspended
-        elif kind == "leaver" and who.status != "left":
-            who.status, who.deputies = "left", {}
-            for other in self.people.values():
-                other.deputies.pop(name, None)
-            self.lose(name, lambda _: True)
-        elif kind == "joiner" and who.status == "left":
-            who.status = "active"
-        elif kind == "mover":
-            must(who.status != "left")
-            if department != who.department:
-                who.department = department
-                needs = lambda role: not self.rules[role].departments or department in self.rules[role].departments  # noqa: E731
-                self.lose(name, lambda role: not needs(role))
-        else:
-            must(
-                (kind, who.status)
-                in (("leave", "leave"), ("return", "active"), ("leaver", "left"), ("joiner", "active"), ("joiner", "leave"))
-            )
-
-    def lose(self, name: str, which: Callable[[str], bool]) -> None:
-        for each in self.grants.values():
-            if each.who == name and self.lives(each) and which(each.role):
-                each.ended, each.end = True, self.now
-        for request in self.requests.values():
-            if request.who == name and request.state == "open" and request.kind != "emergency" and which(request.role):
-                request.state = "withdrawn"

@@ -190,10 +190,13 @@ class Company:
         assert found is not None
         return found
 
-    def state(self, request: AccessRequest) -> str:
+    def found(self, request: AccessRequest) -> AccessRequest:
         found = self.store.request(request.access_request_id)
         assert found is not None
-        return found.state
+        return found
+
+    def state(self, request: AccessRequest) -> str:
+        return self.found(request).state
 
 
 def replace_ask(ask: Ask, more: dict[str, Any]) -> Ask:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from decision.builders import P, make_bundle, purpose
 from decision.builders import ask as question
-from grants.model import DAY, HOUR, Asked, Model, No, Rule, Who
+from grants.model import DAY, HOUR, Model
+from grants.model_people import Asked, No, Rule, Who
 from grants.request_kit import NOW, WHY, Company, key, role
 
 from munjigi.decision.core import decide

@@ -14,6 +14,7 @@ from munjigi.grants.lifecycle import request_state_of
 from munjigi.grants.requests import LAPSE_DAYS
 from munjigi.kernel.grant import Scope
 from munjigi.policy.compile import compile_bundle
+from munjigi.rpc.grant_messages import waits_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -133,6 +134,19 @@ def test_nobody_decides_in_14_days_and_it_has_lapsed(there: Company) -> None:
         there.withdraw(asked, "oh")
     with refused("ACCESS_REQUEST_UNKNOWN"):
         there.ask("oh", supersedes=asked.access_request_id)
+
+
+def test_a_request_waits_for_who_may_decide_it_and_has_not_until_it_lapses(there: Company) -> None:
+    asked = there.ask("oh", "board")
+    there.vote(asked, "lee")
+
+    def waits() -> set[str]:
+        names = ("lee", "ann", "bo", "oh", "yoon")
+        return {each for each in names if waits_for(there.book(), there.found(asked), f"p.{each}")}
+
+    assert waits() == {"ann", "bo"}
+    there.now += LAPSE_DAYS * DAY
+    assert waits() == set()
 
 
 def test_what_has_lapsed_is_asked_for_anew(there: Company) -> None:

@@ -18,7 +18,7 @@ from munjigi.kernel.errors import InvalidArgument, NotFound, PermissionDenied
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.rpc.call import Call, Method
 from munjigi.rpc.desk import Desk
-from munjigi.rpc.grant_messages import STATES, grant_message, request_message, scope_of, who_decides
+from munjigi.rpc.grant_messages import STATES, grant_message, request_message, scope_of, waits_for, who_decides
 from munjigi.rpc.pages import DEFAULT_PAGE, page_of
 from munjigi.rpc.ports import Registrar, SnapshotSource
 from munjigi.rpc.typed import typed
@@ -126,7 +126,7 @@ class AccessRequestService:
         state = STATES.get(request.state, "")
         if request.to_decide:
             person = book.holdings.person(call.caller.employee)
-            mine = [each for each in await self._all_open() if person is not None and person.person_id in who_decides(book, each)]
+            mine = [each for each in await self._all_open() if person is not None and waits_for(book, each, person.person_id)]
             page, token = page_of(mine, request.page_size, request.page_token)
             return pb.ListRequestsResponse(access_requests=[request_message(book, each) for each in page], next_page_token=token)
         size = request.page_size or DEFAULT_PAGE

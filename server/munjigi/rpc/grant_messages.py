@@ -110,6 +110,11 @@ def who_decides(book: Book, request: AccessRequest) -> list[str]:
     return [person for person in deciders(book, request, stages[0]) if person not in voted] if stages else []
 
 
+def waits_for(book: Book, request: AccessRequest, person_id: str) -> bool:
+    """Tell whether a request waits for this person's decision. One that has lapsed waits for nobody."""
+    return request_state_of(request, book.now) == "requested" and person_id in who_decides(book, request)
+
+
 def _subjects(book: Book, people: Sequence[str]) -> list[str]:
     persons = (book.holdings.person_of(each) for each in people)
     return [person.accounts[0].subject for person in persons if person is not None and person.accounts]
