@@ -20,7 +20,7 @@ from munjigi.audit import files, mark, segment
 from munjigi.audit.holds import Hold
 from munjigi.audit.journal import Journal
 from munjigi.audit.records import HoldRecord, ReleaseRecord, decode
-from munjigi.kernel.errors import Corruption, InvalidArgument, NotFound
+from munjigi.kernel.errors import AlreadyExists, Corruption, NotFound
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.monitoring.meter import Meter
 
@@ -142,7 +142,7 @@ def test_the_same_request_is_the_same_hold(folder: Path) -> None:
     one, two = using(folder, placing(7, 9, "r-1"), placing(7, 9, "r-1"))
     assert one == two
     assert len(using(folder, placing(7, 9), standing)[1]) == 2
-    with pytest.raises(InvalidArgument, match="used for another hold"):
+    with pytest.raises(AlreadyExists, match="used for another hold"):
         using(folder, placing(7, 10, "r-1"))
 
 
