@@ -27,7 +27,7 @@ from munjigi.decision.snapshot import Snapshot
 from munjigi.grants import requests
 from munjigi.grants.book import Book, Plan
 from munjigi.grants.changes import Edit, PersonEdit, grant_added
-from munjigi.grants.ports import StateStore
+from munjigi.grants.ports import LogHead, StateStore
 from munjigi.grants.requests import Ask, Outcome
 from munjigi.kernel.errors import MunjigiError
 from munjigi.policy.types import PolicyBundle
@@ -195,6 +195,31 @@ def test_p1_the_same_call_on_two_workers_is_done_once(open_store: OpenStore) -> 
     assert first == second
     assert first.startswith("('approved'")
     assert holders(open_store, "agent") == {"e00"}
+
+
+class Overtaken(SqliteStateStore):
+    """A store on which another worker is faster: between the look at the table and the look at the request."""
+
+    faster: Callable[[], object] | None = None
+
+    def log_head(self) -> LogHead:
+        work, self.faster = self.faster, None
+        if work is not None:
+            work()
+        return super().log_head()
+
+
+def test_p1_a_call_that_is_overtaken_in_the_middle_of_its_plan_gets_the_answer_of_the_faster_one(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite"
+    opened: OpenStore = lambda: SqliteStateStore(path)  # noqa: E731 - short
+    fill(opened)
+    asked(opened, ("e00", "agent", "1"))
+    with closing(opened()) as other, closing(Overtaken(path)) as store:
+        answers: list[str] = []
+        store.faster = lambda: answers.append(change(other, "lee", voting("lee", "1"), "once-1"))
+        answers.append(change(store, "lee", voting("lee", "1"), "once-1"))
+    assert answers[0] == answers[1] != "ACCESS_REQUEST_CLOSED"
+    assert holders(opened, "agent") == {"e00"}
 
 
 # ---- Processes over one file
