@@ -203,6 +203,7 @@ async def _tick(gateway: Gateway, recorded: Recorded) -> None:
     folder = StateFolder(gateway.settings.state_dir)
     own, follower = Heartbeat(folder.run, f"worker-{gateway.slot}"), Heartbeat(folder.run, "follower")
     key_problem = ""
+    up = False
     while True:
         await _look_at_disk(gateway)
         now = gateway.clock.now()
@@ -225,6 +226,10 @@ async def _tick(gateway: Gateway, recorded: Recorded) -> None:
         gateway.meter.set(catalogue.GRANT_REVISION, value=gateway.home.snapshot.grants.revision)
         gateway.meter.flush(gateway.committer)
         own.beat(gateway.clock.now(), gateway.health.serving())
+        up = up or gateway.health.serving()
+        if up:  # who can't answer is left out by whoever asks for health, and comes back
+            for name in ("", "munjigi"):
+                gateway.health.set(name, gateway.lease.refusal() is None)
         gateway.health.set("follower", follower.alive(gateway.clock.now()))
         await asyncio.sleep(_TICK_SECONDS)
 

@@ -29,8 +29,8 @@ class HealthService:
         self._draining = False
 
     def set(self, name: str, serving: bool) -> None:
-        """Set the state of one service. To be called on the event loop."""
-        if self._serving[name] is not serving:
+        """Set the state of one service. To be called on the event loop. Who drains does not serve again."""
+        if self._serving[name] is not serving and not (serving and self._draining):
             self._serving[name] = serving
             self._tell()
 
