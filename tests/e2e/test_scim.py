@@ -203,6 +203,18 @@ def test_p8_who_is_switched_off_in_the_directory_reads_nothing_on_any_worker(dae
     assert [(dict(each.content)["employee"], dict(each.content)["ended"]) for each in found] == [("munjigi.scim", "left")]
 
 
+def test_who_is_made_inactive_has_left_and_may_come_later(daemon: Daemon, provider: Provider, stubs: Stubs):
+    extension = {"employeeNumber": "e.later", "department": "fraud"}
+    made = provider("POST", "/Users", {"userName": "later", "active": False, ENTERPRISE: extension})
+    assert (made.status, made.body["active"]) == (201, False)
+    assert person(daemon, stubs, "e.later").status == pb.PERSON_STATUS_LEFT
+    assert provider("PUT", "/Users/e.later", {"userName": "later", "active": "true"}).body["active"] is True
+    assert person(daemon, stubs, "e.later").department == "fraud"  # what a PUT leaves out stays
+    emptied = provider("PUT", "/Users/e.later", {"userName": "later", ENTERPRISE: {"department": None}})
+    assert (emptied.status, "department" in emptied.body[ENTERPRISE]) == (200, False)
+    assert person(daemon, stubs, "e.later").department == ""
+
+
 def test_versions_guard_changes(provider: Provider):
     made = provider("POST", "/Users", {"userName": "versioned", ENTERPRISE: {"employeeNumber": "e.v"}})
     old = made.headers["etag"]
