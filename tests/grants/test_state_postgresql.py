@@ -144,8 +144,6 @@ WRITER = """
 import sys
 from pathlib import Path
 from munjigi.adapters.state.address import Address
-from munjigi.adapters.state.hints import hear
-from munjigi.adapters.state.holdings import StoredHoldings
 from munjigi.adapters.state.postgresql import PostgresqlStateStore
 from munjigi.grants.changes import person_changed
 from munjigi.kernel.grant import Person
