@@ -159,7 +159,7 @@ def test_why_who_and_what(munjigi: Munjigi):
     for part in ("DENY  RULE_DENIES", "class:identity.unique", "a deny wins over all", "DECIDES", answer["decision_id"]):
         assert part in shown.out
     mine = munjigi("explain", *ask, "--as", "new.oh")
-    assert "role cs_agent for inquiry would allow it (NO_GRANT, lacks training); ask cs.lee" in mine.out
+    assert "role cs_agent for inquiry would allow it (NO_GRANT); ask cs.lee" in mine.out
     theirs = munjigi("explain", *ask, "--employee", "cs.kim", "--through", "crm-desk", "--as", "dpo.yoon", "-o", "json").json
     assert (theirs["employee"], theirs["tool"], theirs["decision_id"]) == ("cs.kim", "crm-desk", "")
     for about in ((*ask, "--employee", "cs.kim"), (answer["decision_id"],)):
