@@ -221,7 +221,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         *ExplanationService(desk, past, decisions.take).methods(),
         *ReachService(desk, home, past).methods(),
         *AuditService(desk, trail, index, conditions).methods(),
-        *TailService(desk, trail, index, conditions, health.serving).methods(),
+        *TailService(desk, trail, index, conditions, lambda: health.staying).methods(),
         *HoldService(desk, holds).methods(),
         *PolicyService(desk, home).methods(),
         *GrantService(desk, home).methods(),

@@ -34,6 +34,11 @@ class HealthService:
             self._serving[name] = serving
             self._tell()
 
+    @property
+    def staying(self) -> bool:
+        """Tell whether the gateway does not stop: calls may wait, though it may not serve for a moment."""
+        return not self._draining
+
     def drain(self) -> None:
         """End every watch, after it has told the last state."""
         self._draining = True

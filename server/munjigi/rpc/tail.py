@@ -37,16 +37,16 @@ _positions: Final = msgspec.msgpack.Decoder(dict[str, int])
 
 
 class TailService:
-    """Hand out what was recorded after a position. `serving` tells whether calls may still wait."""
+    """Hand out what was recorded after a position. `staying` tells whether calls may still wait."""
 
     def __init__(
-        self, desk: Desk, trail: Trail, index: RecordSearch, conditions: Conditions, serving: Callable[[], bool]
+        self, desk: Desk, trail: Trail, index: RecordSearch, conditions: Conditions, staying: Callable[[], bool]
     ) -> None:
         self._desk = desk
         self._trail = trail
         self._index = index
         self._conditions = conditions
-        self._serving = serving
+        self._staying = staying
         self._reading = asyncio.Semaphore(1)
         self._waiting = 0
 
@@ -104,7 +104,7 @@ class TailService:
         """Wait until more is durable than `durable`, if there is not `more` to look through anyway; False when time is up."""
         now = asyncio.get_running_loop().time
         behind = behind or not self._trail.alone
-        while self._serving() and now() < deadline:
+        while self._staying() and now() < deadline:
             if more or self._trail.durable() != durable:
                 return True
             await asyncio.sleep(_STEP)
