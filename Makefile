@@ -25,7 +25,7 @@ run: setup ## set up, then serve the sample company in the foreground (gRPC 127.
 
 test: setup lint ## lint, quick tests on every other installed Python, then the whole suite with coverage
 	@.ci/test-other-pythons
-	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(if $(PYTEST_ARGS),$(PYTEST_ARGS),-n $(SIDE_BY_SIDE) --dist loadgroup)
+	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(if $(PYTEST_ARGS),$(PYTEST_ARGS),-n $(SIDE_BY_SIDE) --dist loadfile)
 	@[ -n "$(PYTEST_ARGS)" ] || $(BIN)/python -m coverage report --format=total --fail-under=94 --include="$(FLOOR)" >/dev/null || \
 		{ echo "Branch coverage of the domain rooms fell below 94 %: test what was added there."; exit 1; }
 

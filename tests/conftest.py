@@ -15,6 +15,8 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from postgresql import PostgresqlServer
+    from xdist.remote import Producer
+    from xdist.scheduler.protocol import Scheduling
 
 # No deadline: the machine is shared with servers that the suite starts, and a slow example isn't a wrong one.
 settings.register_profile("default", deadline=None)
@@ -59,8 +61,14 @@ def state_in_postgresql(request: pytest.FixtureRequest) -> Iterator[None]:
 _TOGETHER = frozenset(("elastic", "sample", "example", "signin"))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        folder, *rest = item.path.relative_to(here).parts
-        item.add_marker(pytest.mark.xdist_group(folder if folder in _TOGETHER else "/".join((folder, *rest))))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            folder = file.split("/")[1]
+            return folder if folder in _TOGETHER else file
+
+    return ByFile(config, log)
