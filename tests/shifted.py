@@ -22,14 +22,17 @@ class Shift:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.seconds = 0
+        self.turns = 0  # odd while the clock is being set
         self.to(0)
 
     def to(self, seconds: int) -> None:
         """Set the clock; at once, for every process."""
         scratch = self._path.with_suffix(".tmp")
         scratch.write_text(f"{seconds}\n")
+        self.turns += 1
         scratch.rename(self._path)
         self.seconds = seconds
+        self.turns += 1
 
     def now(self) -> int:
         """Return what the daemon's clock says."""

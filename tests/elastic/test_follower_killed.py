@@ -69,6 +69,7 @@ class Follower:
             at = self.state.root / path.format(log=self.log, segment=segments[0])
             command = ["strace", "-f", "-o", "/dev/null", "-P", str(at), "-e", f"inject={call}:signal=KILL:when=1", *command]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MUNJIGI_")}
+        environment["PROMETHEUS_MULTIPROC_DIR"] = str(self.state.metrics)
         settings = Settings(
             state_dir=self.state.root,
             policy_home=ROOT / "policies",

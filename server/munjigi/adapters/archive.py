@@ -152,12 +152,14 @@ def members(path: Path) -> Iterator[Member]:
             rest = b""
             while True:
                 frame = _Frame(file, rest)
-                info = _header(path, seen, frame)
+                # Until a frame was read to its end, the name that it gives may be damaged, too.
+                at = f"what follows {seen[-1]}" if seen[-1] else "its beginning"
+                info = _header(path, seen, frame, at)
                 if info is None:
                     break
                 seen.append(info.name)
-                yield Member(info.name, info.size, partial(_copy, path, info, frame))
-                rest = frame.end(path, info.name)
+                yield Member(info.name, info.size, partial(_copy, path, info, frame, at))
+                rest = frame.end(path, at)
             if frame.end(path, "its end") or file.read(1):
                 raise damaged(path, "its end", "something follows it")
     except FileNotFoundError:
@@ -197,9 +199,8 @@ class _Frame:
         return self._unpacker.unused_data
 
 
-def _header(path: Path, seen: list[str], frame: _Frame) -> tarfile.TarInfo | None:
-    """Read the header of a member; None at the end of the archive."""
-    at = f"what follows {seen[-1]}" if seen[-1] else "its beginning"
+def _header(path: Path, seen: list[str], frame: _Frame, at: str) -> tarfile.TarInfo | None:
+    """Read the header of the member that stands `at` some place; None at the end of the archive."""
     try:
         data = frame.read(tarfile.BLOCKSIZE)
         info = tarfile.TarInfo.frombuf(data, "ascii", "strict") if data.strip(b"\0") else None
@@ -214,15 +215,15 @@ def _header(path: Path, seen: list[str], frame: _Frame) -> tarfile.TarInfo | Non
     return info
 
 
-def _copy(path: Path, info: tarfile.TarInfo, frame: _Frame, target: IO[bytes] | None) -> Listed:
+def _copy(path: Path, info: tarfile.TarInfo, frame: _Frame, at: str, target: IO[bytes] | None) -> Listed:
     digest, left = hashlib.sha256(), info.size
     while left:
         try:
             data = frame.read(min(_BLOCK, left))
         except (zstd.ZstdError, EOFError):
-            raise damaged(path, info.name, "it can't be read") from None
+            raise damaged(path, at, "it can't be read") from None
         if not data:
-            raise damaged(path, info.name, "it is shorter than it says")
+            raise damaged(path, at, "it is shorter than it says")
         digest.update(data)
         left -= len(data)
         if target is not None:
