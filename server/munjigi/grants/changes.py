@@ -159,7 +159,7 @@ def check_grant_edit(edit: GrantEdit, before: Grant | None, holder: Status | Non
     state = "revoked" if before.ended else "suspended" if before.suspended else "active"
     if (state, _EVENTS[edit.kind]) not in GRANT:
         raise FailedPrecondition(
-            "GRANT_STATE", f"The grant is {state}, so this can't be done to it; look at it with `munjigi grant show`."
+            "GRANT_STATE", f"The grant is {state}, so this can't be done to it; `munjigi grant list --include-inactive` shows it."
         )
     _refuse_away(edit, holder)
     if grant.starts_at > grant.ends_at:
