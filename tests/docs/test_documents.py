@@ -74,6 +74,24 @@ def test_every_reason_in_the_code_is_documented():
     assert not missing, "run .ci/generate_docs.py, or describe them in docs/errors.md"
 
 
+def test_every_command_that_a_text_names_is_there():
+    from munjigi.cli.lazy import LazyGroup
+    from munjigi.cli.main import cli
+
+    context = cli.make_context("munjigi", [], resilient_parsing=True)
+    sources = [*(ROOT / "server" / "munjigi").rglob("*.py"), *(ROOT / "proto").rglob("*.proto")]
+    named = {}
+    for path, text in [*TEXT.items(), *((path, path.read_text("utf-8")) for path in sources)]:
+        for command, inner in re.findall(r"[`$] ?munjigi ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?", text):
+            named.setdefault((command, inner), path.name)
+    assert len(named) > 50
+    for (command, inner), where in named.items():
+        found = cli.get_command(context, command)
+        assert found is not None, f"{where} names munjigi {command}"
+        if isinstance(found, LazyGroup) and inner:
+            assert inner in found.entries, f"{where} names munjigi {command} {inner}"
+
+
 def test_every_reason_of_a_decision_is_described_and_none_is_invented():
     from munjigi.decision import reasons
 
