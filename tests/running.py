@@ -153,9 +153,10 @@ class Daemon:
         assert self.process is not None
         found = {}
         for child in psutil.Process(self.process.pid).children():
-            command = child.cmdline()
-            if "-m" in command:
-                found[command[command.index("-m") + 1].rpartition(".")[2]] = child.pid
+            with suppress(psutil.NoSuchProcess):  # it ends while it is looked at
+                command = child.cmdline()
+                if "-m" in command:
+                    found[command[command.index("-m") + 1].rpartition(".")[2]] = child.pid
         return found
 
     def workers(self) -> list[int]:
