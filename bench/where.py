@@ -18,9 +18,10 @@ import uvloop
 from bench.machine import SERVER_CORE, pin
 from bench.servers import EMPLOYEE, QUESTION, ROOT, TOOL
 from munjigi.adapters.identity.local_issuer import mint_employee, mint_tool
-from munjigi.app.bootstrap import Gateway, open_gateway
+from munjigi.app.bootstrap import open_gateway
 from munjigi.app.config import load_settings
 from munjigi.app.files import StateFolder
+from munjigi.app.gateway import Gateway
 from munjigi.decision.core import decide
 from munjigi.decision.standing import stands_until
 from munjigi.decision.types import Request

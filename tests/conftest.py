@@ -6,7 +6,8 @@ And the PostgreSQL that tests share.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,23 @@ def state_in_postgresql(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     running.state_settings = before
 
+
+def _settrace(install: Callable[[object], None]) -> Callable[[object], None]:
+    """Coverage traces each thread from its start on. Under CPython 3.11 one that starts while another is about to be traced dies of it."""
+
+    def again(function: object) -> None:
+        while True:
+            try:
+                return install(function)
+            except RuntimeError as error:
+                if "another trace function" not in str(error):
+                    raise
+
+    return again
+
+
+if sys.version_info < (3, 12):
+    sys.settrace = _settrace(sys.settrace)
 
 # Most tests wait for a process most of the time, so that several run side by side: whole files, and whole folders whose tests
 # share a server that is dear to start.

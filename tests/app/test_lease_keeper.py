@@ -46,7 +46,8 @@ class Disk:
         self.free.set()
 
     def when_durable(self, callback: Callable[[Exception | None], None], *, patience: float = 0.0) -> None:
-        raise NotImplementedError
+        waiting = asyncio.ensure_future(self.free.wait())
+        waiting.add_done_callback(lambda _: callback(None))
 
     async def durable(self, *, patience: float = 0.0) -> None:
         await self.free.wait()

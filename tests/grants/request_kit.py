@@ -17,8 +17,9 @@ from munjigi.app.grant_changes import apply_changes, load_table
 from munjigi.decision.core import decide
 from munjigi.decision.grant_table import GrantTable
 from munjigi.decision.snapshot import Snapshot
-from munjigi.grants import requests, rights
+from munjigi.grants import requests
 from munjigi.grants.book import Book
+from munjigi.grants.break_glass import break_glass
 from munjigi.grants.changes import BlockEdit, Edit, PersonEdit, grant_added
 from munjigi.grants.delegations import delegate
 from munjigi.grants.personnel import Personnel, PersonnelEvent
@@ -160,7 +161,7 @@ class Company:
     def break_glass(self, name: str, hours: int = 4, role: str = "urgent", purpose: str = "inquiry", **more: Any) -> Outcome:
         self.made += 1
         wanted = replace_ask(Ask("break_glass", key(name), key(name), role, purpose, WHY), more)
-        return self.done(rights.break_glass(self.book(), wanted, hours, f"ar-{self.made:04}"))
+        return self.done(break_glass(self.book(), wanted, hours, f"ar-{self.made:04}"))
 
     def delegate(self, name: str, to: str, *, starts_at: int = 0, ends_at: int | None = None) -> None:
         self.put(delegate(self.book(), key(name), key(to), starts_at, self.now + 10 * DAY if ends_at is None else ends_at))

@@ -17,6 +17,7 @@ from grants.request_kit import NOW, WHY, Company, key, role
 from munjigi.decision.core import decide
 from munjigi.decision.snapshot import Snapshot
 from munjigi.grants import requests, rights
+from munjigi.grants.break_glass import break_glass
 from munjigi.grants.changes import BlockEdit, GrantEdit
 from munjigi.grants.requests import Ask, Outcome
 from munjigi.kernel.errors import MunjigiError
@@ -253,7 +254,7 @@ class World:
         key_ = f"ar-{self.steps}"
         wanted = Ask("break_glass", key(account), key(account), name, why, WHY)
         return (
-            lambda: self.commit(rights.break_glass(self.real.book(), wanted, hours, key_)),
+            lambda: self.commit(break_glass(self.real.book(), wanted, hours, key_)),
             lambda: self.naive.break_glass(key_, account, name, why, hours),
         )
 

@@ -7,7 +7,6 @@ import logging
 import secrets
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,11 +15,11 @@ from munjigi.adapters.identity.local_issuer import ensure_issuer
 from munjigi.adapters.identity.tokens import EMPLOYEE_TYPE, TOOL_TYPE, JwtVerifier
 from munjigi.adapters.prometheus import PrometheusSink
 from munjigi.adapters.secrets import member_key, names_key
-from munjigi.adapters.state.store import SqlStateStore
 from munjigi.app.acknowledged import AcknowledgedRegistrar
 from munjigi.app.config import Settings
 from munjigi.app.disk import Disk, Level
 from munjigi.app.files import StateFolder
+from munjigi.app.gateway import Gateway
 from munjigi.app.grant_changes import load_table
 from munjigi.app.history import KeptHistory
 from munjigi.app.holds import Holds
@@ -36,13 +35,12 @@ from munjigi.app.state import keep_note, open_state
 from munjigi.app.trail import Trail
 from munjigi.audit.committer import GroupCommitter, Mode, choose_mode, measure_sync
 from munjigi.audit.journal import Journal
-from munjigi.audit.ports import RecordSearch
 from munjigi.audit.reader import JournalReader, list_logs
 from munjigi.audit.records import LockoutRecord, SignInRecord
 from munjigi.audit.seal.reader import sealed_logs, sealed_size
 from munjigi.grants.ports import PermissionRows
 from munjigi.grants.sample import seed_sample
-from munjigi.kernel.clock import Clock, SystemClock
+from munjigi.kernel.clock import SystemClock
 from munjigi.kernel.errors import AuditUnavailable, ConfigurationError, Corruption
 from munjigi.kernel.identity import EMBEDDED_ISSUER
 from munjigi.kernel.references import MemberReferences, NameDigests
@@ -53,7 +51,6 @@ from munjigi.rpc.access_requests import AccessRequestService
 from munjigi.rpc.audit_records import Conditions
 from munjigi.rpc.audits import AuditService
 from munjigi.rpc.authentication import Authenticator, ListenerTrust, TokenVerifier
-from munjigi.rpc.call import Method
 from munjigi.rpc.decisions import DecisionService
 from munjigi.rpc.desk import Desk
 from munjigi.rpc.explanations import ExplanationService
@@ -79,37 +76,6 @@ from munjigi.rpc.room import Room
 from munjigi.rpc.tail import TailService
 
 _LOGGER: Final = logging.getLogger("munjigi.worker")
-
-
-@dataclass(frozen=True, slots=True)
-class Gateway:
-    """One gateway worker, put together and not yet listening."""
-
-    settings: Settings
-    slot: int
-    clock: Clock
-    journal: Journal
-    committer: GroupCommitter
-    store: SqlStateStore
-    index: RecordSearch
-    home: PolicyHome
-    registrar: Registrar
-    meter: Meter
-    disk: Disk
-    room: Room
-    retention: Retention
-    holds: Holds
-    health: HealthService
-    failures: Failures
-    floods: Floods
-    keys: FileKeys | UrlKeys
-    methods: tuple[Method, ...]
-    pipeline: Pipeline
-    trust: ListenerTrust
-    lease: LeaseKeeper
-    sending: LeasedDurability
-    native: bool
-    member_key_id: str
 
 
 def wants_native(settings: Settings) -> bool:

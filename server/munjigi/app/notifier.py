@@ -28,9 +28,7 @@ from munjigi.grants.notices.letters import Post, letters_of
 from munjigi.grants.notices.notice import Notice
 from munjigi.grants.notices.told import told
 from munjigi.grants.ports import StateStore
-from munjigi.kernel.access_request import AccessRequest
 from munjigi.kernel.clock import Clock
-from munjigi.kernel.identity import EmployeeKey
 from munjigi.kernel.ids import record_id
 from munjigi.monitoring import catalogue
 from munjigi.monitoring.meter import Meter
@@ -186,12 +184,7 @@ class Notifier:
         bundle = self._policy.bundle()
         if bundle is None:
             return None
-        return Book(self._place.holdings, bundle, self._clock.now(), self._place.store.request, _nothing, "", 0)
-
-
-def _nothing(_employee: EmployeeKey) -> list[AccessRequest]:
-    """Look nothing up: who tells people asks for no account's open requests."""
-    return []
+        return Book(self._place.holdings, bundle, self._clock.now(), self._place.store.request)
 
 
 def first_since(source: LogSource, at: int) -> int:

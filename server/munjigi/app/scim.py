@@ -11,8 +11,8 @@ from typing import Final
 from munjigi.adapters.scim.directory import SOURCE, Directory
 from munjigi.adapters.scim.http import application
 from munjigi.adapters.secrets import read_secret
-from munjigi.app.bootstrap import Gateway
 from munjigi.app.config import Settings
+from munjigi.app.gateway import Gateway
 from munjigi.app.http import HttpServer, listen
 from munjigi.grants.book import Book, Holdings, Plan
 from munjigi.kernel.errors import ConfigurationError

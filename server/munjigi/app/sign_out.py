@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from munjigi.adapters.identity.jwks import UrlKeys
 from munjigi.adapters.identity.logout import Logout, LogoutVerifier
-from munjigi.app.bootstrap import Gateway
+from munjigi.app.gateway import Gateway
 from munjigi.app.http import HttpServer, listen
 from munjigi.grants.book import Book, Plan
 from munjigi.grants.changes import SessionEdit

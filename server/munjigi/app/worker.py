@@ -22,11 +22,12 @@ import uvloop
 from munjigi import __version__
 from munjigi.app import logs
 from munjigi.app.addresses import split_address
-from munjigi.app.bootstrap import Gateway, make_grpcio, open_gateway
+from munjigi.app.bootstrap import make_grpcio, open_gateway
 from munjigi.app.child import EXIT_CONFIGURATION, receive_settings, say_reloaded, send_ready, stop_on_request
 from munjigi.app.config import Settings
 from munjigi.app.disk import Level
 from munjigi.app.files import StateFolder
+from munjigi.app.gateway import Gateway
 from munjigi.app.heartbeat import Heartbeat
 from munjigi.app.recorded import Recorded
 from munjigi.app.restoration import forget, record_restored

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -55,7 +54,7 @@ def grant_ledger(connection: Connection, output: Output, holder: str, grant_id: 
     with Session(connection) as session:
         asked = pb.SearchRecordsRequest(holder=holder, from_time=since, page_size=1000)
         found = session.whole(asked, pb.SearchRecordsResponse, "records", _MOST)
-    steps = [step for record in reversed(found.records) if record.event_type.startswith("permission.") for step in _steps(record)]
+    steps = [_step(record) for record in reversed(found.records) if record.event_type.startswith("permission.")]
     if grant_id:
         requests = {step["request"] for step in steps if step["grant"] == grant_id} - {""}
         steps = [step for step in steps if step["grant"] == grant_id or step["request"] in requests]
@@ -85,8 +84,8 @@ def grant_ledger(connection: Connection, output: Output, holder: str, grant_id: 
         click.echo("The index has not caught up with the trail; ask again for the newest steps.", err=True)
 
 
-def _steps(record: audit_pb2.AuditRecord) -> Iterator[dict[str, str]]:
-    """Yield the step that a record is."""
+def _step(record: audit_pb2.AuditRecord) -> dict[str, str]:
+    """Return the step that a record is."""
     from munjigi.cli.output import as_dict
 
     content: dict[str, Any] = as_dict(record).get("content", {})
@@ -98,7 +97,7 @@ def _steps(record: audit_pb2.AuditRecord) -> Iterator[dict[str, str]]:
     by = f"{last['subject']}{instead}" if decided else ""
     scope = content.get("scope") or {}
     only = ", ".join((*scope.get("actions", ()), *scope.get("objects", ())))
-    yield {
+    return {
         "time": show_moment(record.time),
         "event": str(content.get("request_state") if event == "close" else event),
         "holder": str(content.get("holder", "")),

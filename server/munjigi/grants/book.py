@@ -66,21 +66,25 @@ class Holdings(Protocol):
 class Book(NamedTuple):
     """Grants, people and policy at one revision, at `now` (UTC nanoseconds); requests are looked up one by one.
 
-    `open_requests` are those for an account that are not decided. `log_id` is the log of permission
-    records that is written, and `base` the revision before its first record.
+    `open_requests` are those for an account that are not decided. `log_id` is the log of permission records that is written, and
+    `base` the revision before its first record. A book that is only looked at lacks them.
     """
 
     holdings: Holdings
     bundle: PolicyBundle
     now: int
-    request: Callable[[str], AccessRequest | None]
-    open_requests: Callable[[EmployeeKey], list[AccessRequest]]
-    log_id: str
-    base: int
+    request: Callable[[str], AccessRequest | None] = lambda _: None
+    open_requests: Callable[[EmployeeKey], list[AccessRequest]] = lambda _: []
+    log_id: str = ""
+    base: int = 0
 
     def record(self, number: int) -> str:
         """Return the id of the record that the plan's edit of this number (from 0) gets."""
         return record_id(self.log_id, self.holdings.revision - self.base + number)
+
+    def blocked(self, person: Person) -> bool:
+        """Tell whether the control center has stopped a person."""
+        return Block("person", person.person_id) in self.holdings.blocks
 
     def open_of(self, person: Person) -> list[AccessRequest]:
         """Return the undecided requests for all accounts of a person."""

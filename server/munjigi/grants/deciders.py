@@ -11,7 +11,7 @@ from typing import Final
 
 from munjigi.grants.book import Book
 from munjigi.kernel.access_request import AccessRequest
-from munjigi.kernel.grant import Block, Person
+from munjigi.kernel.grant import Person
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.policy.types import ANY, PolicyBundle, Stage
 
@@ -44,7 +44,7 @@ def seats(book: Book, request: AccessRequest, stage: Stage) -> Seats:
     named = [each for each in _named(book, request, stage) if each.person_id not in barred and not edits_policy(book, each)]
     found: dict[str, tuple[str, ...]] = {}
     for person in named:
-        if person.status == "left" or _blocked(book, person):
+        if person.status == "left" or book.blocked(person):
             continue
         now = (each.person_id for each in person.delegations if each.starts_at <= book.now < each.ends_at)
         people = (person, *(book.holdings.person_of(each) for each in now))
@@ -83,13 +83,9 @@ def may_decide(book: Book, person: Person, barred: frozenset[str]) -> bool:
     return (
         person.status == "active"
         and person.person_id not in barred
-        and not _blocked(book, person)
+        and not book.blocked(person)
         and not edits_policy(book, person)
     )
-
-
-def _blocked(book: Book, person: Person) -> bool:
-    return Block("person", person.person_id) in book.holdings.blocks
 
 
 def edits_policy(book: Book, person: Person) -> bool:

@@ -7,8 +7,8 @@ from typing import Final
 
 from munjigi.grants.book import Book
 from munjigi.grants.changes import PersonEdit
-from munjigi.grants.eligibility import DAY
-from munjigi.kernel.errors import FailedPrecondition, InvalidArgument
+from munjigi.grants.eligibility import DAY, behind
+from munjigi.kernel.errors import InvalidArgument
 from munjigi.kernel.grant import Delegation
 from munjigi.kernel.identity import EmployeeKey
 
@@ -20,9 +20,7 @@ def delegate(book: Book, by: EmployeeKey, to: EmployeeKey, starts_at: int, ends_
 
     Raises `InvalidArgument` or `FailedPrecondition`.
     """
-    person, deputy = book.holdings.person(by), book.holdings.person(to)
-    if person is None or deputy is None:
-        raise FailedPrecondition("ACCOUNT_UNKNOWN", "This account belongs to no person; the personnel office registers people.")
+    person, deputy = behind(book, by), behind(book, to)
     if person.person_id == deputy.person_id:
         raise InvalidArgument("DEPUTY_IS_ONESELF", "A deputy is somebody else, whatever the account.")
     kept = tuple(each for each in person.delegations if each.person_id != deputy.person_id and each.ends_at > book.now)

@@ -9,7 +9,8 @@ from munjigi.grants.book import Book
 from munjigi.grants.lifecycle import state_of
 from munjigi.kernel.clock import SECOND
 from munjigi.kernel.errors import FailedPrecondition, InvalidArgument, NotFound
-from munjigi.kernel.grant import Block, Grant, Person, Scope
+from munjigi.kernel.grant import Grant, Person, Scope
+from munjigi.kernel.identity import EmployeeKey
 from munjigi.policy.types import ANY, DATA_ACTIONS, OWN_ACTIONS, Purpose, Role
 
 DAY: Final = 86_400 * SECOND
@@ -115,7 +116,7 @@ def check_person(book: Book, person: Person) -> None:
         raise FailedPrecondition(
             "PERSON_NOT_ACTIVE", "Whoever would hold it is on leave or has left; nobody gets access meanwhile."
         )
-    if Block("person", person.person_id) in book.holdings.blocks:
+    if book.blocked(person):
         raise FailedPrecondition(
             "PERSON_BLOCKED", "The control center has blocked whoever would hold it; call the control center."
         )
@@ -175,3 +176,11 @@ def held(book: Book, grant_id: str) -> Grant:
     if grant is None:
         raise NotFound("GRANT_UNKNOWN", "There is no grant with this id; list the grants to find it.")
     return grant
+
+
+def behind(book: Book, account: EmployeeKey) -> Person:
+    """Return whose account this is. Raises `FailedPrecondition`."""
+    person = book.holdings.person(account)
+    if person is None:
+        raise FailedPrecondition("ACCOUNT_UNKNOWN", "This account belongs to no person; the personnel office registers people.")
+    return person

@@ -12,6 +12,7 @@ at any moment, so that no job has to come by for a right to end.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, Literal
 
 from munjigi.kernel.access_request import AccessRequest, RequestState
@@ -70,6 +71,11 @@ def state_of(grant: Grant, now: int) -> GrantState:
     if grant.suspended:
         return "suspended"
     return "active" if now >= grant.starts_at else "pending"
+
+
+def over(grant: Grant, now: int, why: str) -> Grant:
+    """Return the grant as it is when it ends at `now`, before its time. `why` is a code."""
+    return replace(grant, starts_at=min(grant.starts_at, now), ends_at=now, suspended="", ended=why)
 
 
 def require(grant: Grant, event: GrantEvent, now: int) -> None:

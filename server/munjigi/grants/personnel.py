@@ -13,7 +13,7 @@ from typing import ClassVar, Final, NamedTuple
 
 from munjigi.grants.book import Book
 from munjigi.grants.changes import Edit, GrantEdit, GrantKind, PersonEdit, PersonEvent, RequestEdit
-from munjigi.grants.lifecycle import PERSON, PersonnelKind, state_of
+from munjigi.grants.lifecycle import PERSON, PersonnelKind, over, state_of
 from munjigi.kernel.clock import SECOND
 from munjigi.kernel.errors import FailedPrecondition, InvalidArgument, NotFound
 from munjigi.kernel.grant import Delegation, Fact, Grant, Person, PrincipalType
@@ -173,8 +173,7 @@ class Personnel:
         now = self._book.now
         for grant in self._held(person):
             if which(grant.role) and state_of(grant, now) in ("active", "pending", "suspended"):
-                over = replace(grant, starts_at=min(grant.starts_at, now), ends_at=now, suspended="", ended=why)
-                self._put("grant_ended", over)
+                self._put("grant_ended", over(grant, now, why))
         for request in self._book.open_of(person):
             if which(request.role) and request.kind in _WITHDRAWN:
                 self.edits.append(RequestEdit("request_closed", replace(request, state="withdrawn")))

@@ -8,13 +8,14 @@ from typing import Final, NamedTuple
 from munjigi.grants.book import Book
 from munjigi.grants.changes import Edit, GrantEdit, RequestEdit
 from munjigi.grants.deciders import barred_from, complete, deciders_of, edits_policy, feasible, seats, stages_left
-from munjigi.grants.eligibility import DAY, Wish, check_case, check_holding, check_scope, held, named, period
+from munjigi.grants.eligibility import DAY, Wish, behind, check_case, check_holding, check_scope, held, named, period
 from munjigi.grants.lifecycle import GRANT, request_state_of, require, require_open, state_of
+from munjigi.grants.rights import revoke
 from munjigi.kernel.access_request import AccessRequest, RequestKind, Vote
 from munjigi.kernel.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from munjigi.kernel.grant import Grant, Person, Scope
 from munjigi.kernel.identity import EmployeeKey
-from munjigi.policy.types import Role, Stage
+from munjigi.policy.types import Purpose, Role, Stage
 
 LAPSE_DAYS: Final = 14  # a request that nobody decides for so long lapses
 METHOD: Final = "request"
@@ -52,8 +53,8 @@ def ask(book: Book, wanted: Ask, access_request_id: str) -> Outcome:
 
     Raises `InvalidArgument`, `NotFound`, `FailedPrecondition`, or `PermissionDenied` for who may not ask for another.
     """
-    person = _person(book, wanted.employee)
-    applicant = _person(book, wanted.applicant)
+    person = behind(book, wanted.employee)
+    applicant = behind(book, wanted.applicant)
     if applicant.person_id not in (person.person_id, person.manager):
         raise PermissionDenied("NOT_YOURS_TO_ASK", "Access is asked for by whoever would hold it, or by their manager.")
     before = _subject_of(book, wanted, person)
@@ -77,10 +78,20 @@ def ask(book: Book, wanted: Ask, access_request_id: str) -> Outcome:
             )
     if wanted.supersedes and not edits:
         raise NotFound("ACCESS_REQUEST_UNKNOWN", "There is no open request of yours with the id to supersede.")
-    request = AccessRequest(
+    whose = wanted if before is None else wanted._replace(employee=before.employee)
+    request = drafted(book, whose, person, role, purpose, access_request_id, lapses_at=book.now + LAPSE_DAYS * DAY)
+    check_deciders(book, request, role)
+    return Outcome((*edits, RequestEdit("request_made", request)), request)
+
+
+def drafted(
+    book: Book, wanted: Ask, person: Person, role: Role, purpose: Purpose, access_request_id: str, *, lapses_at: int
+) -> AccessRequest:
+    """Write down what is asked for, undecided, as roles.toml and the purpose are now."""
+    return AccessRequest(
         access_request_id=access_request_id,
         kind=wanted.kind,
-        employee=wanted.employee if before is None else before.employee,
+        employee=wanted.employee,
         person_id=person.person_id,
         applicant=wanted.applicant,
         role=role.name,
@@ -96,10 +107,29 @@ def ask(book: Book, wanted: Ask, access_request_id: str) -> Outcome:
         supersedes=wanted.supersedes,
         stages=tuple(str(stage) for stage in role.stages),
         made_at=book.now,
-        lapses_at=book.now + LAPSE_DAYS * DAY,
+        lapses_at=lapses_at,
     )
-    check_deciders(book, request, role)
-    return Outcome((*edits, RequestEdit("request_made", request)), request)
+
+
+def granted(request: AccessRequest, starts_at: int, ends_at: int, approved_by: tuple[str, ...] = ()) -> Grant:
+    """Return the new grant that a request is about, in [starts_at, ends_at) (UTC nanoseconds)."""
+    return Grant(
+        grant_id=grant_id_of(request.access_request_id),
+        employee=request.employee,
+        role=request.role,
+        purpose=request.purpose,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        approved_by=approved_by,
+        scope=request.scope,
+        access_request_id=request.access_request_id,
+        break_glass=request.kind == "break_glass",
+    )
+
+
+def grant_id_of(access_request_id: str) -> str:
+    """Return the id of the grant that a request makes."""
+    return f"g-{access_request_id.partition('-')[2]}"
 
 
 def check_deciders(book: Book, request: AccessRequest, role: Role) -> None:
@@ -130,7 +160,7 @@ def decide(book: Book, access_request_id: str, by: EmployeeKey, digest: str, *, 
         raise FailedPrecondition(
             "ACCESS_REQUEST_CHANGED", "What you read is not what is asked for; look at it again and decide then."
         )
-    person = _person(book, by)
+    person = behind(book, by)
     stages = stages_left(book, request)
     if not stages:
         raise FailedPrecondition("STAGES_CHANGED", "How this role is approved has changed since; it has to be asked for anew.")
@@ -191,17 +221,7 @@ def _approved(book: Book, request: AccessRequest) -> Outcome:
     check_holding(book, Wish(person, role, purpose, request.scope, starts_at, ends_at), request.grant_id)
     approvers = tuple(vote.subject for vote in request.votes)
     if before is None:
-        grant = Grant(
-            grant_id=f"g-{request.access_request_id.partition('-')[2]}",
-            employee=request.employee,
-            role=role.name,
-            purpose=purpose.name,
-            starts_at=starts_at,
-            ends_at=ends_at,
-            approved_by=approvers,
-            scope=request.scope,
-            access_request_id=request.access_request_id,
-        )
+        grant = granted(request, starts_at, ends_at, approvers)
         edit = GrantEdit("grant_added", grant, request.reason, METHOD)
         request = replace(request, grant_id=grant.grant_id)
     else:
@@ -217,7 +237,7 @@ def withdraw(book: Book, access_request_id: str, by: EmployeeKey) -> Outcome:
     Raises `NotFound`, `FailedPrecondition`, or `PermissionDenied`.
     """
     request = _request(book, access_request_id)
-    if _person(book, by).person_id not in barred_from(book, request):
+    if behind(book, by).person_id not in barred_from(book, request):
         raise PermissionDenied("NOT_YOURS_TO_WITHDRAW", "A request is withdrawn by whoever asked, or would hold the grant.")
     require_open(request, "withdraw", book.now)
     if request.kind == "break_glass":
@@ -231,8 +251,8 @@ def _revoked(book: Book, request: AccessRequest) -> tuple[Edit, ...]:
     grant = book.holdings.grant(request.grant_id) if request.kind == "break_glass" else None
     if grant is None or (state_of(grant, book.now), "revoke") not in GRANT:
         return ()
-    ended = replace(grant, ends_at=book.now, suspended="", ended="not_justified")
-    return (GrantEdit("grant_ended", ended, "the review did not find it justified", "break_glass"),)
+    why = "the review did not find it justified"
+    return (revoke(book, grant.grant_id, why, ended="not_justified", method="break_glass"),)
 
 
 def _subject_of(book: Book, wanted: Ask, person: Person) -> Grant | None:
@@ -252,13 +272,6 @@ def _subject_of(book: Book, wanted: Ask, person: Person) -> Grant | None:
         raise InvalidArgument("PERIOD_INVALID", "What is renewed or changed has begun; leave the start out.")
     require(grant, "change", book.now)
     return grant
-
-
-def _person(book: Book, account: EmployeeKey) -> Person:
-    person = book.holdings.person(account)
-    if person is None:
-        raise FailedPrecondition("ACCOUNT_UNKNOWN", "This account belongs to no person; the personnel office registers people.")
-    return person
 
 
 def _request(book: Book, access_request_id: str) -> AccessRequest:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
-
-from google.protobuf.message import Message
 
 from munjigi.grants import requests
 from munjigi.grants.book import Book, Plan
@@ -14,18 +12,17 @@ from munjigi.grants.deciders import barred_from
 from munjigi.grants.ports import RequestFilter
 from munjigi.grants.requests import Ask, Outcome
 from munjigi.kernel.access_request import AccessRequest
-from munjigi.kernel.errors import InvalidArgument, NotFound, PermissionDenied
+from munjigi.kernel.errors import InvalidArgument, NotFound
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.rpc.call import Call, Method
 from munjigi.rpc.desk import Desk
 from munjigi.rpc.grant_messages import STATES, grant_message, request_message, scope_of, waits_for, who_decides
+from munjigi.rpc.mutation import RESOURCE, SERVICE, change
 from munjigi.rpc.pages import DEFAULT_PAGE, page_of
 from munjigi.rpc.ports import Registrar, SnapshotSource
 from munjigi.rpc.typed import typed
 from munjigi_client._proto.munjigi.v1 import access_request_pb2 as pb
 
-SERVICE: Final = "munjigi.v1.GrantService"
-RESOURCE: Final = "munjigi.grant"
 _PAGE: Final = 1000
 
 
@@ -170,25 +167,7 @@ class AccessRequestService:
 
     def _book(self, call: Call) -> Book:
         snapshot = self._snapshots.snapshot
-        return Book(snapshot.grants, snapshot.bundle, call.received, lambda _: None, lambda _: [], "", 0)
-
-
-async def change(desk: Desk, registrar: Registrar, call: Call, request: Message, plan: Callable[[Book], Plan]) -> bytes:
-    """Make a change that the caller asks for in their own name, and return the answer's bytes; a refusal is recorded.
-
-    Raises what the registrar raises.
-    """
-    desk.about_oneself(call, RESOURCE)
-    request_id = str(getattr(request, "request_id", ""))
-    try:
-        return (await registrar.change(call.caller.employee, request_id, body_of(call, request), plan)).answer
-    except PermissionDenied as error:
-        raise desk.refused(call, RESOURCE, "operate", error) from None
-
-
-def body_of(call: Call, request: Message) -> bytes:
-    """Return what makes a mutation the same when it is asked again."""
-    return call.door.encode() + b"\0" + request.SerializeToString(deterministic=True)
+        return Book(snapshot.grants, snapshot.bundle, call.received)
 
 
 def new_id() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from munjigi.kernel.errors import InvalidArgument
 from munjigi.kernel.grant import Grant
@@ -11,11 +10,10 @@ from munjigi.kernel.identity import EmployeeKey
 from munjigi.rpc.call import Call, Method
 from munjigi.rpc.desk import Desk
 from munjigi.rpc.grant_messages import grant_message
+from munjigi.rpc.mutation import RESOURCE, SERVICE
 from munjigi.rpc.pages import page_of
 from munjigi.rpc.ports import SnapshotSource
 from munjigi_client._proto.munjigi.v1 import grant_pb2 as pb
-
-_SERVICE: Final = "munjigi.v1.GrantService"
 
 
 class GrantService:
@@ -27,7 +25,7 @@ class GrantService:
 
     def methods(self) -> list[Method]:
         """List the methods."""
-        return [Method(_SERVICE, "ListGrants", pb.ListGrantsRequest, self.list_grants)]
+        return [Method(SERVICE, "ListGrants", pb.ListGrantsRequest, self.list_grants)]
 
     def list_grants(self, call: Call, request: pb.ListGrantsRequest) -> pb.ListGrantsResponse:
         """List grants: one's own freely, others' as the core decides."""
@@ -35,9 +33,9 @@ class GrantService:
             raise InvalidArgument("FILTER_CONTRADICTORY", "Name one employee or ask for everyone, not both.")
         own = call.caller.employee
         if request.everyone or (request.employee and request.employee != own.subject):
-            self._desk.authorize(call, "munjigi.grant", "read")
+            self._desk.authorize(call, RESOURCE, "read")
         else:
-            self._desk.about_oneself(call, "munjigi.grant")
+            self._desk.about_oneself(call, RESOURCE)
         table = self._snapshots.snapshot.grants
         now = call.received
         found = [

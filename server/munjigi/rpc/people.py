@@ -7,8 +7,6 @@ import heapq
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from google.protobuf.message import Message
-
 from munjigi.decision.grant_table import GrantTable
 from munjigi.grants.book import Book, Plan
 from munjigi.grants.changes import Edit, GrantEdit, GrantKind, RequestEdit
@@ -17,9 +15,9 @@ from munjigi.grants.staffing import events_for
 from munjigi.kernel.errors import InvalidArgument, MunjigiError, NotFound, Unavailable
 from munjigi.kernel.grant import Person
 from munjigi.kernel.identity import EmployeeKey
-from munjigi.rpc.access_requests import RESOURCE, SERVICE, body_of
 from munjigi.rpc.call import Call, Method
 from munjigi.rpc.desk import Desk
+from munjigi.rpc.mutation import RESOURCE, SERVICE, commit
 from munjigi.rpc.pages import DEFAULT_PAGE
 from munjigi.rpc.people_messages import (
     EVENT_OF,
@@ -31,7 +29,7 @@ from munjigi.rpc.people_messages import (
     person_message,
     wanted_of,
 )
-from munjigi.rpc.ports import Acknowledger, Changed, Registrar, SnapshotSource
+from munjigi.rpc.ports import Acknowledger, Registrar, SnapshotSource
 from munjigi.rpc.revocations import acknowledge
 from munjigi_client._proto.munjigi.v1 import people_pb2 as pb
 
@@ -92,7 +90,7 @@ class PeopleService:
             )
             return Plan(tuple(edits), answer.SerializeToString())
 
-        changed = await self._change(call, request, plan)
+        changed = await commit(self._registrar, call, request, plan)
         response = pb.ApplyPersonnelEventResponse.FromString(changed.answer)
         await acknowledge(self._everywhere, changed, response.acknowledgement)
         return response
@@ -133,7 +131,7 @@ class PeopleService:
             answer.applied = not request.dry_run and not any(each.reason for each in answer.outcomes)
             return Plan(tuple(planner.edits) if answer.applied else (), answer.SerializeToString())
 
-        changed = await self._change(call, request, plan)
+        changed = await commit(self._registrar, call, request, plan)
         if not request.dry_run:
             await self._everywhere.wait_applied(changed.grant_revision)
         return pb.ImportPeopleResponse.FromString(changed.answer)
@@ -175,10 +173,6 @@ class PeopleService:
             next_page_token=page[-1].person_id if len(found) > size else "",
             grant_revision=table.revision,
         )
-
-    async def _change(self, call: Call, request: Message, plan: Callable[[Book], Plan]) -> Changed:
-        request_id = str(getattr(request, "request_id", ""))
-        return await self._registrar.change(call.caller.employee, request_id, body_of(call, request), plan)
 
 
 def _first(table: GrantTable, count: int, wanted: Callable[[Person], bool]) -> list[Person]:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from google.protobuf.message import Message
-
 from munjigi.grants import rights
 from munjigi.grants.blocks import block_of
 from munjigi.grants.book import Book, Plan
 from munjigi.grants.changes import BlockEdit
 from munjigi.kernel.clock import SECOND
 from munjigi.kernel.identity import EmployeeKey
-from munjigi.rpc.access_requests import RESOURCE, SERVICE, body_of
 from munjigi.rpc.call import Call, Method
 from munjigi.rpc.desk import Desk
 from munjigi.rpc.grant_messages import grant_message
+from munjigi.rpc.mutation import RESOURCE, SERVICE, authorize, commit
 from munjigi.rpc.ports import Acknowledger, Changed, Registrar, SnapshotSource
-from munjigi.rpc.rights import concerns
 from munjigi.rpc.typed import typed
 from munjigi_client._proto.munjigi.v1 import revocation_pb2 as pb
 
@@ -42,17 +37,14 @@ class RevocationService:
     async def revoke_grant(self, call: Call, request: pb.RevokeGrantRequest) -> pb.RevokeGrantResponse:
         """End a grant: its holder and the role's owners freely, others as the core decides."""
         reason = typed(request.reason)
-        if concerns(self._snapshots.snapshot, call, request.grant_id):
-            self._desk.about_oneself(call, RESOURCE, urgent=True)
-        else:
-            self._desk.authorize(call, RESOURCE, "operate", request.request_id, urgent=True)
+        authorize(self._desk, self._snapshots.snapshot, call, request.grant_id, request.request_id, urgent=True)
 
         def plan(book: Book) -> Plan:
             edit = rights.revoke(book, request.grant_id, reason)
             answer = pb.RevokeGrantResponse(grant=grant_message(edit.grant, book.now), record_id=book.record(0))
             return Plan((edit,), answer.SerializeToString())
 
-        changed = await self._change(call, request, plan)
+        changed = await commit(self._registrar, call, request, plan)
         response = pb.RevokeGrantResponse.FromString(changed.answer)
         await acknowledge(self._everywhere, changed, response.acknowledgement)
         return response
@@ -66,7 +58,7 @@ class RevocationService:
             edit = BlockEdit("principal_blocked", block_of(book, _employee(call, request), request.tool), reason)
             return Plan((edit,), pb.BlockPrincipalResponse(record_id=book.record(0)).SerializeToString())
 
-        changed = await self._change(call, request, plan)
+        changed = await commit(self._registrar, call, request, plan)
         response = pb.BlockPrincipalResponse.FromString(changed.answer)
         await acknowledge(self._everywhere, changed, response.acknowledgement)
         return response
@@ -80,11 +72,7 @@ class RevocationService:
             edit = BlockEdit("principal_unblocked", block_of(book, _employee(call, request), request.tool), reason)
             return Plan((edit,), pb.UnblockPrincipalResponse(record_id=book.record(0)).SerializeToString())
 
-        return pb.UnblockPrincipalResponse.FromString((await self._change(call, request, plan)).answer)
-
-    async def _change(self, call: Call, request: Message, plan: Callable[[Book], Plan]) -> Changed:
-        request_id = str(getattr(request, "request_id", ""))
-        return await self._registrar.change(call.caller.employee, request_id, body_of(call, request), plan)
+        return pb.UnblockPrincipalResponse.FromString((await commit(self._registrar, call, request, plan)).answer)
 
 
 async def acknowledge(everywhere: Acknowledger, changed: Changed, into: pb.Acknowledgement) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from munjigi.decision.snapshot import Snapshot
 from munjigi.grants import rights
 from munjigi.grants.book import Book, Plan
+from munjigi.grants.break_glass import break_glass
 from munjigi.grants.delegations import delegate
 from munjigi.grants.requests import Ask
-from munjigi.kernel.grant import Grant
 from munjigi.kernel.identity import EmployeeKey
-from munjigi.rpc.access_requests import RESOURCE, SERVICE, change, new_id
+from munjigi.rpc.access_requests import new_id
 from munjigi.rpc.call import Call, Method
 from munjigi.rpc.desk import Desk
 from munjigi.rpc.grant_messages import grant_message, request_message, scope_of
+from munjigi.rpc.mutation import SERVICE, authorize, change, commit
 from munjigi.rpc.ports import Registrar, SnapshotSource
 from munjigi.rpc.typed import typed
 from munjigi_client._proto.munjigi.v1 import access_request_pb2 as pb
@@ -37,15 +37,14 @@ class RightService:
     async def change_grant(self, call: Call, request: pb.ChangeGrantRequest) -> pb.ChangeGrantResponse:
         """Narrow a grant: its holder and the role's owners freely, others as the core decides."""
         reason, scope = typed(request.reason), scope_of(request.scope_objects, request.scope_actions)
-        if not concerns(self._snapshots.snapshot, call, request.grant_id):
-            self._desk.authorize(call, RESOURCE, "operate", request.request_id)
+        authorize(self._desk, self._snapshots.snapshot, call, request.grant_id, request.request_id)
 
         def plan(book: Book) -> Plan:
             edit = rights.narrow(book, request.grant_id, reason, ends_at=request.ends_at, scope=scope)
             answer = pb.ChangeGrantResponse(grant=grant_message(edit.grant, book.now), record_id=book.record(0))
             return Plan((edit,), answer.SerializeToString())
 
-        return pb.ChangeGrantResponse.FromString(await change(self._desk, self._registrar, call, request, plan))
+        return pb.ChangeGrantResponse.FromString((await commit(self._registrar, call, request, plan)).answer)
 
     async def break_glass(self, call: Call, request: pb.BreakGlassRequest) -> pb.BreakGlassResponse:
         """Take a right at once, and open its review."""
@@ -62,7 +61,7 @@ class RightService:
         access_request_id = new_id()
 
         def plan(book: Book) -> Plan:
-            taken = rights.break_glass(book, wanted, request.hours, access_request_id)
+            taken = break_glass(book, wanted, request.hours, access_request_id)
             assert taken.grant is not None
             answer = pb.BreakGlassResponse(
                 grant=grant_message(taken.grant, book.now),
@@ -82,16 +81,3 @@ class RightService:
             return Plan((edit,), pb.DelegateResponse(record_id=book.record(0)).SerializeToString())
 
         return pb.DelegateResponse.FromString(await change(self._desk, self._registrar, call, request, plan))
-
-
-def concerns(snapshot: Snapshot, call: Call, grant_id: str) -> bool:
-    """Tell whether the caller holds this grant, or owns its role."""
-    grant: Grant | None = snapshot.grants.grant(grant_id)
-    if grant is None:
-        return False
-    holder, caller = snapshot.grants.person(grant.employee), snapshot.grants.person(call.caller.employee)
-    if holder is not None and holder == caller:
-        return True
-    role = snapshot.bundle.roles.get(grant.role)
-    issuer, subject = call.caller.employee
-    return role is not None and subject in role.owners and issuer == grant.employee.issuer

@@ -22,11 +22,11 @@ from munjigi.audit.permission_records import (
     RequestRecord,
 )
 from munjigi.grants.book import Book
+from munjigi.grants.break_glass import BREAK_GLASS
 from munjigi.grants.notices import circle
 from munjigi.grants.notices.notice import Kind, Notice, Severity
 from munjigi.grants.records import request_of
 from munjigi.grants.requests import METHOD
-from munjigi.grants.rights import BREAK_GLASS
 from munjigi.kernel.access_request import AccessRequest, RequestState
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.kernel.personal import looks_personal
