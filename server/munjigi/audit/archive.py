@@ -162,6 +162,11 @@ class ArchivedLog:
         """Return records, as a `LogSource` does."""
         return (self._archived if from_index < self._log.first() else self._log).read(from_index, limit)
 
+    def close(self) -> None:
+        """Let go of the log and of the archive. A second call does nothing."""
+        self._log.close()
+        self._archived.close()
+
 
 def archived(log: LogSource, archive: Path | None) -> LogSource | ArchivedLog:
     """Return a log with what an archive has of it, if there is one and it has any."""

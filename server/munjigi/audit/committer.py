@@ -3,6 +3,8 @@
 `loop` mode commits on the event loop, once the callbacks that were already queued have appended; it wins
 where the front hands over batches and a sync is short. `thread` mode writes and syncs on one thread
 while the loop goes on; it wins on slow disks and small batches (docs/performance.md has the measurements).
+`mixed` mode commits on the loop what waits alone and has come after another one alone, and all else on the thread: whoever asks one
+question after the other does not pay for two switches between threads, and nobody else is there to be held up.
 """
 
 from __future__ import annotations
@@ -22,14 +24,16 @@ from munjigi.audit.files import SystemDevice
 from munjigi.audit.journal import Batch, Journal
 from munjigi.kernel.errors import AuditUnavailable
 
-Mode = Literal["loop", "thread"]
+Mode = Literal["loop", "mixed", "thread"]
 Waiter = Callable[[Exception | None], None]
 _SHORT_SYNC: Final = 0.001  # seconds
 
 
 def choose_mode(*, native: bool, sync_seconds: float) -> Mode:
     """Choose where to commit, from the front and the measured time of one sync in seconds."""
-    return "loop" if native and sync_seconds < _SHORT_SYNC else "thread"
+    if sync_seconds >= _SHORT_SYNC:
+        return "thread"
+    return "loop" if native else "mixed"
 
 
 def measure_sync(folder: Path, times: int = 7) -> float:
@@ -75,21 +79,22 @@ class GroupCommitter:
         self._loop = asyncio.get_running_loop()
         self._patience = 0.0  # the least of those who wait, in seconds
         self._timer: asyncio.TimerHandle | None = None
-        self._company = 0  # how many shared the last commit
+        self._company = self._answers = 0  # how many answers shared the last commit, and how many wait for the next
         self._waiting: list[Waiter] = []
         self._scheduled = False  # a commit is queued on the loop, or runs on the thread
         self._failure: AuditUnavailable | None = None
         self._queue: SimpleQueue[tuple[Batch, list[Waiter]] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        if mode == "thread":
+        if mode != "loop":
             self._thread = threading.Thread(target=self._work, name="munjigi-journal", daemon=True)
             self._thread.start()
 
-    def when_durable(self, callback: Waiter, *, patience: float = 0.0) -> None:
+    def when_durable(self, callback: Waiter, *, patience: float = 0.0, answers: int = 1) -> None:
         """Call back with None once all records appended so far are durable, or with `AuditUnavailable`.
 
-        The callback runs on the loop, never within this call. `patience` in seconds.
+        The callback runs on the loop, never within this call. `patience` in seconds; `answers` is for how many it waits.
         """
+        self._answers += answers
         self._patience = min(self._patience, patience) if self._waiting else patience
         self._waiting.append(callback)
         if not self._scheduled:
@@ -138,13 +143,13 @@ class GroupCommitter:
     def _commit(self) -> None:
         self._timer = None
         waiting, self._waiting = self._waiting, []
-        self._company = len(waiting)
+        before, self._company, self._answers = self._company, self._answers, 0
         batch = self._journal.take() if self._failure is None else None
         if batch is None:
             # Nothing new, and no commit is under way here: all that was appended is durable, or never will be.
             self._scheduled = False
             self._answer(waiting, self._failure)
-        elif self._thread is None:
+        elif self._thread is None or (self.mode == "mixed" and before <= 1 and self._company <= 1):
             self._scheduled = False
             self._finish(batch, waiting, *self._write(batch))
         else:

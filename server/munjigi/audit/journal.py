@@ -27,6 +27,7 @@ from munjigi.kernel.clock import Clock
 from munjigi.kernel.errors import AuditUnavailable, InvalidArgument
 
 SEGMENT_BYTES: Final = 64 << 20
+_sha256, _head, _first, _further = hashlib.sha256, frames.LENGTH_AND_CRC.pack, frames.RECORD_BYTE, frames.FURTHER_BYTE
 
 
 class Batch(NamedTuple):
@@ -55,11 +56,13 @@ class Journal:
         segment_bytes: int = SEGMENT_BYTES,
         device: files.Device | None = None,
         sealed: Callable[[str], int] = lambda _: 0,
+        synthetic: bool = False,
     ) -> Self:
         """Open the log of a worker slot under `root`, making it if the slot never had one.
 
         `randomness` (13 bytes or more) becomes the log id of a new log. A torn tail is cut and recorded first. `sealed` tells
-        how many records of a log are under a checkpoint: a log with fewer was taken back, and is refused.
+        how many records of a log are under a checkpoint: a log with fewer was taken back, and is refused. `synthetic`: every record
+        that is appended says that it is none of a real company.
         Raises `FailedPrecondition` when another process holds the log, `Corruption` when bytes are not what
         was written, `ConfigurationError` for unsafe or missing rights, `AuditUnavailable` when the disk refuses.
         """
@@ -68,7 +71,7 @@ class Journal:
                 files.require_private(root)
             log_id = slots.log_of(root, slot, randomness=randomness, now=clock.now())
             log = recovery.open_log(root / log_id, slot, quarantine, sealed(log_id))
-        journal = cls(log, clock, segment_bytes, device or files.SystemDevice())
+        journal = cls(log, clock, segment_bytes, device or files.SystemDevice(), synthetic=synthetic)
         try:
             for cut in log.mark.cuts:
                 journal.append(TailCutRecord(file=cut.file, offset=cut.offset, length=cut.length, digest=cut.digest))
@@ -78,7 +81,9 @@ class Journal:
             raise
         return journal
 
-    def __init__(self, log: recovery.OpenLog, clock: Clock, segment_bytes: int, device: files.Device) -> None:
+    def __init__(
+        self, log: recovery.OpenLog, clock: Clock, segment_bytes: int, device: files.Device, *, synthetic: bool = False
+    ) -> None:
         self._log = log
         self._now = clock.now
         self._segment_bytes = segment_bytes
@@ -88,6 +93,7 @@ class Journal:
         self._chain = self._taken_chain = log.chain
         self._last = self._opened_after = log.last_time
         self._marking = threading.Lock()
+        self._synthetic = synthetic
         self._refusal = ""
         self._failed = self._closed = False
 
@@ -132,7 +138,7 @@ class Journal:
         return self._log.mark.holds
 
     def append(self, record: Record) -> int:
-        """Give a record its index and time, and keep it for the next commit. No I/O.
+        """Give a record its index and time, and keep its bytes for the next commit; the record may be filled in anew. No I/O.
 
         Raises `AuditUnavailable` when the journal has failed or is closed, and for a record that lacks a legal field;
         `InvalidArgument` RECORD_TOO_LARGE for one that a frame can't hold, which no retry changes. Then nothing was appended.
@@ -141,9 +147,11 @@ class Journal:
             raise AuditUnavailable(self._refusal)
         index = self._next
         now = self._now()
-        if now < self._last:
+        record.clock_stepped = now < self._last
+        if record.clock_stepped:
             now = self._last
-            record.clock_stepped = True
+        if self._synthetic:
+            record.synthetic = True
         record.index = index
         record.time = now
         payload = encode(record)
@@ -152,11 +160,9 @@ class Journal:
                 "RECORD_TOO_LARGE", "The record of this would be larger than 1 MiB; ask for fewer members or fields at once."
             )
         parts = self._parts
-        body = (frames.FURTHER_BYTE if parts else frames.RECORD_BYTE) + payload
-        parts.append(frames.LENGTH_AND_CRC.pack(len(payload), crc32c(body)))
-        parts.append(body)
-        sha256 = hashlib.sha256
-        self._chain = sha256(self._chain + sha256(b"\x00" + payload).digest()).digest()
+        body = (_further if parts else _first) + payload
+        parts += _head(len(payload), crc32c(body)), body
+        self._chain = _sha256(self._chain + _sha256(b"\x00" + payload).digest()).digest()
         self._last = now
         self._next = index + 1
         return index

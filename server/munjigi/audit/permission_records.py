@@ -59,6 +59,10 @@ class GrantEndedRecord(GrantRecord, kw_only=True, omit_defaults=True, tag="permi
     """A grant was ended."""
 
 
+class GrantRestoredRecord(GrantRecord, kw_only=True, omit_defaults=True, tag="permission.restore"):
+    """A review was undone: the grant is again what it was before."""
+
+
 class PersonRecord(PermissionRecord, kw_only=True, omit_defaults=True, tag="permission.person"):
     """A person was added, or everything known about one was replaced."""
 

@@ -133,8 +133,7 @@ class JournalReader:
 
     def _piece(self, source: SegmentBytes, limit: int) -> frames.Split:
         """Split the bytes at the cursor. Raises `Corruption` when they are damaged for good."""
-        data = source.read(_PIECE, self._offset)
-        part = frames.split(data, limit)
+        part = source.split(self._offset, _PIECE, limit)
         if part.ending == "BAD" and not part.frames:
             data = source.read(_PIECE, self._offset)  # a second look: the writer may have been in the middle of it
             part = frames.split(data, limit)

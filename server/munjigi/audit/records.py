@@ -19,6 +19,7 @@ from munjigi.audit.permission_records import (
     GrantAddedRecord,
     GrantChangedRecord,
     GrantEndedRecord,
+    GrantRestoredRecord,
     GrantResumedRecord,
     GrantSuspendedRecord,
     PersonRecord,
@@ -29,6 +30,20 @@ from munjigi.audit.permission_records import (
     UnblockedRecord,
 )
 from munjigi.audit.record import Record
+from munjigi.audit.review_records import (
+    ExceptionApprovedRecord,
+    ExceptionAskedRecord,
+    ItemsAppliedRecord,
+    ItemsDecidedRecord,
+    ItemsReroutedRecord,
+    ItemsUndoneRecord,
+    LogCloseAskedRecord,
+    LogClosedRecord,
+    ReviewChangedRecord,
+    ReviewClosedRecord,
+    ReviewOpenedRecord,
+    ReviewReportRecord,
+)
 from munjigi.kernel.errors import AuditUnavailable
 
 FORMAT: Final = 1
@@ -89,6 +104,7 @@ class AccessRecord(CallRecord, kw_only=True, omit_defaults=True, tag="access.dec
     acr: str = ""
     authenticated_at: int = 0
     token_issued_at: int = 0
+    session_pause_ns: int = 0
 
 
 class ConfirmRecord(CallRecord, kw_only=True, omit_defaults=True, tag="access.confirm"):
@@ -275,6 +291,7 @@ AnyRecord = (
     | GrantSuspendedRecord
     | GrantResumedRecord
     | GrantEndedRecord
+    | GrantRestoredRecord
     | PersonRecord
     | RequestMadeRecord
     | RequestVotedRecord
@@ -282,6 +299,18 @@ AnyRecord = (
     | SessionEndedRecord
     | BlockedRecord
     | UnblockedRecord
+    | ReviewOpenedRecord
+    | ReviewChangedRecord
+    | ReviewClosedRecord
+    | ItemsDecidedRecord
+    | ItemsReroutedRecord
+    | ItemsAppliedRecord
+    | ItemsUndoneRecord
+    | ExceptionAskedRecord
+    | ExceptionApprovedRecord
+    | LogCloseAskedRecord
+    | LogClosedRecord
+    | ReviewReportRecord
 )
 
 _encoder: Final = msgspec.msgpack.Encoder()

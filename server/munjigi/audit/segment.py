@@ -26,6 +26,7 @@ _HEADER: Final = struct.Struct(">8sHH20sQQQq32s")
 HEADER_SIZE: Final = frames.OVERHEAD + _HEADER.size
 _NAME: Final = re.compile(r"[0-9]{20}\.seg\Z")
 _FILE: Final = re.compile(r"([0-9]{20}\.seg)(?:\.zst)?\Z")
+_ALL: Final = 1 << 62
 _PIECE: Final = 2 * frames.MAX_PAYLOAD  # bytes; always holds one whole frame
 
 
@@ -152,11 +153,11 @@ def scan(source: packed.SegmentBytes, start: int, stop: int) -> Iterator[tuple[i
     """
     at = start
     while at < stop:
-        data = source.read(min(_PIECE, stop - at), at)
-        if not data:
+        size = min(_PIECE, stop - at)
+        part = source.split(at, size, _ALL)
+        if not part.end and not part.ending:
             return
-        part = frames.split(data)
-        if part.ending == "INCOMPLETE" and part.end and at + len(data) < stop:
+        if part.ending == "INCOMPLETE" and part.end and at + size < stop:
             part = part._replace(ending="")
         yield at, part
         if part.ending:

@@ -38,6 +38,12 @@ def retired(root: Path) -> set[str]:
         return set()
 
 
+def known(root: Path) -> list[int]:
+    """Return the slots that have a log, whether a worker has them now or not. Raises `OSError`."""
+    folder = root.parent / "slots"
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit()) if folder.is_dir() else []
+
+
 def logs_of(root: Path, slots: Iterable[int]) -> list[str]:
     """Return the ids of the logs that belong to these slots now; of a slot that never had one, none. Raises `OSError`."""
     files_of = (slot_file(root, slot) for slot in slots)

@@ -147,6 +147,8 @@ class _Walk:
             last = number == len(names) - 1
             try:
                 before = self._segment(name, before, last=last)
+            except packed.OtherFormat:
+                raise _Finding("PACKED_FORMAT", name + packed.SUFFIX, 0) from None
             except packed.Damaged as damage:
                 raise _Finding("PACKED_DAMAGED", name + packed.SUFFIX, damage.offset) from None
             if self.until is not None and self.index >= self.until:
@@ -230,10 +232,11 @@ class _Walk:
         sha256 = hashlib.sha256
         sealed, leaves = self.sealed.size, self.sealed.leaves
         offset = segment.HEADER_SIZE
+        until = -1 if self.until is None else self.until
         for base, part in segment.scan(source, offset, size):
             for at, kind, payload in part.frames:
-                offset = base + at
-                if self.index == self.until:
+                offset, index = base + at, self.index
+                if index == until:
                     return
                 if offset == goal:
                     self._compare(name, offset)
@@ -243,19 +246,19 @@ class _Walk:
                     record = decode(payload)
                 except (msgspec.MsgspecError, UnicodeDecodeError):
                     raise _Finding("RECORD_UNREADABLE", name, offset) from None
-                if record.index != self.index:
+                if record.index != index:
                     raise _Finding("INDEX_NOT_DENSE", name, offset)
-                if record.time < self.time:
+                time = record.time
+                if time < self.time:
                     raise _Finding("TIME_DECREASED", name, offset)
                 leaf = sha256(b"\x00" + payload).digest()
-                at32 = self.index << 5
-                if self.index < sealed and leaf != leaves[at32 : at32 + 32]:
+                if index < sealed and leaf != leaves[index << 5 : (index << 5) + 32]:
                     raise _Finding("RECORD_NOT_AS_SEALED", name, offset)
-                if isinstance(record, RemovedRecord):
+                if type(record) is RemovedRecord:
                     self.removals[record.next_index] = record
-                self.time = record.time
+                self.time = time
                 self.chain = sha256(self.chain + leaf).digest()
-                self.index += 1
+                self.index = index + 1
             offset = base + part.end
             if part.ending and self.index != self.until:
                 torn = last and part.ending == "INCOMPLETE" and offset >= goal

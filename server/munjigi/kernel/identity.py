@@ -20,12 +20,14 @@ class SignIn(NamedTuple):
     """How and when the employee signed in, in the provider's words. Times are UTC nanoseconds, 0 where the token does not say.
 
     `acr` is the level of the sign-in (authentication context class), `authenticated_at` when the employee last proved who they
-    are (`auth_time`), `issued_at` when this token was issued.
+    are (`auth_time`), `issued_at` when this token was issued. `pause` is the longest time without a call in this session so far, up to
+    this call included, in nanoseconds; 0 where nobody has counted.
     """
 
     acr: str = ""
     authenticated_at: int = 0
     issued_at: int = 0
+    pause: int = 0
 
 
 LONGEST_TOKEN: Final = 24 * 3600 * 1_000_000_000  # nanoseconds that a token may live: how long the end of a session is remembered

@@ -13,9 +13,11 @@ import msgspec
 
 from munjigi.audit import permission_records as permissions
 from munjigi.audit import records
+from munjigi.audit import review_records as reviews
 from munjigi.audit.record import Record
 from munjigi.audit.schema.field import Field, Kind
 from munjigi.audit.schema.permission_fields import PERMISSION_FIELDS
+from munjigi.audit.schema.review_fields import REVIEW_FIELDS
 
 Outcome = Literal["success", "failure", "unknown"]
 
@@ -48,6 +50,10 @@ def _judge_decision(record: records.AccessRecord) -> tuple[Outcome, tuple[str, .
 
 def _judge_request(record: permissions.RequestClosedRecord) -> tuple[Outcome, tuple[str, ...]]:
     return ("success" if record.request_state == "approved" else "failure"), ("user", "info")
+
+
+def _judge_review(record: reviews.ReviewRecord) -> tuple[Outcome, tuple[str, ...]]:
+    return ("failure" if record.review_state == "stopped" else "success"), ("admin", "info")
 
 
 _REFUSED_PEER: Final = Field("peer", "source.address source.ip", "address", "address that the transport saw", related="ip")
@@ -87,6 +93,7 @@ EVENTS: Final = (
     Event(permissions.GrantSuspendedRecord, "iam", lambda _: ("success", ("user", "change")), (_GROUNDS,)),
     Event(permissions.GrantResumedRecord, "iam", lambda _: ("success", ("user", "change")), (_GROUNDS,)),
     Event(permissions.GrantEndedRecord, "iam", lambda _: ("success", ("user", "deletion")), (_GROUNDS,)),
+    Event(permissions.GrantRestoredRecord, "iam", lambda _: ("success", ("user", "change")), (_GROUNDS,)),
     Event(permissions.PersonRecord, "iam", lambda _: ("success", ("user", "change")), (_SAID_BY,)),
     Event(permissions.RequestMadeRecord, "iam", lambda _: ("success", ("user", "info")), (_GROUNDS,)),
     Event(permissions.RequestVotedRecord, "iam", lambda _: ("success", ("user", "info")), (_GROUNDS,)),
@@ -94,6 +101,18 @@ EVENTS: Final = (
     Event(permissions.SessionEndedRecord, "authentication", lambda _: ("success", ("end",))),
     Event(permissions.BlockedRecord, "iam", lambda _: ("success", ("user", "change")), (_GROUNDS,)),
     Event(permissions.UnblockedRecord, "iam", lambda _: ("success", ("user", "change")), (_GROUNDS,)),
+    Event(reviews.ReviewOpenedRecord, "iam", lambda _: ("success", ("admin", "info"))),
+    Event(reviews.ReviewChangedRecord, "iam", lambda _: ("success", ("admin", "info"))),
+    Event(reviews.ReviewClosedRecord, "iam", _judge_review),
+    Event(reviews.ItemsDecidedRecord, "iam", lambda _: ("success", ("user", "info"))),
+    Event(reviews.ItemsReroutedRecord, "iam", lambda _: ("success", ("user", "info"))),
+    Event(reviews.ItemsAppliedRecord, "iam", lambda _: ("success", ("user", "change"))),
+    Event(reviews.ItemsUndoneRecord, "iam", lambda _: ("success", ("user", "change"))),
+    Event(reviews.ExceptionAskedRecord, "iam", lambda _: ("success", ("user", "info")), (_GROUNDS,)),
+    Event(reviews.ExceptionApprovedRecord, "iam", lambda _: ("success", ("user", "info")), (_GROUNDS,)),
+    Event(reviews.LogCloseAskedRecord, "iam", lambda _: ("success", ("admin", "info"))),
+    Event(reviews.LogClosedRecord, "iam", lambda _: ("success", ("admin", "change"))),
+    Event(reviews.ReviewReportRecord, "iam", lambda _: ("success", ("admin", "info"))),
 )
 BY_RECORD: Final = {each.record: each for each in EVENTS}
 
@@ -134,6 +153,7 @@ FIELDS: Final = {
         Field("index", "event.sequence munjigi.index", "long", "place in the log, dense from 0"),
         Field("time", "@timestamp", "date_nanos", "when it was taken down; never decreases within a log", "date-time"),
         Field("clock_stepped", "munjigi.clock_stepped", "boolean", "the machine's clock had gone back; `time` is clamped"),
+        Field("synthetic", "munjigi.synthetic", "boolean", "made in an installation of made-up people by `munjigi demo --fast`"),
         # who, from where
         Field("issuer", "user.domain", "keyword", "issuer of the employee's account"),
         Field("employee", "user.name", "keyword", "who did it: subject of the account", "identifier", "user"),
@@ -178,6 +198,12 @@ FIELDS: Final = {
         ),
         Field(
             "token_issued_at", "munjigi.token_issued_at", "date_nanos", "when the token was issued; where the policy asks for it"
+        ),
+        Field(
+            "session_pause_ns",
+            "munjigi.session_pause",
+            "long",
+            "nanoseconds: the longest time without a call in the session so far; where the policy asks for it",
         ),
         # confirmation of a read
         Field("decision_id", "munjigi.decision_id", "keyword", "the decision that this is about"),
@@ -247,6 +273,7 @@ FIELDS: Final = {
         Field("from_time", "munjigi.from_time", "date_nanos", "it covers records from this moment on"),
         Field("to_time", "munjigi.to_time", "date_nanos", "it covers records before this moment"),
         *PERMISSION_FIELDS,
+        *REVIEW_FIELDS,
     )
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Kind = Literal["keyword", "long", "boolean", "date_nanos", "address", "binary", "object"]
+Kind = Literal["keyword", "long", "double", "boolean", "date_nanos", "address", "binary", "object"]
 Law = Literal["", "identifier", "date-time", "source location", "data subject", "task"]
 
 

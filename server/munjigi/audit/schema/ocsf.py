@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from munjigi.audit import permission_records as permissions
 from munjigi.audit import records
+from munjigi.audit import review_records as reviews
 from munjigi.audit.record import Record
 from munjigi.audit.schema.catalogue import BY_RECORD
 from munjigi.audit.schema.ecs import document, read
@@ -174,6 +175,39 @@ def _request(record: permissions.RequestRecord) -> _Classified:
     return 3007, _OTHER, _INFORMATIONAL, {**own, "activity_name": f"Access request: {record.request_state}"}
 
 
+def _review(record: reviews.ReviewRecord) -> _Classified:
+    own: Part = {"entity": {"name": record.review_kind, "type": "review of rights", "uid": record.review_id}}
+    severity = _LOW if record.review_state == "stopped" else _INFORMATIONAL
+    return 3004, _OTHER, severity, {**own, "activity_name": f"Review: {record.review_state}", **_actor(record)}
+
+
+def _items(activity: str) -> Callable[[reviews.ItemsRecord], _Classified]:
+    def classified(record: reviews.ItemsRecord) -> _Classified:
+        own: Part = {"entity": {"name": "items of a review", "type": "review of rights", "uid": record.review_id}}
+        return 3004, _OTHER, _INFORMATIONAL, {**own, "activity_name": activity, **_actor(record)}
+
+    return classified
+
+
+def _exception(record: reviews.ExceptionRecord) -> _Classified:
+    own: Part = {"entity": {"name": "exception", "type": "review of rights", "uid": record.exception_id}}
+    return 3004, _OTHER, _LOW, {**own, "activity_name": "Review: exception", **_actor(record)}
+
+
+def _log_closing(record: reviews.LogClosingRecord) -> _Classified:
+    own: Part = {"entity": {"name": "log", "type": "journal", "uid": record.lost_log}}
+    return 3004, _OTHER, _LOW, {**own, "activity_name": "Review: close a lost log", **_actor(record)}
+
+
+def _report(record: reviews.ReviewReportRecord) -> _Classified:
+    own: Part = {"entity": {"name": "report", "type": "review of rights", "uid": record.review_id}}
+    return 3004, _OTHER, _INFORMATIONAL, {**own, "activity_name": "Review: report", **_actor(record)}
+
+
+def _actor(record: permissions.PermissionRecord | reviews.ReviewReportRecord) -> Part:
+    return {"actor": {"user": _user(record.issuer, record.employee)}}
+
+
 def _block(activity: int) -> Callable[[permissions.BlockRecord], _Classified]:
     def classified(record: permissions.BlockRecord) -> _Classified:
         user: Part = {"uid": record.principal, "type_id": 1 if record.principal_kind == "person" else 3}
@@ -207,6 +241,7 @@ _CLASSES: Final[dict[type[Record], Callable[[Any], _Classified]]] = {
     permissions.GrantSuspendedRecord: _grant(17),  # Remove Roles
     permissions.GrantResumedRecord: _grant(16),  # Assign Roles
     permissions.GrantEndedRecord: _grant(17),  # Remove Roles
+    permissions.GrantRestoredRecord: _grant(16),  # Assign Roles
     permissions.PersonRecord: _person,
     permissions.RequestMadeRecord: _request,
     permissions.RequestVotedRecord: _request,
@@ -214,4 +249,16 @@ _CLASSES: Final[dict[type[Record], Callable[[Any], _Classified]]] = {
     permissions.SessionEndedRecord: _session_ended,
     permissions.BlockedRecord: _block(5),  # Disable
     permissions.UnblockedRecord: _block(4),  # Enable
+    reviews.ReviewOpenedRecord: _review,
+    reviews.ReviewChangedRecord: _review,
+    reviews.ReviewClosedRecord: _review,
+    reviews.ItemsDecidedRecord: _items("Review: decide"),
+    reviews.ItemsReroutedRecord: _items("Review: look again"),
+    reviews.ItemsAppliedRecord: _items("Review: apply"),
+    reviews.ItemsUndoneRecord: _items("Review: undo"),
+    reviews.ReviewReportRecord: _report,
+    reviews.ExceptionAskedRecord: _exception,
+    reviews.ExceptionApprovedRecord: _exception,
+    reviews.LogCloseAskedRecord: _log_closing,
+    reviews.LogClosedRecord: _log_closing,
 }

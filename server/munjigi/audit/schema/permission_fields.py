@@ -6,7 +6,7 @@ from typing import Final
 
 from munjigi.audit.schema.field import Field
 
-_SCOPE_PARTS: Final = (
+SCOPE_PARTS: Final = (
     Field(
         "objects",
         "objects",
@@ -15,7 +15,7 @@ _SCOPE_PARTS: Final = (
     ),
     Field("actions", "actions", "keyword", "actions; none means all of the role's"),
 )
-_ACCOUNT_PARTS: Final = (
+ACCOUNT_PARTS: Final = (
     Field("issuer", "issuer", "keyword", "issuer"),
     Field("subject", "subject", "keyword", "subject"),
 )
@@ -50,16 +50,21 @@ PERMISSION_FIELDS: Final = (
     Field("starts_at", "munjigi.starts_at", "date_nanos", "in force from this moment on"),
     Field("ends_at", "munjigi.ends_at", "date_nanos", "in force before this moment"),
     Field("approved_by", "munjigi.approved_by", "keyword", "who approved", related="user"),
-    Field("scope", "munjigi.scope", "object", "the part of the role that is held; absent means all of it", parts=_SCOPE_PARTS),
+    Field("scope", "munjigi.scope", "object", "the part of the role that is held; absent means all of it", parts=SCOPE_PARTS),
     Field("person_id", "munjigi.person_id", "keyword", "the person whose accounts and facts these are"),
     Field("department", "munjigi.department", "keyword", "the person's department"),
-    Field("accounts", "munjigi.accounts", "object", "accounts that are the person's", parts=_ACCOUNT_PARTS),
+    Field("accounts", "munjigi.accounts", "object", "accounts that are the person's", parts=ACCOUNT_PARTS),
     Field("facts", "munjigi.facts", "object", "what is known about the person", parts=_FACT_PARTS),
     Field("access_request_id", "munjigi.access_request_id", "keyword", "the request that was made, or that the grant came of"),
     Field("suspended", "munjigi.suspended", "keyword", "why the grant does not count for now"),
     Field("ended", "munjigi.ended", "keyword", "why the grant ended before its time"),
     Field("break_glass", "munjigi.break_glass", "boolean", "taken in an emergency, reviewed afterwards"),
-    Field("method", "munjigi.method", "keyword", "how the right came about or went: request, break_glass, personnel, sample"),
+    Field(
+        "method",
+        "munjigi.method",
+        "keyword",
+        "how the right came about or went: request, break_glass, personnel, review, sample, or as whom it was taken: holder, owner, operator",
+    ),
     Field("status", "munjigi.status", "keyword", "`active`, `leave` or `left`"),
     Field("manager", "munjigi.manager", "keyword", "the person's manager, a person's id"),
     Field("delegations", "munjigi.delegations", "object", "who decides in the person's stead", parts=_DELEGATION_PARTS),
