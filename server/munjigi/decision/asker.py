@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from munjigi.decision.cells import Cell, Outcome
+from munjigi.decision.cells import Cell, Outcome, Shown
 from munjigi.decision.frames import Sheet
 from munjigi.decision.reasons import REQUIREMENT_MISSING, SESSION_IDLE, SESSION_TOO_OLD, UNDECIDED
 from munjigi.decision.snapshot import Snapshot
@@ -66,6 +66,11 @@ class Asker:
     def outcome(self, cell: Cell) -> Outcome:
         """Return the cell's outcome, with its conditions looked at."""
         return cell.fixed or cell.outcome(self.holds)
+
+    def shown(self, cell: Cell) -> Shown | None:
+        """Return what an ALLOW says of a column; None when its rules or the sign-in don't allow it."""
+        shown = cell.shown_by(self.outcome(cell))
+        return shown if shown is not None and self.signed_in(cell.demands) else None
 
     def holds(self, rule: Rule, target: str) -> bool:
         """Tell whether a rule's condition holds for a target; one that fails closes (promise P3)."""

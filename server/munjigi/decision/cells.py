@@ -37,6 +37,10 @@ class Outcome(NamedTuple):
     path: tuple[str, ...]
 
 
+Head = tuple[str, Effect, str, str, str]
+Shown = tuple[Head, tuple[str, ...], tuple[str, ...]]  # what an ALLOW says of a field: head, path and classes
+
+
 class Candidate(NamedTuple):
     """A rule that matches but for its condition, and what it makes of the column if it does."""
 
@@ -45,9 +49,12 @@ class Candidate(NamedTuple):
 
 
 class Cell:
-    """One column as one held role sees it. `fixed` is None when the outcome hangs on conditions."""
+    """One column as one held role sees it. `fixed` is None when the outcome hangs on conditions.
 
-    __slots__ = ("_nothing", "candidates", "classes", "demands", "fixed", "name", "objects", "target")
+    `shown` is what an ALLOW says of the column; None unless it is allowed whoever asks, and when.
+    """
+
+    __slots__ = ("_nothing", "candidates", "classes", "demands", "fixed", "name", "objects", "shown", "target")
 
     def __init__(self, bundle: PolicyBundle, name: str, target: str, candidates: tuple[Candidate, ...]) -> None:
         self.name = name
@@ -59,6 +66,7 @@ class Cell:
         self._nothing = Outcome(NOTHING, -1, ("", 0), (name, Effect.DENIED, "", NO_RULE, ""), ())
         conditional = any(each.rule.condition is not None for each in candidates)
         self.fixed = None if conditional else self.outcome(_always)
+        self.shown = self.shown_by(self.fixed) if self.fixed and not self.demands else None
 
     def outcome(self, holds: Callable[[Rule, str], bool]) -> Outcome:
         """Combine the candidates; `holds` is asked about each rule that has a condition, and gets the target."""
@@ -70,6 +78,10 @@ class Cell:
                 if outcome.rank > best.rank:
                     best = outcome
         return best
+
+    def shown_by(self, outcome: Outcome) -> Shown | None:
+        """Return what an outcome shows of the column; None when it does not allow it."""
+        return (outcome.head, outcome.path, self.classes) if outcome.kind == ALLOWS else None
 
 
 def _always(_: Rule, __: str) -> bool:
@@ -127,6 +139,11 @@ def matching(bundle: PolicyBundle, target: str, action: str, purpose: str) -> It
                     yield bucket
 
 
+def mask_rank(bundle: PolicyBundle, rule: Rule) -> int:
+    """Return how much a rule's mask reveals; less than 0 when the catalog does not know it."""
+    return _CLEAR_RANK if rule.mask == CLEAR else bundle.catalog.mask_rank.get(rule.mask, -1)
+
+
 def candidates(bundle: PolicyBundle, role: str, name: str, target: str, action: str, purpose: str) -> tuple[Candidate, ...]:
     """Return the rules that a holder of `role` can match, denying ones first, each kind in file order.
 
@@ -138,7 +155,7 @@ def candidates(bundle: PolicyBundle, role: str, name: str, target: str, action: 
     for bucket in matching(bundle, target, action, purpose):
         for way in reached:
             for rule in bucket.get(way.role, ()):
-                rank = _CLEAR_RANK if rule.mask == CLEAR else bundle.catalog.mask_rank.get(rule.mask, -1)
+                rank = mask_rank(bundle, rule)
                 order = (rule.file, rule.line)
                 if not rule.allow:
                     head = (name, Effect.DENIED, "", RULE_DENIES, rule.ref)

@@ -18,6 +18,7 @@ from munjigi.decision import reasons
 from munjigi.decision.asker import Asker
 from munjigi.decision.cells import ALLOWS, DENIES, Cell, Outcome, combine, covers
 from munjigi.decision.frames import MEMO_KEY, Frame, Ground, Memory, Sheet
+from munjigi.decision.persistent import SHARD_MASK
 from munjigi.decision.reasons import GRANTED
 from munjigi.decision.refusal import explain_field, no_link_reason, refuse, unknown_field
 from munjigi.decision.snapshot import Snapshot
@@ -26,13 +27,14 @@ from munjigi.kernel.grant import Grant
 
 _NO_NAMES: Final[frozenset[str]] = frozenset()
 _new = tuple.__new__  # a NamedTuple's own constructor costs twice as much
-Linked = list[tuple[Grant, Sheet]]
+Linked = tuple[tuple[Grant, Sheet], ...]
 
 
 def decide(snapshot: Snapshot, request: Request, now: int) -> Decision:
     """Answer `request` at `now` (UTC nanoseconds). Equal arguments give equal answers; nothing is raised."""
     bundle, table = snapshot
-    employee, tool, resource, fields, action, purpose, case_id, subjects, _, probe, partial, _ = request
+    # `[:]` makes a plain tuple, which is taken apart in less time than a NamedTuple.
+    employee, tool, resource, fields, action, purpose, case_id, subjects, _, probe, partial, _ = request[:]
     memory: Memory = bundle.memo.get(MEMO_KEY) or Memory.of(bundle)
     frame = memory.frames.get((tool, resource, action, purpose)) or memory.frame(tool, resource, action, purpose)
     ground = frame.ground
@@ -43,9 +45,10 @@ def decide(snapshot: Snapshot, request: Request, now: int) -> Decision:
 
     if table.blocks and table.blocked(employee, tool):
         return refuse(snapshot, request, frame, reasons.BLOCKED)
-    held = table.of(employee)
-    linked: Linked = []
-    waiting: Linked = []
+    # `table.of`, written out: two calls less.
+    held = table.held.shards[hash(employee) & SHARD_MASK].get(employee) or ()
+    linked: Linked = ()
+    waiting: Linked = ()
     asker: Asker | None = None
     for grant in held:
         if grant.purpose == purpose and grant.starts_at <= now < grant.ends_at and not grant.suspended:
@@ -55,9 +58,9 @@ def decide(snapshot: Snapshot, request: Request, now: int) -> Decision:
                 asker = asker or Asker(snapshot, request, now)
                 # `Asker.short_of`, written out: this runs for nearly every decision.
                 if not asker.meets(sheet.requires) or (sheet.session is not None and asker.beyond(sheet.session)):
-                    waiting.append((grant, sheet))
+                    waiting += ((grant, sheet),)
                     continue
-            linked.append((grant, sheet))
+            linked += ((grant, sheet),)
     if not linked and not waiting:
         return refuse(snapshot, request, frame, no_link_reason(held, purpose, now))
     if (
@@ -74,29 +77,28 @@ def decide(snapshot: Snapshot, request: Request, now: int) -> Decision:
         ids = (grant.grant_id,)
         answer: list[FieldDecision] = []
         for name in fields or ground.columns:
-            cell = cells.get(name) or sheet.cell(name)
+            cell = cells.get(name)
             if cell is None:
-                if len(fields) == 1:
-                    return unknown_field(snapshot, name, frame)
-                break
-            outcome = cell.fixed
-            if outcome is None:
-                asker = asker or Asker(snapshot, request, now)
-                outcome = asker.outcome(cell)
-            kind, _, _, head, path = outcome
-            if kind != ALLOWS:
-                break
-            if cell.demands:
-                asker = asker or Asker(snapshot, request, now)
-                if not asker.signed_in(cell.demands):
+                if len(fields) == 1 and name not in ground.targets:
+                    return unknown_field(name, bundle.revision, table.revision)
+                cell = sheet.cell(name)
+                if cell is None:
                     break
+            shown = cell.shown
+            if shown is None:
+                asker = asker or Asker(snapshot, request, now)
+                shown = asker.shown(cell)
+                if shown is None:
+                    break
+            head, path, classes = shown
             if not answer:
-                first = ids + path
-            answer.append(_new(FieldDecision, head + (ids, cell.classes)))  # noqa: RUF005 - unpacking is slower
+                rule, first = head[4], ids + path
+            answer.append(_new(FieldDecision, head + (ids, classes)))  # noqa: RUF005 - unpacking is slower
         else:
-            known = (True, True, True, _NO_NAMES, bundle.revision, table.revision)
-            top = (True, GRANTED, tuple(answer), answer[0].rule, first, "")
-            return _new(Decision, top + known)
+            return _new(
+                Decision,
+                (True, GRANTED, tuple(answer), rule, first, "", True, True, True, _NO_NAMES, bundle.revision, table.revision),
+            )
 
     return answer_fields(frame, ground, linked, waiting, asker or Asker(snapshot, request, now), partial=partial)
 

@@ -31,6 +31,8 @@ DENY_OVERRIDES: Final = "DENY_OVERRIDES"
 MOST_REVEALING: Final = "MOST_REVEALING_ALLOW"
 DEFAULT_DENY: Final = "DEFAULT_DENY"
 IN_FORCE: Final = "IN_FORCE"
+# What keeps somebody from asking for a role: only other departments may hold it.
+OTHER_DEPARTMENT: Final = "ROLE_NOT_FOR_DEPARTMENT"
 
 _UNDECIDED: Final = frozenset(reasons.UNDECIDED.values())
 _BY_RULES: Final = _UNDECIDED | {
@@ -220,7 +222,8 @@ def _miss(
 ) -> NearMiss:
     """Say what lies between the employee and a role that would allow the field: the best of the grants that bring it."""
     about = bundle.roles[role]
-    best: tuple[int, str, str] = (len(_NEARNESS), reasons.NO_GRANT, "")
+    open_to = asker.person is None or about.open_to(asker.person.department)
+    best: tuple[int, str, str] = (len(_NEARNESS), reasons.NO_GRANT if open_to else OTHER_DEPARTMENT, "")
     for grant, standing, _ in grants:
         if all(way.role != role for way in bundle.closure.get(grant.role, ())):
             continue

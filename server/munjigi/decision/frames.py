@@ -132,7 +132,7 @@ def _never(_: str) -> bool:
 class Memory:
     """The memo of one bundle. Threads may share it: at worst something is found twice."""
 
-    __slots__ = ("_bundle", "_cells", "asks_sign_in", "frames", "grounds", "help")
+    __slots__ = ("_bundle", "_cells", "allowing", "asks_sign_in", "frames", "grounds", "help")
 
     def __init__(self, bundle: PolicyBundle) -> None:
         self._bundle = bundle
@@ -141,6 +141,7 @@ class Memory:
         self.frames: dict[tuple[str, str, str, str], Frame] = {}
         self.grounds: dict[tuple[str, str, str], Ground] = {}
         self.help: dict[tuple[str, str, str, str, str, tuple[str, ...]], str] = {}
+        self.allowing: dict[tuple[str, str, str, frozenset[str]], tuple[str, ...]] = {}
 
     @classmethod
     def of(cls, bundle: PolicyBundle) -> Memory:
@@ -159,6 +160,7 @@ class Memory:
             self.frames.clear()
             self.grounds.clear()
             self.help.clear()
+            self.allowing.clear()
             return False
         return True
 

@@ -44,13 +44,16 @@ _NOBODY: Final[SortedKeys[EmployeeKey]] = SortedKeys()
 
 
 class GrantTable:
-    """All grants and people at `revision` (the store's dense integer). Grants of one employee are ordered by id."""
+    """All grants and people at `revision` (the store's dense integer). Grants of one employee are ordered by id.
 
-    __slots__ = ("_held", "_parts", "blocks", "revision")
+    `held` has the grants of each account.
+    """
+
+    __slots__ = ("_parts", "blocks", "held", "revision")
 
     def __init__(self, parts: _Parts, revision: int) -> None:
         self._parts = parts
-        self._held = parts.held
+        self.held = parts.held
         self.blocks = parts.blocks
         self.revision = revision
 
@@ -99,7 +102,7 @@ class GrantTable:
 
     def of(self, employee: EmployeeKey) -> tuple[Grant, ...]:
         """Return the grants of one account, whatever their period, ordered by id."""
-        return self._held.get(employee) or ()
+        return self.held.get(employee) or ()
 
     def holders(self, role: str, purpose: str) -> SortedKeys[EmployeeKey]:
         """Return the accounts with a grant of this role for this purpose, whatever its period and scope."""
@@ -206,19 +209,27 @@ class GrantTable:
         return GrantTable(_without(self._parts, grant_id), revision)
 
     def with_person(self, person: Person, revision: int) -> GrantTable:
-        """Return the table in which `person` is as given; accounts they no longer have belong to nobody.
+        """Return the table in which `person` is as given. Raises as `with_people` does."""
+        return self.with_people((person,), revision)
+
+    def with_people(self, people: Iterable[Person], revision: int) -> GrantTable:
+        """Return the table in which people are as given, one after the other; accounts they no longer have belong to nobody.
 
         Raises `FailedPrecondition` when another person has one of the accounts.
         """
-        accounts = self._parts.accounts
-        old = self._parts.people.get(person.person_id)
-        for account in old.accounts if old else ():
-            accounts = accounts.without(account)
-        for account in person.accounts:
-            _claim(accounts.get(account) or person, person)
-            accounts = accounts.with_item(account, person)
-        people = self._parts.people.with_item(person.person_id, person)
-        return GrantTable(self._parts._replace(accounts=accounts, people=people), revision)
+        parts = self._parts
+        known: dict[str, Person | None] = {}
+        owners: dict[EmployeeKey, Person | None] = {}
+        for person in people:
+            old = known.get(person.person_id) or parts.people.get(person.person_id)
+            for account in old.accounts if old else ():
+                owners[account] = None
+            for account in person.accounts:
+                holder = owners[account] if account in owners else parts.accounts.get(account)
+                _claim(holder or person, person)
+                owners[account] = person
+            known[person.person_id] = person
+        return GrantTable(parts._replace(accounts=parts.accounts.changed(owners), people=parts.people.changed(known)), revision)
 
 
 def _end_key(end: SessionEnd) -> tuple[str, str, str]:

@@ -15,10 +15,10 @@ from munjigi.decision.frames import Frame, Ground, Memory
 from munjigi.policy.types import PolicyBundle, Role, Rule
 
 _MOST_ROLES: Final = 3
-_DAYS: Final = 90  # what the command in a help asks for
+ASK_DAYS: Final = 90  # what the command in a help asks for
 _MOST_NAMES: Final = 12
 
-_PLAIN: Final = {
+PLAIN: Final = {
     reasons.TOOL_UNKNOWN: "This tool is not registered. Ask the security team to list it in tools.toml.",
     reasons.ACTION_UNKNOWN: "Unknown action. Use read, export, reveal, update or delete; on Munjigi itself read or operate.",
     reasons.RESOURCE_UNKNOWN: "The catalog has no such resource. Name it database.table, or class:NAME.",
@@ -35,10 +35,10 @@ _PLAIN: Final = {
     reasons.WEEKDAY_UNDECIDED: "A rule depends on `r.ctx.weekday`, and this machine does not know the policy's time zone. Tell the operators.",
     reasons.HOLIDAY_UNDECIDED: "A rule depends on `r.ctx.holiday`, and calendar.toml does not cover this year. Tell the security team.",
     reasons.SESSION_TOO_OLD: "You signed in too long ago for your role, or the token does not say when: sign in again.",
-    reasons.SESSION_IDLE: "Your session was idle for longer than your role permits: get a fresh token, or sign in again.",
+    reasons.SESSION_IDLE: "Your session was idle for longer than your role permits: sign in again.",
     reasons.RULE_DENIES: "A rule forbids this, whatever else you hold. Ask the security team about the rule that is named.",
 }
-_NEEDS_ROLE: Final = frozenset(
+NEEDS_ROLE: Final = frozenset(
     (
         *reasons.UNDECIDED.values(),
         reasons.NO_GRANT,
@@ -63,14 +63,14 @@ def help_text(bundle: PolicyBundle, reason: str, frame: Frame, target: str, held
     if ground is None or not target:
         text = frame.help.get(reason)
         if text is None:
-            text = frame.help[reason] = special(bundle, frame) if special else _PLAIN.get(reason, "")
+            text = frame.help[reason] = special(bundle, frame) if special else PLAIN.get(reason, "")
         return text
     memory = Memory.of(bundle)
     key = (reason, frame.tool.name if frame.tool else "", target, ground.action, ground.purpose, held)
     text = memory.help.get(key)
     if text is None:
-        lines = [special(bundle, frame) if special else _PLAIN.get(reason, "")]
-        if reason in _NEEDS_ROLE:
+        lines = [special(bundle, frame) if special else PLAIN.get(reason, "")]
+        if reason in NEEDS_ROLE:
             lines.append(_roles(bundle, ground, target, held, missing=reason == reasons.REQUIREMENT_MISSING))
         elif reason in (reasons.SESSION_TOO_OLD, reasons.SESSION_IDLE):
             lines += _sessions(bundle, ground, target)
@@ -173,7 +173,8 @@ def _role_line(bundle: PolicyBundle, role: str, purpose: str, *, missing: bool) 
     ask = f"its owners decide: {owners}." if owners else "it has no owner; ask the security team."
     if missing and about and about.requires:
         return f"Role `{role}` requires: {', '.join(about.requires)}. Complete what you lack; {ask}"
-    return f"You need role `{role}` for purpose `{purpose}`; {ask}{_request(bundle, about, purpose)}"
+    who = f" ({' or '.join(about.departments)} only)" if about and about.departments else ""
+    return f"You need role `{role}` for purpose `{purpose}`{who}; {ask}{_request(bundle, about, purpose)}"
 
 
 def _request(bundle: PolicyBundle, role: Role | None, purpose: str) -> str:
@@ -182,7 +183,7 @@ def _request(bundle: PolicyBundle, role: Role | None, purpose: str) -> str:
     if role is None or why is None:
         return ""
     case = f" --case {why.case_example}" if why.case_for_grant else ""
-    return f" Ask: munjigi request {role.name} --purpose {purpose} --days {min(role.longest_days, _DAYS)}{case} --reason WHY"
+    return f" Ask: munjigi request {role.name} --purpose {purpose} --days {min(role.longest_days, ASK_DAYS)}{case} --reason WHY"
 
 
 def allowing_roles(bundle: PolicyBundle, ground: Ground, target: str, without: frozenset[str] = frozenset()) -> list[str]:

@@ -7,11 +7,11 @@ that a reader keeps a consistent view for as long as it holds its reference (pro
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 _SHARDS: Final = 4096  # at 1,000,000 entries a shard holds about 250: root and shard copy in some 20 µs
-_MASK: Final = _SHARDS - 1
+SHARD_MASK: Final = _SHARDS - 1
 _BLOCK: Final = 512
 
 
@@ -27,20 +27,20 @@ O = TypeVar("O", bound=_Ordered)  # noqa: E741 - the usual letter next to K and 
 
 
 class ShardedMap(Generic[K, V]):
-    """An immutable hash map. Not ordered."""
+    """An immutable hash map. Not ordered. `shards[hash(key) & SHARD_MASK]` is the dict that has a key, if any has."""
 
-    __slots__ = ("_shards", "_size")
+    __slots__ = ("_size", "shards")
 
     def __init__(self, items: Iterable[tuple[K, V]] = ()) -> None:
         empty: dict[K, V] = {}
         shards: list[dict[K, V]] = [empty] * _SHARDS
         for key, value in items:
-            place = hash(key) & _MASK
+            place = hash(key) & SHARD_MASK
             if shards[place] is empty:
                 shards[place] = {key: value}
             else:
                 shards[place][key] = value
-        self._shards = shards
+        self.shards = shards
         self._size = sum(map(len, shards))
 
     def __len__(self) -> int:
@@ -48,33 +48,52 @@ class ShardedMap(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """Return the value of `key`, or None."""
-        return self._shards[hash(key) & _MASK].get(key)
+        return self.shards[hash(key) & SHARD_MASK].get(key)
 
     def values(self) -> Iterator[V]:
         """Iterate over the values, in no particular order."""
-        for shard in self._shards:
+        for shard in self.shards:
             yield from shard.values()
 
     def with_item(self, key: K, value: V) -> ShardedMap[K, V]:
         """Return a map in which `key` has `value`."""
-        place = hash(key) & _MASK
-        old = self._shards[place]
+        place = hash(key) & SHARD_MASK
+        old = self.shards[place]
         return self._replaced(place, {**old, key: value})
 
     def without(self, key: K) -> ShardedMap[K, V]:
         """Return a map that lacks `key`; this one when it does already."""
-        place = hash(key) & _MASK
-        if key not in self._shards[place]:
+        place = hash(key) & SHARD_MASK
+        if key not in self.shards[place]:
             return self
-        shard = dict(self._shards[place])
+        shard = dict(self.shards[place])
         del shard[key]
         return self._replaced(place, shard)
 
+    def changed(self, items: Mapping[K, V | None]) -> ShardedMap[K, V]:
+        """Return a map in which all these keys have these values, or lack them where the value is None; each shard is copied once."""
+        made: ShardedMap[K, V] = ShardedMap.__new__(ShardedMap)
+        made.shards = shards = self.shards.copy()
+        copied: dict[int, dict[K, V]] = {}
+        made._size = self._size
+        for key, value in items.items():
+            place = hash(key) & SHARD_MASK
+            shard = copied.get(place)
+            if shard is None:
+                shard = copied[place] = shards[place] = dict(shards[place])
+            made._size -= len(shard)
+            if value is None:
+                shard.pop(key, None)
+            else:
+                shard[key] = value
+            made._size += len(shard)
+        return made
+
     def _replaced(self, place: int, shard: dict[K, V]) -> ShardedMap[K, V]:
         made: ShardedMap[K, V] = ShardedMap.__new__(ShardedMap)
-        made._shards = self._shards.copy()
-        made._size = self._size - len(self._shards[place]) + len(shard)
-        made._shards[place] = shard
+        made.shards = self.shards.copy()
+        made._size = self._size - len(self.shards[place]) + len(shard)
+        made.shards[place] = shard
         return made
 
 

@@ -17,7 +17,7 @@ def request_of(record: AccessRecord, *, supposing: bool = False) -> Request:
 
     How the employee signed in is recorded where the policy asked for it; `supposing` takes it as right where it is not.
     """
-    sign_in = SignIn(record.acr, record.authenticated_at, record.token_issued_at)
+    sign_in = SignIn(record.acr, record.authenticated_at, record.token_issued_at, record.session_pause_ns)
     names = tuple(field.name for field in record.fields)
     return Request(
         employee=EmployeeKey(record.issuer, record.employee),

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from munjigi.decision import reasons
 from munjigi.decision.frames import Frame, Ground, resource_columns
-from munjigi.decision.helptext import help_text
+from munjigi.decision.helptext import PLAIN, help_text
+from munjigi.decision.reasons import FIELD_UNKNOWN, RESOURCE_UNKNOWN
 from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Decision, Effect, FieldDecision, Request
 from munjigi.kernel.grant import Grant
 from munjigi.policy.types import PolicyBundle
 
 _new = tuple.__new__  # a NamedTuple's own constructor costs twice as much
+_DENIED: Final = Effect.DENIED  # a member is looked for through its class's metaclass each time
+# What depends on no name.
+_FIELD_HELP: Final = PLAIN[FIELD_UNKNOWN]
+_RESOURCE_HELP: Final = PLAIN[RESOURCE_UNKNOWN]
 # With these, nothing was asked about a resource yet, so a field that is not known stays a detail.
 _BEFORE_FIELDS: Final = frozenset(
     (
         reasons.TOOL_UNKNOWN,
         reasons.ACTION_UNKNOWN,
         reasons.PURPOSE_UNKNOWN,
-        reasons.RESOURCE_UNKNOWN,
+        RESOURCE_UNKNOWN,
         reasons.TOOL_PURPOSE_NOT_ALLOWED,
         reasons.TOOL_ACTION_NOT_ALLOWED,
     ),
@@ -47,9 +52,9 @@ def no_link_reason(held: tuple[Grant, ...], purpose: str, now: int) -> str:
 
 def refuse(snapshot: Snapshot, request: Request, frame: Frame, reason: str) -> Decision:
     """Deny every field for `reason`; a field that the catalog does not know says so where that was looked at."""
+    if reason == RESOURCE_UNKNOWN:
+        return _unknown_resource(snapshot, request.fields)
     head = frame.refusals.get((reason, request.fields))
-    if head is None:
-        head = _unknown_resource(snapshot, request, frame, reason) if frame.ground is None else None
     if head is None:
         refused = _refused(snapshot, request, frame, reason)
         ground = frame.ground
@@ -59,24 +64,26 @@ def refuse(snapshot: Snapshot, request: Request, frame: Frame, reason: str) -> D
     return _new(Decision, (*head, snapshot.grants.revision))
 
 
-def _unknown_resource(snapshot: Snapshot, request: Request, frame: Frame, reason: str) -> tuple[Any, ...] | None:
-    """Return a refusal but for the grant revision, of a resource that is not known and of fields that nobody looked for."""
-    if reason != reasons.RESOURCE_UNKNOWN:
-        return None
-    fields = request.fields
-    denied = tuple([_new(FieldDecision, (name, Effect.DENIED, "", reason, "", (), ())) for name in fields])
-    text = frame.help.get(reason) or help_text(snapshot.bundle, reason, frame, "")
-    head = (False, reason, denied, "", (), text, False, frame.purpose is not None, frame.action_known)
-    return (*head, frozenset(fields), snapshot.bundle.revision)
+def _unknown_resource(snapshot: Snapshot, fields: tuple[str, ...]) -> Decision:
+    """Refuse a resource that is not known, and with it fields that nobody looked for."""
+    bundle, table = snapshot
+    denied: tuple[FieldDecision, ...] = ()
+    for name in fields:
+        denied += (_new(FieldDecision, (name, _DENIED, "", RESOURCE_UNKNOWN, "", (), ())),)
+    names = frozenset(fields)
+    return _new(
+        Decision,
+        (False, RESOURCE_UNKNOWN, denied, "", (), _RESOURCE_HELP, False, True, True, names, bundle.revision, table.revision),
+    )
 
 
-def unknown_field(snapshot: Snapshot, name: str, frame: Frame) -> Decision:
+def unknown_field(name: str, policy_revision: str, grant_revision: int) -> Decision:
     """Deny the one field asked for, which its resource does not have, to someone with a grant."""
-    reason = reasons.FIELD_UNKNOWN
-    text = frame.help.get(reason) or help_text(snapshot.bundle, reason, frame, "")
-    field = _new(FieldDecision, (name, Effect.DENIED, "", reason, "", (), ()))
-    known = (True, True, True, frozenset((name,)), snapshot.bundle.revision, snapshot.grants.revision)
-    return _new(Decision, (False, reason, (field,), "", (), text, *known))
+    field = _new(FieldDecision, (name, _DENIED, "", FIELD_UNKNOWN, "", (), ()))
+    names = frozenset((name,))
+    return _new(
+        Decision, (False, FIELD_UNKNOWN, (field,), "", (), _FIELD_HELP, True, True, True, names, policy_revision, grant_revision)
+    )
 
 
 def _refused(snapshot: Snapshot, request: Request, frame: Frame, reason: str) -> Decision:
@@ -88,7 +95,7 @@ def _refused(snapshot: Snapshot, request: Request, frame: Frame, reason: str) ->
     unknown = frozenset(request.fields) - known
     fields = []
     for name in names:
-        why = reasons.FIELD_UNKNOWN if name in unknown and reason not in _BEFORE_FIELDS else reason
+        why = FIELD_UNKNOWN if name in unknown and reason not in _BEFORE_FIELDS else reason
         target = f"{request.resource}.{name}" if table else name
         classes = () if name in unknown else bundle.classes.get(target, ())
         fields.append(FieldDecision(name, Effect.DENIED, "", why, "", (), classes))

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from munjigi.decision import reasons
 from munjigi.decision.asker import Asker
-from munjigi.decision.cells import ALLOWS, matching
+from munjigi.decision.cells import mask_rank, matching
 from munjigi.decision.core import Linked, answer_fields
 from munjigi.decision.frames import Frame, Ground, Memory
 from munjigi.decision.helptext import help_text
@@ -170,12 +170,15 @@ def _answer(
 
 def _held(ground: Ground, question: Question, asker: Asker) -> tuple[Linked, Linked]:
     """Return the grants that count, and those whose role lacks something."""
-    linked: Linked = []
-    waiting: Linked = []
+    linked: Linked = ()
+    waiting: Linked = ()
     for grant in asker.snapshot.grants.of(asker.request.employee):
         if grant.purpose == question.purpose and grant.active(asker.now):
             sheet = ground.sheet(grant.role)
-            (waiting if asker.short_of(sheet) else linked).append((grant, sheet))
+            if asker.short_of(sheet):
+                waiting += ((grant, sheet),)
+            else:
+                linked += ((grant, sheet),)
     return linked, waiting
 
 
@@ -187,7 +190,7 @@ def _candidates(
     needed = [inverse.roles(ground, name) for name in names if name in ground.targets]
     if partial:
         needed = [tuple(dict.fromkeys(chain.from_iterable(needed)))]
-    held = [[keys for role in roles if len(keys := table.holders(role, ground.purpose))] for roles in needed]
+    held = [[table.holders(role, ground.purpose) for role in roles] for roles in needed]
     streams = min(held, key=lambda each: sum(map(len, each)), default=[])
     before = after
     for employee in heapq.merge(*(keys.since(after) for keys in streams)):
@@ -221,18 +224,18 @@ class _Inverse:
         key = (target, ground.action, ground.purpose)
         roles = self._roles.get(key)
         if roles is None:
-            found: dict[str, None] = {}
+            allowed: dict[str, None] = {}
+            denied: set[str] = set()
             for bucket in matching(self._bundle, *key):
                 for sub, rules in bucket.items():
-                    if any(rule.allow for rule in rules):
-                        found.update(dict.fromkeys(self._above.get(sub, ())))
-            roles = tuple(role for role in found if _may_allow(ground, role, name))
+                    above = self._above.get(sub, ())
+                    for rule in rules:
+                        if not rule.allow:
+                            denied.update(above if rule.condition is None else ())
+                        elif mask_rank(self._bundle, rule) >= 0:
+                            allowed.update(dict.fromkeys(above))
+            roles = tuple(role for role in allowed if role not in denied)
             if len(self._roles) >= _MOST_KEPT:
                 self._roles.clear()
             self._roles[key] = roles
         return roles
-
-
-def _may_allow(ground: Ground, role: str, name: str) -> bool:
-    cell = ground.sheet(role).cell(name)
-    return cell is not None and (cell.fixed or cell.outcome(lambda rule, _: rule.allow)).kind == ALLOWS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -19,13 +20,14 @@ from munjigi.policy.lint import lint
 from munjigi.policy.lint_subject import Subject
 from munjigi.policy.model import MODEL_FILE, check_model
 from munjigi.policy.registers import PURPOSES_FILE, ROLES_FILE, TOOLS_FILE, read_purposes, read_roles, read_tools
+from munjigi.policy.review_rows import REVIEWS_FILE, read_reviews
 from munjigi.policy.rules import COND_CELL, POLICY_FILE, Known, Link, PolicyRows, read_policy
 from munjigi.policy.tables import read_tables
 from munjigi.policy.toml_file import TomlFile, read_toml
 from munjigi.policy.types import CLASS_PREFIX, OWN_RESOURCES, Catalog, PolicyBundle, Problem, Purpose, Role, Rule, Tool
 
 REQUIRED_FILES: Final = (MODEL_FILE, POLICY_FILE, CATALOG_FILE, ROLES_FILE, PURPOSES_FILE, TOOLS_FILE)
-POLICY_FILES: Final = (*REQUIRED_FILES, CALENDAR_FILE)
+POLICY_FILES: Final = (*REQUIRED_FILES, CALENDAR_FILE, REVIEWS_FILE)
 TEST_FILE: Final = re.compile(r"tests/[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.yaml\Z")
 _PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9._/-]{1,128}\Z")
 MAX_FILES: Final = 1000
@@ -126,6 +128,9 @@ def _read_parts(texts: Mapping[str, str], findings: Findings) -> _Parts:
     roles = read_roles(roles_toml, findings) if roles_toml else None
     purposes = read_purposes(purposes_toml, findings) if purposes_toml else None
     tools = read_tools(tools_toml, purposes, findings) if tools_toml else None
+    reviews_toml = toml(REVIEWS_FILE)
+    if reviews_toml is not None:  # read again by whoever reviews; here only what is wrong with it counts
+        read_reviews(reviews_toml, roles, catalog.catalog.masks if catalog else {}, findings)
     rows: PolicyRows | None = None
     if POLICY_FILE in texts:
         known = Known(
@@ -167,7 +172,7 @@ def _objects(catalog: Catalog, classes: Mapping[str, tuple[str, ...]]) -> dict[s
 
 
 def _index(rules: Iterable[Rule]) -> dict[tuple[str, str, str], dict[str, tuple[Rule, ...]]]:
-    building: dict[tuple[str, str, str], dict[str, list[Rule]]] = {}
+    building: dict[tuple[str, str, str], dict[str, list[Rule]]] = defaultdict(lambda: defaultdict(list))
     for rule in rules:
-        building.setdefault((rule.obj, rule.act, rule.purpose), {}).setdefault(rule.sub, []).append(rule)
+        building[rule[1:4]][rule.sub].append(rule)  # object, action, purpose
     return {cells: {sub: tuple(found) for sub, found in by_sub.items()} for cells, by_sub in building.items()}

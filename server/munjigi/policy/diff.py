@@ -21,6 +21,7 @@ DENIED: Final = "denied"
 _TOP: Final = 1 << 30
 _Cell = tuple[str, str, str, str]
 _Key = tuple[str, str, str, str, bool, str]
+_Said = tuple[bool, str, str]  # what a rule says of a cell: whether it allows, its mask, its condition
 
 
 class View(NamedTuple):
@@ -79,32 +80,49 @@ def compare(before: PolicyBundle, after: PolicyBundle) -> list[Difference]:
     """Return every cell that differs, by role, purpose, action and target."""
     found: list[Difference] = []
     rank = _ranks(after)
+    was, now = Views(before), Views(after)
     for role, target, action, purpose in _suspects(before, after):
-        old, new = view(before, role, target, action, purpose), view(after, role, target, action, purpose)
+        old, new = was.of(role, target, action, purpose), now.of(role, target, action, purpose)
         if old != new:
             found.append(Difference(_direction(old, new, rank), role, target, action, purpose, old, new))
     return sorted(found, key=lambda each: (each.role, each.purpose, each.action, each.object))
 
 
-def view(bundle: PolicyBundle, role: str, target: str, action: str, purpose: str) -> View:
-    """Return what the rules of `role` and all that it brings say on one cell; nothing where a name is not known."""
-    if purpose not in bundle.purposes or role not in bundle.closure:
-        return NOTHING
-    denies: set[str] = set()
-    allows: dict[str, set[str]] = {}
-    reached = bundle.closure[role]
-    for obj in bundle.objects.get(target, ()):
-        for act, why in product((action, ANY), (purpose, ANY)):
-            bucket = bundle.index.get((obj, act, why))
-            if not bucket:
-                continue
+class Views:
+    """What the roles of one bundle see. Many cells have the same rules, and many say the same: both are found once."""
+
+    def __init__(self, bundle: PolicyBundle) -> None:
+        self._bundle = bundle
+        self._rank = _ranks(bundle)
+        self._buckets: dict[tuple[str, str, str], tuple[Mapping[str, tuple[Rule, ...]], ...]] = {}
+        self._views: dict[tuple[_Said, ...], View] = {}
+
+    def of(self, role: str, target: str, action: str, purpose: str) -> View:
+        """Return what the rules of `role` and all that it brings say on one cell; nothing where a name is not known."""
+        key = (target, action, purpose)
+        buckets = self._buckets.get(key)
+        if buckets is None:
+            buckets = self._buckets[key] = self._matching(*key)
+        if not buckets:
+            return NOTHING
+        found: dict[_Said, None] = {}
+        reached = self._bundle.closure.get(role, ())
+        for bucket in buckets:
             for way in reached:
                 for rule in bucket.get(way.role, ()):
-                    if rule.allow:
-                        allows.setdefault(rule.mask, set()).add(rule.cond)
-                    else:
-                        denies.add(rule.cond)
-    return _canonical(denies, allows, bundle) if denies or allows else NOTHING
+                    found[rule.allow, rule.mask, rule.cond] = None
+        said = tuple(found)
+        view = self._views.get(said)
+        if view is None:
+            view = self._views[said] = _canonical(said, self._rank) if said else NOTHING
+        return view
+
+    def _matching(self, target: str, action: str, purpose: str) -> tuple[Mapping[str, tuple[Rule, ...]], ...]:
+        bundle = self._bundle
+        if purpose not in bundle.purposes:
+            return ()
+        cells = product(bundle.objects.get(target, ()), (action, ANY), (purpose, ANY))
+        return tuple(bucket for cell in cells if (bucket := bundle.index.get(cell)))
 
 
 def settings(before: PolicyBundle, after: PolicyBundle) -> list[Setting]:
@@ -132,12 +150,16 @@ def settings(before: PolicyBundle, after: PolicyBundle) -> list[Setting]:
     return found
 
 
-def _canonical(denies: set[str], allows: Mapping[str, set[str]], bundle: PolicyBundle) -> View:
+def _canonical(said: Iterable[_Said], rank: Mapping[str, int]) -> View:
+    denies = {cond for allow, _, cond in said if not allow}
     if ALWAYS in denies:
         return View((ALWAYS,), ())
+    allows: dict[str, set[str]] = {}
+    for allow, mask, cond in said:
+        if allow:
+            allows.setdefault(mask, set()).add(cond)
     kept: list[tuple[str, tuple[str, ...]]] = []
     used = set(denies)  # where the same condition denies, or already shows more, it adds nothing
-    rank = _ranks(bundle)
     for mask in sorted(allows, key=lambda each: -rank.get(each, -1)):
         conditions = allows[mask] - used
         if ALWAYS in conditions:

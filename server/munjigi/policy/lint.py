@@ -6,7 +6,7 @@ shows only when the files are seen together. Each check is one small function; `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from munjigi.policy.casbin_reader import reads_differently
@@ -37,7 +37,10 @@ def _empty(subject: Subject, findings: Findings) -> None:
 
 def _duplicates(subject: Subject, findings: Findings) -> None:
     first: dict[tuple[str, ...], int] = {}
-    for row in _rows(subject.rows):
+    rows = list(_rows(subject.rows))
+    if len({row.cells for row in rows}) == len(rows):
+        return
+    for row in rows:
         line = first.setdefault(row.cells, row.line)
         if line != row.line:
             findings.warning(POLICY_FILE, *at(row, 0), "DUPLICATE_RULE", f"Line {line} says the same; remove one.")
@@ -56,19 +59,27 @@ def _shadowed(subject: Subject, findings: Findings) -> None:
         rule = placed.rule
         if not rule.allow and rule.condition is None:
             denies.setdefault((rule.sub, rule.obj), {}).setdefault((rule.act, rule.purpose), rule.line)
-    if not denies:
+    roles = {role for role, _ in denies}
+    # The roles with a deny that a role brings; most bring none.
+    denying = {
+        role: found for role, reached in subject.closure.items() if (found := [way.role for way in reached if way.role in roles])
+    }
+    if not denying:
         return
     for placed in subject.rows.rules:
-        line = _deny_over(placed.rule, subject, denies) if placed.rule.allow else 0
+        rule = placed.rule
+        line = _deny_over(rule, denying[rule.sub], subject, denies) if rule.allow and rule.sub in denying else 0
         if line:
             message = f"The deny rule of line {line} always wins over this one; remove one of them."
             findings.warning(POLICY_FILE, *at(placed.row, 0), "RULE_SHADOWED", message)
 
 
-def _deny_over(rule: Rule, subject: Subject, denies: Mapping[tuple[str, str], Mapping[tuple[str, str], int]]) -> int:
-    for reached in subject.closure.get(rule.sub, ()):
+def _deny_over(
+    rule: Rule, roles: Iterable[str], subject: Subject, denies: Mapping[tuple[str, str], Mapping[tuple[str, str], int]]
+) -> int:
+    for role in roles:
         for obj in _covering(rule.obj, subject.objects):
-            found = denies.get((reached.role, obj))
+            found = denies.get((role, obj))
             if not found:
                 continue
             for act in (rule.act, ANY):

@@ -28,6 +28,8 @@ POLICY_FILE: Final = "policy.csv"
 # Cells of a line, its type included.
 _ARITY: Final = {"p": 8, "g": 3, "g2": 3}
 _SUB, _OBJ, _ACT, _PURPOSE, COND_CELL, _EFT, _MASK = range(1, 8)
+_JUDGED: Final = (_SUB, _OBJ, _ACT, _PURPOSE, _EFT, _MASK)
+_ALL_RIGHT: Final = (None,) * len(_JUDGED)
 
 
 class Link(NamedTuple):
@@ -92,20 +94,19 @@ def read_policy(file: str, rows: list[Row], known: Known, findings: Findings) ->
 
 def _read_rule(file: str, row: Row, cells: _Cells, findings: Findings) -> Rule | None:
     _, sub, obj, act, purpose, cond, eft, mask = row.cells
-    problems = [
-        (cell, *problem)
-        for cell, problem in (
-            (_SUB, cells.role(sub)),
-            (_OBJ, cells.object(obj)),
-            (_ACT, cells.action(obj, act)),
-            (_PURPOSE, cells.purpose(obj, eft, purpose)),
-            (_EFT, cells.effect(eft)),
-            (_MASK, cells.mask(obj, eft, mask)),
-        )
-        if problem is not None
-    ]
-    for cell, code, message in problems:
-        findings.error(file, row.line, row.column(cell), code, message)
+    verdicts = (
+        cells.role(sub),
+        cells.object(obj),
+        cells.action(obj, act),
+        cells.purpose(obj, eft, purpose),
+        cells.effect(eft),
+        cells.mask(obj, eft, mask),
+    )
+    wrong = verdicts != _ALL_RIGHT
+    if wrong:
+        for cell, problem in zip(_JUDGED, verdicts, strict=True):
+            if problem is not None:
+                findings.error(file, row.line, row.column(cell), *problem)
     try:
         condition = cells.translated(cond, eft == "allow")
     except ConditionError as error:
@@ -114,7 +115,7 @@ def _read_rule(file: str, row: Row, cells: _Cells, findings: Findings) -> Rule |
         inside = error.character - 1 if not row.quoted and column else 0
         findings.error(file, row.line, column + inside, "CONDITION_INVALID", error.message)
         return None
-    if problems:
+    if wrong:
         return None
     return Rule(sub, obj, act, purpose, cond, condition, eft == "allow", mask, file, row.line)
 

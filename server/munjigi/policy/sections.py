@@ -56,6 +56,21 @@ class Section:
             return lowest
         return value
 
+    def numbers(self, key: str, lowest: int, highest: int) -> tuple[int, ...] | None:
+        """Return a list of whole numbers in [lowest, highest], ascending and distinct; None when the key is left out."""
+        value = self._take(key, required=False)
+        if value is None:
+            return None
+        right = (
+            isinstance(value, list)
+            and len(value) <= MAX_LIST
+            and all(type(each) is int and lowest <= each <= highest for each in value)
+        )
+        if not right or sorted(set(value)) != value:
+            self.error(key, "VALUE_INVALID", f"`{key}` must be a list of whole numbers from {lowest} to {highest}, ascending.")
+            return ()
+        return tuple(value)
+
     def flag(self, key: str, *, default: bool | None = None) -> bool:
         """Return true or false; without a default it is required."""
         value = self._take(key, required=default is None)

@@ -49,10 +49,10 @@ class SignInDemand(NamedTuple):
 
 
 class SessionLimit(NamedTuple):
-    """How long a role counts after a sign-in (`longest`), and after the last token was issued (`idle`). Nanoseconds, 0: no limit.
+    """How long a role counts after a sign-in (`longest`), and without a call in the session (`idle`). Nanoseconds, 0: no limit.
 
-    A tool that fetches a fresh token as long as its employee works keeps the session from being idle; nothing has to be
-    remembered here, so all workers judge alike.
+    A session that was idle for too long once stays so until its employee signs in again. Where nobody has counted the calls, the
+    token's age stands for the time without one.
     """
 
     longest: int
@@ -62,18 +62,21 @@ class SessionLimit(NamedTuple):
         """Tell which limit a session is beyond at `now`; empty if none."""
         if self.longest and not _within(sign_in.authenticated_at, self.longest, now):
             return "old"
-        return "idle" if self.idle and not _within(sign_in.issued_at, self.idle, now) else ""
+        if not self.idle:
+            return ""
+        fresh = sign_in.pause < self.idle if sign_in.pause else _within(sign_in.issued_at, self.idle, now)
+        return "" if fresh else "idle"
 
     def moments(self, sign_in: SignIn) -> Iterator[int]:
         """Yield when the answer of `broken` may change."""
         if self.longest:
             yield from _ends(sign_in.authenticated_at, self.longest)
-        if self.idle:
+        if self.idle and not sign_in.pause:
             yield from _ends(sign_in.issued_at, self.idle)
 
     def __str__(self) -> str:
         hours = f"{self.longest // HOUR} h after a sign-in" if self.longest else ""
-        minutes = f"{self.idle // MINUTE} min after the last fresh token" if self.idle else ""
+        minutes = f"{self.idle // MINUTE} min without a call" if self.idle else ""
         return " and ".join(filter(None, (hours, minutes)))
 
 

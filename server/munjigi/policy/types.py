@@ -143,6 +143,10 @@ class Role:
     excludes: tuple[str, ...] = ()
     break_glass_hours: int = 0
 
+    def open_to(self, department: str) -> bool:
+        """Tell whether who works in a department may hold it."""
+        return not self.departments or department in self.departments
+
 
 @dataclass(frozen=True, slots=True)
 class Purpose:

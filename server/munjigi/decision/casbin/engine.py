@@ -47,8 +47,10 @@ class Engine:
         bindings.update({f"g_{name}": each.linked for name, each in roles.items()})
         self._tools = Tools(bindings, roles, self._patterns)
         self._judges: dict[Context, _Judge] = {}
-        # Whoever loaded a program to ask by another matcher may have one whose `m` is none.
-        self._usual = self._late if "m" in program.unusable else self._judge(Context()).decide
+        try:
+            self._usual = self._judge(Context()).decide
+        except InvalidArgument:  # `m` is none, or is about other definitions: whoever asks by another matcher need not care
+            self._usual = self._late
 
     def enforce(self, request: Sequence[object]) -> bool:
         """Return the verdict. Raises `InvalidArgument` for a request that can't be evaluated."""
