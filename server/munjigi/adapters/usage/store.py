@@ -1,0 +1,241 @@
+"""Counted use in tables of SQLAlchemy: in a file of its own, or in the database of the state, so that all hosts' use lies in one place.
+
+It is made out of the logs, but outlives records that retention removes. So it is no cache, and a backup has it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import msgspec
+from sqlalchemy import Connection, Row, bindparam, insert, inspect, literal_column, select, text, update
+
+from munjigi.adapters.state.sqlite import SqliteStateStore
+from munjigi.adapters.usage.rows import added, uses_of
+from munjigi.adapters.usage.tables import METADATA, USAGE, USAGE_CLAIM, USAGE_GAP, USAGE_GRANT, USAGE_LOG
+from munjigi.kernel.errors import ConfigurationError, Corruption, FailedPrecondition, MunjigiError, Unavailable
+from munjigi.kernel.review import Permission
+from munjigi.review.days import Days
+from munjigi.review.ports import Gap, LogMark, PermissionUse, Taken
+
+VERSION: Final = 1
+_PIECE: Final = 500  # grants of one statement
+_encoder: Final = msgspec.msgpack.Encoder()
+_GRANTS: Final = select(USAGE_GRANT.c.grant_id, USAGE_GRANT.c.used).where(
+    USAGE_GRANT.c.grant_id.in_(bindparam("ids", expanding=True))
+)
+_WHOLE: Final = select(USAGE_GRANT.c.grant_id, USAGE_GRANT.c.used, USAGE_GRANT.c.sketches).where(
+    USAGE_GRANT.c.grant_id.in_(bindparam("ids", expanding=True))
+)
+_LAST: Final = select(USAGE_GRANT.c.grant_id, USAGE_GRANT.c.last_at).where(
+    USAGE_GRANT.c.grant_id.in_(bindparam("ids", expanding=True))
+)
+# Both databases have this form of it.
+_PUT: Final = text(
+    "INSERT INTO usage_grant (grant_id, last_at, used, sketches) VALUES (:grant_id, :last_at, :used, :sketches) "
+    "ON CONFLICT (grant_id) DO UPDATE SET last_at = excluded.last_at, used = excluded.used, sketches = excluded.sketches"
+)
+_CLAIM: Final = text(
+    "INSERT INTO usage_claim (log_id, position, waits) VALUES (:log_id, :position, :waits) "
+    "ON CONFLICT (log_id, position) DO UPDATE SET waits = excluded.waits"
+)
+
+
+class Database(Protocol):
+    """What opens transactions: the state's store, or a file like it."""
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Look at one moment."""
+        ...
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """Change something; it is committed with the block."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it. A second call does nothing."""
+        ...
+
+
+class UsageFile(SqliteStateStore):
+    """A file of counted use."""
+
+    name = "usage.sqlite"
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open or make the file. A reader waits for the follower to make it. Raises `Unavailable`, `ConfigurationError`."""
+        if read_only and not path.exists():
+            raise _not_ready()
+        super().__init__(path, read_only=read_only)
+
+    def _translated(self, error: Exception) -> MunjigiError:
+        found = super()._translated(error)
+        if isinstance(found, Unavailable):
+            return Unavailable(
+                "USAGE_UNAVAILABLE", "The counted use (usage.sqlite) can't be used now; look at its folder, disk and owner."
+            )
+        if isinstance(found, Corruption):
+            return Corruption(
+                "USAGE_CORRUPT", "The counted use (usage.sqlite) is damaged; restore it from a backup (docs/reviews.md)."
+            )
+        return found
+
+
+class SqlUsageStore:
+    """Implements `review.ports.UsageStore` over a database. The zone in which days are counted is fixed when the tables are made."""
+
+    def __init__(self, database: Database, *, zone: str = "") -> None:
+        """Open it; with a zone (IANA name) as the one who counts, who makes the tables where there are none.
+
+        Raises `Unavailable` while there are none, `ConfigurationError` when newer code made them.
+        """
+        self._database = database
+        self._permissions: dict[tuple[str, str], Permission] = {}
+        try:
+            self.days: Final = Days(self._open(zone))
+        except BaseException:
+            database.close()
+            raise
+
+    @property
+    def zone(self) -> str:
+        """The zone of its days."""
+        return self.days.zone
+
+    def marks(self) -> tuple[LogMark, ...]:
+        """Return where counting stands in each log."""
+        with self._database.reading() as connection:
+            return tuple(_mark(row) for row in connection.execute(select(USAGE_LOG).order_by(USAGE_LOG.c.log_id)))
+
+    def mark(self, log_id: str) -> LogMark | None:
+        """Return where counting stands in one log."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(USAGE_LOG).where(USAGE_LOG.c.log_id == log_id)).one_or_none()
+            return _mark(row) if row is not None else None
+
+    def gaps(self) -> tuple[Gap, ...]:
+        """Return what was never counted."""
+        ordered = select(USAGE_GAP).order_by(USAGE_GAP.c.log_id, USAGE_GAP.c.first_index)
+        with self._database.reading() as connection:
+            return tuple(Gap(*row) for row in connection.execute(ordered))
+
+    def claims(self, log_id: str) -> Mapping[int, str]:
+        """Return the decisions of a log that were confirmed in another one."""
+        found = select(USAGE_CLAIM.c.position, USAGE_CLAIM.c.waits).where(USAGE_CLAIM.c.log_id == log_id)
+        with self._database.reading() as connection:
+            return {int(position): str(waits) for position, waits in connection.execute(found)}
+
+    def of(self, grant_ids: Sequence[str]) -> Mapping[str, tuple[PermissionUse, ...]]:
+        """Return how these grants were used."""
+        return {str(grant_id): uses_of(used, self._permissions) for grant_id, used in self._rows(_GRANTS, grant_ids)}
+
+    def last_used(self, grant_ids: Sequence[str]) -> Mapping[str, int]:
+        """Return when these grants were last used."""
+        return {str(grant_id): int(last_at) for grant_id, last_at in self._rows(_LAST, grant_ids)}
+
+    def take(self, taken: Taken) -> bool:
+        """Add counts and move the cursor, both or neither; False when the cursor is elsewhere."""
+        with self._database.writing() as connection:
+            connection.execute(select(USAGE.c.one).with_for_update())
+            mark = taken.mark
+            now = connection.execute(select(USAGE_LOG.c.next_index).where(USAGE_LOG.c.log_id == mark.log_id)).scalar_one_or_none()
+            if (now or 0) != taken.before:
+                return False
+            values = mark._asdict()
+            if now is None:
+                connection.execute(insert(USAGE_LOG), values)
+            else:
+                connection.execute(update(USAGE_LOG).where(USAGE_LOG.c.log_id == mark.log_id).values(values))
+            if taken.gap is not None:
+                connection.execute(insert(USAGE_GAP), taken.gap._asdict())
+            if taken.claims:
+                connection.execute(
+                    _CLAIM, [{"log_id": at[0], "position": at[1], "waits": waits} for at, waits in sorted(taken.claims.items())]
+                )
+            ids = sorted(taken.counted)
+            for at in range(0, len(ids), _PIECE):
+                piece = ids[at : at + _PIECE]
+                known = {grant_id: (used, sketches) for grant_id, used, sketches in connection.execute(_WHOLE, {"ids": piece})}
+                rows = []
+                for grant_id in piece:
+                    last_at, used, sketches = added(*known.get(grant_id, (b"", b"")), taken.counted[grant_id], self.days)
+                    rows.append({"grant_id": grant_id, "last_at": last_at, "used": used, "sketches": sketches})
+                connection.execute(_PUT, rows)
+        return True
+
+    def export(self) -> Iterator[bytes]:
+        """Yield the zone, each log's cursor, gaps, then each grant by id with its bytes, as msgpack.
+
+        What depends on when somebody looked is left out, so that whoever counts the same records anew gets the same.
+        """
+        with self._database.reading() as connection:
+            yield _encoder.encode(("munjigi usage", VERSION, self.zone))
+            for row in connection.execute(select(USAGE_LOG).order_by(USAGE_LOG.c.log_id)):
+                mark = _mark(row)
+                yield _encoder.encode((mark.log_id, mark.next_index, mark.begins_at, mark.time))
+            for gap in connection.execute(select(USAGE_GAP).order_by(USAGE_GAP.c.log_id, USAGE_GAP.c.first_index)):
+                yield _encoder.encode(tuple(gap))
+            # By code point, whatever the database's own order of texts is.
+            columns = (USAGE_GRANT.c.grant_id, USAGE_GRANT.c.last_at, USAGE_GRANT.c.used, USAGE_GRANT.c.sketches)
+            for row in connection.execution_options(yield_per=_PIECE).execute(select(*columns).order_by(USAGE_GRANT.c.grant_id)):
+                yield _encoder.encode(tuple(row))
+
+    def digest(self) -> str:
+        """Return the SHA-256 of all that `export` yields, hex."""
+        found = hashlib.sha256()
+        for each in self.export():
+            found.update(each)
+        return found.hexdigest()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._database.close()
+
+    def _rows(self, statement: Any, grant_ids: Sequence[str]) -> Iterator[Row[*tuple[Any, ...]]]:
+        with self._database.reading() as connection:
+            for at in range(0, len(grant_ids), _PIECE):
+                yield from connection.execute(statement, {"ids": list(grant_ids[at : at + _PIECE])})
+
+    def _open(self, zone: str) -> str:
+        """Return the zone of the tables, which are made where there are none and `zone` is given."""
+        with self._database.reading() as connection:
+            known = self._known(connection)
+        if known is None:
+            if not zone:
+                raise _not_ready()
+            try:
+                with self._database.writing() as connection:
+                    METADATA.create_all(connection)
+                    if connection.execute(select(literal_column("1")).select_from(USAGE)).first() is None:
+                        connection.execute(insert(USAGE), {"one": 1, "version": VERSION, "zone": zone})
+            except FailedPrecondition:  # another host was faster
+                pass
+            with self._database.reading() as connection:
+                known = self._known(connection)
+        if known is None:
+            raise _not_ready()
+        version, found = known
+        if version != VERSION:
+            raise ConfigurationError(
+                "USAGE_OTHER_VERSION",
+                "The counted use was written by another version of Munjigi; start that one, or restore a backup.",
+            )
+        return found
+
+    def _known(self, connection: Connection) -> tuple[int, str] | None:
+        if not inspect(connection).has_table(USAGE.name):
+            return None
+        row = connection.execute(select(USAGE.c.version, USAGE.c.zone)).one_or_none()
+        return (int(row[0]), str(row[1])) if row is not None else None
+
+
+def _mark(row: Row[*tuple[Any, ...]]) -> LogMark:
+    return LogMark(*tuple(row))
+
+
+def _not_ready() -> Unavailable:
+    return Unavailable("USAGE_NOT_READY", "No use is counted here yet; the follower makes it within a moment of its start.")
