@@ -7,14 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+from parts import small_disk
+
 from munjigi.monitoring.catalogue import CATALOGUE
 
 PROGRAM = """
 import sys
 from pathlib import Path
-from munjigi.adapters.prometheus import prepare_folder, render
+from munjigi.adapters.metrics_folder import prepare_folder
 if sys.argv[2] == "first":
-    prepare_folder(Path(sys.argv[1]))
+    prepare_folder(Path(sys.argv[1]), 1)
+from munjigi.adapters.metrics_page import render
 from munjigi.adapters.prometheus import PrometheusSink
 from munjigi.monitoring.meter import Meter
 from munjigi.monitoring import catalogue
@@ -25,7 +28,7 @@ if sys.argv[2] != "render":
     meter.add(catalogue.POLICY_LOADS, "accepted")
     meter.set(catalogue.POLICY_REJECTED, value=1)
     meter.flush()
-print(render().decode())
+print(render().content.decode())
 """
 
 
@@ -55,6 +58,39 @@ def test_counts_of_processes_add_up_and_survive_them(tmp_path: Path) -> None:
     assert run(folder, "render") == text
 
 
+FILL = """
+import os, sys
+from pathlib import Path
+folder = Path(sys.argv[1])
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+from munjigi.adapters.metrics_page import render
+from munjigi.adapters.prometheus import PrometheusSink
+from munjigi.monitoring import catalogue
+from munjigi.monitoring.meter import Meter
+from munjigi.monitoring.metric import Slowest
+meter = Meter(PrometheusSink("worker-0"))
+try:
+    (folder / "full").write_bytes(bytes(64 << 20))
+except OSError:
+    pass
+for number in range(40):
+    for seconds in (0.00004, 0.0002, 99.0):
+        if meter.call(f"Method{number}", f"REASON_{number}", seconds):
+            meter.slowest(f"Method{number}", Slowest(seconds, "a-1", "", number))
+    meter.add(catalogue.DENIALS_COUNTED, f"tool-{number}", "NO_GRANT")
+    meter.flush()
+print(len(render("application/openmetrics-text;version=1.0.0").content))
+"""
+
+
+def test_a_full_disk_kills_nobody_who_counts(tmp_path: Path) -> None:
+    with small_disk(tmp_path, "size=4m"):
+        done = subprocess.run(
+            [sys.executable, "-c", FILL, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60
+        )
+        assert (done.returncode, int(done.stdout or 0) > 40_000) == (0, True), (done.returncode, done.stderr)
+
+
 def test_names_follow_the_conventions() -> None:
     for metric in CATALOGUE:
         assert metric.name.startswith("munjigi_")
@@ -62,3 +98,20 @@ def test_names_follow_the_conventions() -> None:
         assert not {"employee", "member", "ip", "sql", "user"} & set(metric.labels)
         assert metric.help.endswith(".")
     assert len({metric.name for metric in CATALOGUE}) == len(CATALOGUE)
+
+
+def test_p1_a_disk_that_takes_no_metrics_stops_nobody(tmp_path: Path) -> None:
+    folder = tmp_path / "metrics"
+    folder.mkdir()
+    for kind in ("histogram", "gauge_livemax"):
+        (folder / f"{kind}_test.db").mkdir()  # what can't be opened, whoever asks
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
+    program = PROGRAM.replace("print(render().content.decode())", "print('goes on')")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, str(folder), "second"],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "goes on\n"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from munjigi.monitoring.catalogue import Metric
+from munjigi.monitoring.metric import Metric, Slowest
 
 
 class MetricSink(Protocol):
@@ -20,5 +20,9 @@ class MetricSink(Protocol):
         ...
 
     def observe_many(self, metric: Metric, labels: Sequence[str], counts: Sequence[int], total: float) -> None:
-        """Add observations by bucket (`catalogue.BUCKETS`, then the rest) and their sum."""
+        """Add observations by bucket (`metric.BUCKETS`, then the rest) and their sum."""
+        ...
+
+    def point_at(self, metric: Metric, slowest: Mapping[str, Slowest]) -> None:
+        """Remember the slowest call of a while by the value of a histogram's one label."""
         ...
