@@ -15,8 +15,10 @@ from google.protobuf.message import Message
 
 from munjigi_client._access import AsyncAccessBlock
 from munjigi_client._aio_coalescing import AsyncCoalescer
+from munjigi_client._aio_review_methods import AsyncReviewMethods
+from munjigi_client._aio_rights_methods import AsyncRightsMethods
 from munjigi_client._base import BaseClient, headers, whoami
-from munjigi_client._calls import Token, check_request, item_error, provider_failed, texts
+from munjigi_client._calls import Sent, Token, provider_failed, texts, write_batch, write_check, written
 from munjigi_client._channel import TLS, open_channel
 from munjigi_client._coalescing import Credentials
 from munjigi_client._confirmations import CAPACITY, INTERVAL, PAUSE, VALIDITY, Book, Lost, Pending
@@ -32,7 +34,7 @@ R = TypeVar("R")
 AsyncToken = Token | Callable[[], Awaitable[str]]
 
 
-class AsyncClient(BaseClient):
+class AsyncClient(BaseClient, AsyncRightsMethods, AsyncReviewMethods):
     """A tool's connection to Munjigi for one event loop; make it inside the loop, best as `async with AsyncClient(...)`.
 
     The arguments are those of `Client`; token functions may be coroutines. `flush` and `close` are awaited.
@@ -97,29 +99,32 @@ class AsyncClient(BaseClient):
         timeout: float | None = None,
     ) -> Decision:
         """Ask whether the employee may do this now; see `Client.check`."""
-        question = Question(
-            resource,
-            texts(fields),
-            purpose,
-            case_id,
-            texts(member_ids),
-            subject_count,
-            action,
-            allow_partial,
-            probe,
-            request_id,
-            origin_ip,
-            session_id,
-        )
+        fields, member_ids = texts(fields), texts(member_ids)
         try:
-            token = await _text(self._employee)
-            request = check_request(question, observe=self._observe)
-            credentials = self._credentials(token, await _text(self._tool))
+            employee, tool = self._employee, self._tool
+            # Most tokens are plain texts, for which nothing need be awaited.
+            token = employee if type(employee) is str else await _text(employee)
+            credentials = self._credentials(token, tool if type(tool) is str else await _text(tool))
+            request = write_check(
+                resource,
+                fields,
+                purpose,
+                case_id,
+                member_ids,
+                subject_count,
+                action,
+                allow_partial,
+                probe,
+                request_id,
+                origin_ip,
+                session_id,
+                self._observe,
+            )
             ask = self._send if self._coalescer is None else self._coalescer.ask
             answer = await ask(request, credentials, self._seconds(timeout))
+            decision = self._decision(answer, token)
         except MunjigiClientError as error:
             return self._no_answer(error)
-        decision = self._decision(answer, token)
         return self._trial.answered(decision) if self._observe and not probe else decision
 
     async def require(self, resource: str, fields: Iterable[str] = (), *, purpose: str, **question: Any) -> Decision:
@@ -164,14 +169,10 @@ class AsyncClient(BaseClient):
         """Ask up to 1,000 questions in one durable commit; see `Client.batch_check`."""
         try:
             token = await _text(self._employee)
-            items = [check_request(question, observe=self._observe) for question in questions]
-            answer: pb.BatchCheckResponse = await self._call(pb.BatchCheckRequest(items=items), token, timeout)
+            batch = write_batch([written(question, observe=self._observe) for question in questions])
+            return self._each(await self._call(batch, token, timeout), token)
         except MunjigiClientError as error:
             return [self._no_answer(error) for _ in questions]
-        return [
-            self._decision(result.response, token) if result.HasField("response") else item_error(result.error)
-            for result in answer.results
-        ]
 
     async def check_stream(
         self, questions: Iterable[Question] | AsyncIterable[Question]
@@ -220,17 +221,17 @@ class AsyncClient(BaseClient):
         """Send any request message of `munjigi.v1` and return its response message, with this client's credentials."""
         return await self._call(request, await _text(self._employee), timeout)
 
-    async def _call(self, request: Message, token: str, timeout: float | None) -> Any:
+    async def _call(self, request: Sent, token: str, timeout: float | None) -> Any:
         credentials = self._credentials(token, await _text(self._tool))
         return await self._send(request, credentials, self._seconds(timeout))
 
-    async def _send(self, request: Message, credentials: Credentials, seconds: float) -> Any:
+    async def _send(self, request: Sent, credentials: Credentials, seconds: float) -> Any:
         try:
             return await self._start(request, credentials, seconds)
         except grpc.RpcError as error:
             raise from_rpc(error) from error
 
-    def _start(self, request: Message, credentials: Credentials, seconds: float) -> Any:
+    def _start(self, request: Sent, credentials: Credentials, seconds: float) -> Any:
         return self._method(request)(request, metadata=headers(credentials), timeout=seconds)
 
     async def _send_confirmations(self, batch: list[Pending]) -> pb.ConfirmReadResponse:

@@ -6,9 +6,8 @@ import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol, Self
 
-from google.protobuf.message import Message
-
-from munjigi_client._calls import confirm_item, header, item_error, path_of, provider_failed
+from munjigi_client._answers import decision_from, results_of
+from munjigi_client._calls import Sent, confirm_item, header, item_error, path_of, provider_failed
 from munjigi_client._coalescing import Credentials
 from munjigi_client._errors import ConfigurationError, MunjigiClientError
 from munjigi_client._masks import MASKS, Mask
@@ -16,7 +15,7 @@ from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 from munjigi_client._proto.munjigi.v1 import reach_pb2
 from munjigi_client._streaming import PATH
 from munjigi_client._trial import TRIAL_TIMEOUT, Trial
-from munjigi_client._types import Decision, Observation, Outcome, Whoami, decision_from, permission_from
+from munjigi_client._types import Decision, Observation, Outcome, Whoami, permission_from
 
 DEFAULT_TIMEOUT: Final = 2.0
 
@@ -45,7 +44,7 @@ class BaseClient:
         self._masks: Mapping[str, Mask] = {**MASKS, **(masks or {})}
         self._trial = Trial(on_observed, self._masks)
         self._traceparent = traceparent
-        self._methods: dict[type[Message], Callable[..., Any]] = {}
+        self._methods: dict[type[Sent], Callable[..., Any]] = {}
         self._owner = True
         # A box, because the views made by `as_employee` are copies that must see the close.
         self._life = {"closed": False}
@@ -81,19 +80,24 @@ class BaseClient:
         )
 
     def _streamed(self, answer: pb.CheckStreamResponse, token: str) -> Decision | MunjigiClientError:
-        return self._decision(answer.response, token) if answer.HasField("response") else item_error(answer.error)
+        if not answer.HasField("response"):
+            return item_error(answer.error)
+        return self._decision(answer.response.SerializeToString(), token)
+
+    def _each(self, answer: bytes, token: str) -> list[Decision | MunjigiClientError]:
+        return [each if isinstance(each, MunjigiClientError) else self._decision(each, token) for each in results_of(answer)]
 
     def _refuse_closed(self) -> None:
         if self._life["closed"]:
             raise ConfigurationError("CLIENT_CLOSED", "This client has been closed; make a new one.")
 
-    def _method(self, request: Message) -> Any:
+    def _method(self, request: Sent) -> Any:
         self._refuse_closed()
         method: Any = self._methods.get(type(request))
         if method is None:
-            path, response = path_of(request)
+            path, read = path_of(request)
             method = self._channel.unary_unary(
-                path, request_serializer=type(request).SerializeToString, response_deserializer=response.FromString
+                path, request_serializer=type(request).SerializeToString, response_deserializer=read
             )
             self._methods[type(request)] = method
         return method
@@ -110,7 +114,7 @@ class BaseClient:
     def _seconds(self, timeout: float | None) -> float:
         return self._timeout if timeout is None else timeout
 
-    def _decision(self, answer: pb.CheckResponse, token: str) -> Decision:
+    def _decision(self, answer: bytes, token: str) -> Decision:
         return decision_from(answer, observed=self._observe, masks=self._masks, token=token)
 
     def _no_answer(self, error: MunjigiClientError) -> Decision:

@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 
 from munjigi_client._access import AccessBlock
 from munjigi_client._base import BaseClient, headers, whoami
-from munjigi_client._calls import Token, check_request, item_error, texts, token_text
+from munjigi_client._calls import Sent, Token, texts, token_text, write_batch, write_check, written
 from munjigi_client._channel import TLS, open_channel
 from munjigi_client._coalescing import Coalescer, Credentials
 from munjigi_client._confirmations import Flusher, Lost, Pending
@@ -23,13 +23,15 @@ from munjigi_client._guard import Binding, FromCall
 from munjigi_client._masks import Mask
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 from munjigi_client._proto.munjigi.v1 import reach_pb2
+from munjigi_client._review_methods import ReviewMethods
+from munjigi_client._rights_methods import RightsMethods
 from munjigi_client._streaming import Asked
 from munjigi_client._types import Decision, Observation, Question, Whoami
 
 R = TypeVar("R")
 
 
-class Client(BaseClient):
+class Client(BaseClient, RightsMethods, ReviewMethods):
     """A tool's connection to Munjigi. Thread-safe; make one a process, after forking, and close it.
 
     `target` is `host:port` or `unix:/path`. `employee_token` and `tool_token` are strings or functions that return one
@@ -109,28 +111,29 @@ class Client(BaseClient):
         `subject_count`. `probe` asks for a menu: it never permits a read. `origin_ip` and `session_id` say where the
         employee sits, for tools that may say so. Raises `MunjigiClientError` when there is no answer.
         """
-        question = Question(
-            resource,
-            texts(fields),
-            purpose,
-            case_id,
-            texts(member_ids),
-            subject_count,
-            action,
-            allow_partial,
-            probe,
-            request_id,
-            origin_ip,
-            session_id,
-        )
+        fields, member_ids = texts(fields), texts(member_ids)
         try:
             token = self._employee_token()
-            request = check_request(question, observe=self._observe)
+            request = write_check(
+                resource,
+                fields,
+                purpose,
+                case_id,
+                member_ids,
+                subject_count,
+                action,
+                allow_partial,
+                probe,
+                request_id,
+                origin_ip,
+                session_id,
+                self._observe,
+            )
             ask = self._send if self._coalescer is None else self._coalescer.ask
             answer = ask(request, self._credentials(token, self._tool_token()), self._seconds(timeout))
+            decision = self._decision(answer, token)
         except MunjigiClientError as error:
             return self._no_answer(error)
-        decision = self._decision(answer, token)
         return self._trial.answered(decision) if self._observe and not probe else decision
 
     def require(self, resource: str, fields: Iterable[str] = (), *, purpose: str, **question: Any) -> Decision:
@@ -176,14 +179,10 @@ class Client(BaseClient):
         """Ask up to 1,000 questions in one durable commit. A bad one does not fail its neighbours: it gets its error."""
         try:
             token = self._employee_token()
-            items = [check_request(question, observe=self._observe) for question in questions]
-            answer: pb.BatchCheckResponse = self._call(pb.BatchCheckRequest(items=items), token, timeout)
+            batch = write_batch([written(question, observe=self._observe) for question in questions])
+            return self._each(self._call(batch, token, timeout), token)
         except MunjigiClientError as error:
             return [self._no_answer(error) for _ in questions]
-        return [
-            self._decision(result.response, token) if result.HasField("response") else item_error(result.error)
-            for result in answer.results
-        ]
 
     def check_stream(self, questions: Iterable[Question]) -> Iterator[tuple[Question, Decision | MunjigiClientError]]:
         """Ask one question after the other over one call, and give each with its answer, as answers come.
@@ -229,16 +228,16 @@ class Client(BaseClient):
     def _tool_token(self) -> str:
         return "" if self._tool is None else token_text(self._tool)
 
-    def _call(self, request: Message, token: str, timeout: float | None) -> Any:
+    def _call(self, request: Sent, token: str, timeout: float | None) -> Any:
         return self._send(request, self._credentials(token, self._tool_token()), self._seconds(timeout))
 
-    def _send(self, request: Message, credentials: Credentials, seconds: float) -> Any:
+    def _send(self, request: Sent, credentials: Credentials, seconds: float) -> Any:
         try:
             return self._method(request)(request, metadata=headers(credentials), timeout=seconds)
         except grpc.RpcError as error:
             raise from_rpc(error) from error
 
-    def _start(self, request: Message, credentials: Credentials, seconds: float) -> Any:
+    def _start(self, request: Sent, credentials: Credentials, seconds: float) -> Any:
         return self._method(request).future(request, metadata=headers(credentials), timeout=seconds)
 
     def _send_confirmations(self, batch: list[Pending]) -> pb.ConfirmReadResponse:

@@ -18,15 +18,14 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import grpc
 
-from munjigi_client._calls import item_error
+from munjigi_client._answers import results_of
+from munjigi_client._calls import WrittenBatch, WrittenCheck, write_batch
 from munjigi_client._errors import MunjigiClientError, Unavailable, from_rpc, late
-from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
 IN_FLIGHT: Final = 2  # calls of a lane: the gateway decides one batch while the tool reads the other
 ITEMS: Final = 1_000  # of a batch: the contract's limit
-BYTES: Final = 1 << 20  # of a batch, by `weight`
+BYTES: Final = 1 << 20  # of a batch, by its questions' `weight`
 _FEW: Final = 16  # fewer questions than this are not worth two batches
-_FIELD: Final = 64  # bytes that a field adds to a weight, for its share of the answer
 
 
 class Credentials(NamedTuple):
@@ -37,29 +36,26 @@ class Credentials(NamedTuple):
     context: str
 
 
-class Waiter(Protocol):
-    """A question that waits. `gone` says that nobody waits for its answer any more; deadlines are monotonic seconds."""
+class Answer(Protocol):
+    """What somebody waits on, as an `asyncio.Future` is: `done` says that nobody waits any more."""
 
-    request: pb.CheckRequest
-    deadline: float
+    def done(self) -> bool: ...
 
-    @property
-    def gone(self) -> bool: ...
+    def set_result(self, result: bytes, /) -> None: ...
 
-    def answer(self, response: pb.CheckResponse) -> None: ...
-
-    def fail(self, error: MunjigiClientError) -> None: ...
+    def set_exception(self, exception: MunjigiClientError, /) -> None: ...
 
 
-W = TypeVar("W", bound=Waiter)
+A = TypeVar("A", bound=Answer)
+Waiter = tuple[WrittenCheck, float, A]  # a question, the monotonic second until when its answer is of use, what waits for that
 
 
-class Lane(Generic[W]):
+class Lane(Generic[A]):
     """The questions of one set of credentials. Not thread-safe."""
 
     def __init__(self, credentials: Credentials) -> None:
         self.credentials: Final = credentials
-        self.waiting: deque[W] = deque()
+        self.waiting: deque[Waiter[A]] = deque()
         self._calls = 0
         self._asked = 0  # questions in these calls
 
@@ -76,7 +72,7 @@ class Lane(Generic[W]):
         self._asked += 1
         return True
 
-    def take(self) -> Iterator[list[W]]:
+    def take(self) -> Iterator[list[Waiter[A]]]:
         """Start as many calls as may be under way; yield the questions of each."""
         while self._calls < IN_FLIGHT and (batch := self._batch()):
             self._calls += 1
@@ -88,58 +84,59 @@ class Lane(Generic[W]):
         self._calls -= 1
         self._asked -= questions
 
-    def _batch(self) -> list[W]:
+    def _batch(self) -> list[Waiter[A]]:
         # At most half of what is unanswered: else all would end up in one batch, and a single one in the other.
         half = -(-(len(self.waiting) + self._asked) // IN_FLIGHT)
         most = min(ITEMS, max(_FEW, half))
-        batch: list[W] = []
+        batch: list[Waiter[A]] = []
+        waiting = self.waiting
         size = 0
-        while self.waiting and len(batch) < most:
-            waiter = self.waiting[0]
-            if not waiter.gone:
-                size += weight(waiter.request)
+        while waiting and len(batch) < most:
+            waiter = waiting[0]
+            request, _, answer = waiter
+            if not answer.done():
+                size += request.weight
                 if batch and size > BYTES:
                     break
                 batch.append(waiter)
-            self.waiting.popleft()
+            waiting.popleft()
         return batch
 
 
-def weight(request: pb.CheckRequest) -> int:
-    """Return about how many bytes a question and its answer take in a batch."""
-    return request.ByteSize() + _FIELD * (1 + len(request.fields))
-
-
-def message_of(batch: Sequence[Waiter]) -> pb.CheckRequest | pb.BatchCheckRequest:
+def message_of(batch: Sequence[Waiter[A]]) -> WrittenCheck | WrittenBatch:
     """Return what to send: one question goes as a Check."""
-    return batch[0].request if len(batch) == 1 else pb.BatchCheckRequest(items=[each.request for each in batch])
+    return batch[0][0] if len(batch) == 1 else write_batch([request for request, _, _ in batch])
 
 
-def time_for(batch: Sequence[Waiter]) -> float:
+def time_for(batch: Sequence[Waiter[A]]) -> float:
     """Return how long the most patient caller waits still. Seconds."""
-    return max(0.0, max(each.deadline for each in batch) - time.monotonic())
+    return max(0.0, max([deadline for _, deadline, _ in batch]) - time.monotonic())
 
 
-def deliver(batch: Sequence[Waiter], response: pb.CheckResponse | pb.BatchCheckResponse) -> None:
+def deliver(batch: Sequence[Waiter[A]], response: bytes) -> None:
     """Give every caller its own answer or error."""
-    if isinstance(response, pb.CheckResponse):
-        batch[0].answer(response)
+    try:
+        results = results_of(response) if len(batch) > 1 else [response]
+    except MunjigiClientError as error:
+        fail(batch, error)
         return
-    results = response.results
     if len(results) != len(batch):  # then nobody can tell whose answer is whose
         fail(batch, Unavailable("ANSWER_INCOMPLETE", "The answer does not have one result for each question; ask again."))
         return
-    for waiter, result in zip(batch, results, strict=True):
-        if result.HasField("response"):
-            waiter.answer(result.response)
+    for (_, _, answer), result in zip(batch, results, strict=True):
+        if answer.done():
+            continue
+        if isinstance(result, bytes):
+            answer.set_result(result)
         else:
-            waiter.fail(item_error(result.error))
+            answer.set_exception(result)
 
 
-def fail(batch: Sequence[Waiter], error: Exception) -> None:
+def fail(batch: Sequence[Waiter[A]], error: Exception) -> None:
     """Give every caller the error that the call ended with."""
-    for waiter in batch:
-        waiter.fail(_failure(error))
+    for _, _, answer in batch:
+        if not answer.done():
+            answer.set_exception(_failure(error))
 
 
 def _failure(error: Exception) -> MunjigiClientError:
@@ -155,37 +152,35 @@ def closed() -> MunjigiClientError:
     return Unavailable("CANCELLED", "The client was closed before the answer came; there is no access.")
 
 
-class _Question:
-    """What a thread waits for."""
+class _Awaited:
+    """What a thread waits on."""
 
-    def __init__(self, request: pb.CheckRequest, deadline: float) -> None:
-        self.request = request
-        self.deadline = deadline
-        self.gone = False
-        self._response: pb.CheckResponse | None = None
-        self._error: MunjigiClientError | None = None
+    def __init__(self) -> None:
+        self._gone = False
+        self._result: bytes | MunjigiClientError | None = None
         self._answered = threading.Lock()  # much cheaper than an Event
         self._answered.acquire()
 
-    def answer(self, response: pb.CheckResponse) -> None:
-        self._response = response
+    def done(self) -> bool:
+        return self._gone
+
+    def set_result(self, result: bytes | MunjigiClientError, /) -> None:
+        self._result = result
         self._answered.release()
 
-    def fail(self, error: MunjigiClientError) -> None:
-        self._error = error
-        self._answered.release()
+    set_exception = set_result
 
-    def wait(self, timeout: float) -> pb.CheckResponse:
+    def wait(self, timeout: float) -> bytes:
         """Return the answer. Raises what the call ended with, or `Unavailable` when it is late."""
         try:
             in_time = self._answered.acquire(timeout=min(max(0.0, timeout), threading.TIMEOUT_MAX))
         finally:
-            self.gone = True
-        if self._error is not None:
-            raise self._error
-        if not in_time or self._response is None:
+            self._gone = True
+        if isinstance(self._result, MunjigiClientError):
+            raise self._result
+        if not in_time or self._result is None:
             raise late()
-        return self._response
+        return self._result
 
 
 class Coalescer:
@@ -193,32 +188,32 @@ class Coalescer:
 
     def __init__(
         self,
-        call: Callable[[pb.CheckRequest, Credentials, float], pb.CheckResponse],
-        start: Callable[[pb.CheckRequest | pb.BatchCheckRequest, Credentials, float], Any],
+        call: Callable[[WrittenCheck, Credentials, float], bytes],
+        start: Callable[[WrittenCheck | WrittenBatch, Credentials, float], Any],
     ) -> None:
         self._call = call
         self._start = start
         self._lock = threading.Lock()
-        self._lanes: dict[Credentials, Lane[_Question]] = {}
+        self._lanes: dict[Credentials, Lane[_Awaited]] = {}
 
-    def ask(self, request: pb.CheckRequest, credentials: Credentials, timeout: float) -> pb.CheckResponse:
+    def ask(self, request: WrittenCheck, credentials: Credentials, timeout: float) -> bytes:
         """Return the answer to one question. Raises `MunjigiClientError`."""
-        question = None
+        waiting = None
         with self._lock:
             lane = self._lanes.get(credentials)
             if lane is None:
                 lane = self._lanes[credentials] = Lane(credentials)
             if not lane.enter():
-                question = _Question(request, time.monotonic() + timeout)
-                lane.waiting.append(question)
-        if question is not None:
-            return question.wait(timeout)
+                waiting = _Awaited()
+                lane.waiting.append((request, time.monotonic() + timeout, waiting))
+        if waiting is not None:
+            return waiting.wait(timeout)
         try:
             return self._call(request, credentials, timeout)
         finally:
             self._left(lane, 1)
 
-    def _left(self, lane: Lane[_Question], questions: int) -> None:
+    def _left(self, lane: Lane[_Awaited], questions: int) -> None:
         with self._lock:
             lane.leave(questions)
             batches = list(lane.take())
@@ -227,7 +222,7 @@ class Coalescer:
         for batch in batches:
             self._send(lane, batch)
 
-    def _send(self, lane: Lane[_Question], batch: list[_Question]) -> None:
+    def _send(self, lane: Lane[_Awaited], batch: list[Waiter[_Awaited]]) -> None:
         try:
             calling = self._start(message_of(batch), lane.credentials, time_for(batch))
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody may be left waiting
@@ -236,7 +231,7 @@ class Coalescer:
         else:
             calling.add_done_callback(lambda done: self._arrived(lane, batch, done))
 
-    def _arrived(self, lane: Lane[_Question], batch: list[_Question], done: Any) -> None:
+    def _arrived(self, lane: Lane[_Awaited], batch: list[Waiter[_Awaited]], done: Any) -> None:
         try:
             response = done.result()
         except Exception as error:  # noqa: BLE001 - same

@@ -4,7 +4,7 @@
 both may be logged and shown.
 
     MunjigiClientError
-    ├── Denied               the answer is DENY; `.decision` has the details, `.help` what the employee can do next
+    ├── Denied               the answer is DENY; `.decision` has the details, `.help` and `.options` what the employee can do next
     ├── InvalidRequest       a value is malformed; nothing was decided
     ├── NotAuthenticated     the employee's or the tool's credentials are missing or not accepted
     ├── NotPermitted         Munjigi's own operation (audit, policy, grants) was denied
@@ -41,7 +41,7 @@ class MunjigiClientError(Exception):
 
 
 class Denied(MunjigiClientError):
-    """The employee may not do this through this tool now."""
+    """The employee may not do this through this tool now. `options` are requests that would repair it, ready to be made."""
 
     def __init__(self, decision: Decision) -> None:
         denied = ", ".join(field.name for field in decision.fields if field.effect == "denied")
@@ -49,6 +49,7 @@ class Denied(MunjigiClientError):
         super().__init__(decision.reason, f"{what} {decision.help}".rstrip(), decision_id=decision.decision_id)
         self.decision = decision
         self.help = decision.help
+        self.options = decision.access_options
 
 
 class InvalidRequest(MunjigiClientError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Final, Literal
 
 from munjigi_client._masks import MASKS, Mask, null
@@ -48,6 +47,22 @@ class StepUp:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessOption:
+    """A role that would repair a denial. `case_example` shows the case id that asking for it needs; empty where it needs none."""
+
+    role: str
+    purpose: str
+    days: int
+    case_example: str
+    owners: tuple[str, ...]
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """What `request_access` takes besides the reason, and the case id where one is needed."""
+        return {"role": self.role, "purpose": self.purpose, "days": self.days}
+
+
+@dataclass(frozen=True)
 class Decision:
     """One answer. Never keep an ALLOW: ask again for the next read.
 
@@ -68,6 +83,7 @@ class Decision:
     role_path: tuple[str, ...] = ()
     observed: bool = False
     step_up: tuple[StepUp, ...] = ()
+    access_options: tuple[AccessOption, ...] = ()
     # Kept beside the answer so that `masked` needs no client; the token is what a confirmation is sent with.
     mask_functions: Mapping[str, Mask] = field(default_factory=lambda: MASKS, repr=False, compare=False)
     employee_token: str = field(default="", repr=False, compare=False)
@@ -159,50 +175,14 @@ class Observation:
     decision_id: str
 
 
-def decision_from(answer: pb.CheckResponse, *, observed: bool, masks: Mapping[str, Mask], token: str) -> Decision:
-    """Turn the wire's answer into a `Decision`. Anything but DECISION_ALLOW is a denial."""
-    limit: int | None = None
-    must_confirm = False
-    step_up: tuple[StepUp, ...] = ()
-    for each in answer.obligations:
-        kind = each.kind
-        if kind == pb.OBLIGATION_KIND_CONFIRM_READ:
-            must_confirm = True
-        elif kind == pb.OBLIGATION_KIND_LIMIT_SUBJECTS and limit is None:
-            limit = each.limit
-        elif kind == pb.OBLIGATION_KIND_STEP_UP:
-            wanted = each.step_up
-            step_up += (StepUp(each.field, tuple(wanted.acr_values), wanted.max_age_seconds, wanted.challenge),)
-    return Decision(
-        answer.decision == pb.DECISION_ALLOW,
-        answer.reason,
-        answer.help,
-        answer.decision_id,
-        tuple([_field(each.SerializeToString()) for each in answer.fields]),
-        answer.valid_until,
-        must_confirm,
-        limit,
-        answer.policy_revision,
-        answer.grant_revision,
-        tuple(answer.role_path),
-        observed,
-        step_up,
-        masks,
-        token,
-    )
-
-
-@lru_cache(maxsize=1024)
-def _field(written: bytes) -> FieldDecision:
-    """Read one field of an answer. Equal bytes share one immutable value, because reading them takes longest of all."""
-    each = pb.FieldDecision.FromString(written)
-    effect = _EFFECTS.get(each.effect, "denied")
-    return FieldDecision(each.name, effect, each.mask, each.reason, each.rule, tuple(each.grant_ids))
+def effect_of(number: int) -> Effect:
+    """Name an effect of the wire. Anything but clear and masked is denied."""
+    return _EFFECTS.get(number, "denied")
 
 
 def permission_from(each: reach_pb2.Permission) -> Permission:
     """Turn the wire's permission into a `Permission`."""
-    effect = _EFFECTS.get(each.effect, "denied")
+    effect = effect_of(each.effect)
     return Permission(
         each.object, each.action, each.purpose, effect, each.mask, each.rule, tuple(each.grant_ids), each.conditional
     )

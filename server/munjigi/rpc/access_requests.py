@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from munjigi.grants import requests
@@ -29,7 +29,11 @@ _PAGE: Final = 1000
 class AccessRequestService:
     """Ask, decide, withdraw, list."""
 
-    def __init__(self, desk: Desk, registrar: Registrar, snapshots: SnapshotSource) -> None:
+    def __init__(
+        self, desk: Desk, registrar: Registrar, snapshots: SnapshotSource, new_id: Callable[[], str] | None = None
+    ) -> None:
+        """`new_id` names requests; at random where it is left out."""
+        self._new_id = new_id or random_id
         self._desk = desk
         self._registrar = registrar
         self._snapshots = snapshots
@@ -46,7 +50,7 @@ class AccessRequestService:
     async def request_access(self, call: Call, request: pb.RequestAccessRequest) -> pb.RequestAccessResponse:
         """Make a request."""
         reason, scope = typed(request.reason), scope_of(request.scope_objects, request.scope_actions)
-        access_request_id = new_id()
+        access_request_id = self._new_id()
 
         def plan(book: Book) -> Plan:
             held = book.holdings.grant(request.grant_id) if request.grant_id else None
@@ -112,7 +116,7 @@ class AccessRequestService:
         return pb.WithdrawRequestResponse.FromString(await change(self._desk, self._registrar, call, request, plan))
 
     async def list_requests(self, call: Call, request: pb.ListRequestsRequest) -> pb.ListRequestsResponse:
-        """List requests: one's own and those to decide freely, everyone's as the core decides."""
+        """List requests: those of one's own person and those to decide freely, everyone's as the core decides."""
         book = self._book(call)
         if request.access_request_id:
             return pb.ListRequestsResponse(access_requests=[request_message(book, await self._one(call, book, request))])
@@ -121,15 +125,15 @@ class AccessRequestService:
         else:
             self._desk.about_oneself(call, RESOURCE)
         state = STATES.get(request.state, "")
+        person = book.holdings.person(call.caller.employee)
         if request.to_decide:
-            person = book.holdings.person(call.caller.employee)
             mine = [each for each in await self._all_open() if person is not None and waits_for(book, each, person.person_id)]
             page, token = page_of(mine, request.page_size, request.page_token)
             return pb.ListRequestsResponse(access_requests=[request_message(book, each) for each in page], next_page_token=token)
         size = request.page_size or DEFAULT_PAGE
         asked = RequestFilter(
             "requested" if state == "lapsed" else state,
-            None if request.everyone else call.caller.employee,
+            None if request.everyone else person.accounts if person is not None else (call.caller.employee,),
             _place(request.page_token),
             size,
         )
@@ -141,7 +145,7 @@ class AccessRequestService:
         )
 
     async def _one(self, call: Call, book: Book, request: pb.ListRequestsRequest) -> AccessRequest:
-        """Return one request, to those whom it concerns or who decide it, and to others as the core decides."""
+        """Return one request, to those whom it concerns, who decide it or own the role, and to others as the core decides."""
         found = await self._registrar.look(lambda store: store.request(request.access_request_id))
         person = book.holdings.person(call.caller.employee)
         near = found is not None and {
@@ -149,7 +153,10 @@ class AccessRequestService:
             *who_decides(book, found),
             *(vote.person_id for vote in found.votes),
         }
-        if near and person is not None and person.person_id in near:
+        role = book.bundle.roles.get(found.role) if found is not None else None
+        issuer, subject = call.caller.employee
+        owns = found is not None and role is not None and subject in role.owners and issuer == found.employee.issuer
+        if owns or (near and person is not None and person.person_id in near):
             self._desk.about_oneself(call, RESOURCE)
         else:
             self._desk.authorize(call, RESOURCE, "read")
@@ -170,7 +177,7 @@ class AccessRequestService:
         return Book(snapshot.grants, snapshot.bundle, call.received)
 
 
-def new_id() -> str:
+def random_id() -> str:
     """Return the id of a new request."""
     return f"ar-{secrets.token_hex(8)}"
 

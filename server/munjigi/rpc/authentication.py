@@ -13,18 +13,22 @@ from hashlib import sha256
 from typing import Final, NamedTuple, Protocol
 
 from munjigi.audit.records import LockoutRecord, SignInRecord
+from munjigi.kernel.clock import SECOND
 from munjigi.kernel.errors import ResourceExhausted, Unauthenticated
 from munjigi.kernel.identity import Caller, Claims, EmployeeKey, SignIn
+from munjigi.kernel.neighbours import Seen, digest_of
 from munjigi.policy.types import Tool
 from munjigi.rpc.addresses import address_of
 from munjigi.rpc.failures import Failures
 from munjigi.rpc.forwarded import forwarded_uri
 from munjigi.rpc.lockouts import TOO_MANY, door_of
+from munjigi.rpc.neighbours import Activity, Alone
 
 AUTHORIZATION: Final = "authorization"
 TOOL_TOKEN: Final = "munjigi-tool-token"  # noqa: S105  # a header's name
 FORWARDED: Final = "x-forwarded-client-cert"
 CACHE_ENTRIES: Final = 10_000
+_COARSE: Final = 5 * SECOND  # how exactly the time without a call is known, for the sake of those that come often
 _NEVER: Final = 1 << 63
 
 
@@ -76,6 +80,7 @@ class _Known(NamedTuple):
     expires_at: int
     sign_in: SignIn
     session: str
+    noted: int = 0
 
 
 class _Proof(NamedTuple):
@@ -99,6 +104,7 @@ class Authenticator:
         tool_tokens: TokenVerifier | None,
         failures: Failures,
         on_failure: Callable[[SignInRecord | LockoutRecord], None],
+        activity: Activity | None = None,
         *,
         capacity: int = CACHE_ENTRIES,
     ) -> None:
@@ -106,6 +112,7 @@ class Authenticator:
         self._employees = employees
         self._tool_tokens = tool_tokens
         self._on_failure = on_failure
+        self._activity = activity or Alone()
         self._capacity = capacity
         self._tools: Mapping[str, Tool] = {}
         self._by_uri: dict[str, Tool] = {}
@@ -141,14 +148,38 @@ class Authenticator:
         if known is not None and known.not_before <= now < known.expires_at:
             self._known.move_to_end(key)
             self._refuse_ended(known, sessions, address_of(peer), now)
+            if now - known.noted >= _COARSE:
+                known = self._known[key] = self._noted(known, now)
             return Caller(known.employee, known.tool, address_of(peer), known.sign_in)
         self._known.pop(key, None)
         known = self._prove(presented, address_of(peer), peer_certificate_uris, trust, now)
         self._refuse_ended(known, sessions, address_of(peer), now)
-        self._known[key] = known
+        known = self._known[key] = self._noted(known, now)
         if len(self._known) > self._capacity:
             self._known.popitem(last=False)
         return Caller(known.employee, known.tool, address_of(peer), known.sign_in)
+
+    def sessions(self, sessions: Sessions, now: int) -> int:
+        """Count the sessions that were proved here and hold at `now` (UTC nanoseconds): of an account, by the provider's name for it."""
+        return len(
+            {
+                (known.employee, known.session)
+                for known in self._known.values()
+                if known.not_before <= now < known.expires_at
+                and not sessions.session_ended(known.employee, known.session, known.sign_in.issued_at)
+            }
+        )
+
+    def _noted(self, known: _Known, now: int) -> _Known:
+        """Count a call in its session, which is told by the sign-in that it began with; of a token that says nothing of that, by the token."""
+        sign_in = known.sign_in
+        began = f"{sign_in.authenticated_at}" if sign_in.authenticated_at or known.session else f"token {sign_in.issued_at}"
+        session = digest_of(*known.employee, known.session, began)
+        last, gap = self._activity.seen(session)
+        idle = now - last - _COARSE if last else now - sign_in.issued_at  # what was last noted may not have been the last call
+        pause = max(gap, idle, 1)
+        self._activity.note(session, Seen(now, pause))
+        return known._replace(noted=now, sign_in=sign_in._replace(pause=pause))
 
     def _refuse_ended(self, known: _Known, sessions: Sessions, address: str, now: int) -> None:
         if sessions.session_ended(known.employee, known.session, known.sign_in.issued_at):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -37,7 +37,9 @@ def trace_of(traceparent: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-Handler = Callable[[Call, Any], Message | Awaitable[Message]]
+Answer = Message | bytes | bytearray  # the message, or its bytes
+Handler = Callable[[Call, Any], Answer | Awaitable[Answer]]
+EachHandler = Callable[[Call, Any], Iterator[bytes]]  # of an iterable of requests: one after the other, as answers are taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +48,21 @@ class Method:
 
     Either way the answer leaves only after everything appended to the journal before it is durable.
     `open` methods (health) need no credentials. Of a `streaming` method each message of the call, both ways, is a
-    request and its answer; its handler is a plain function. The handler of an `itemwise` method runs the rules of its
-    request itself, so that a bad item harms no other. What a method that `changes` something has done is told whatever
-    happens to the caller's grants meanwhile; what another one would hand out after them is withheld.
+    request and its answer; its handler is an `EachHandler`. The handler of an `itemwise` method runs the rules of its
+    request itself: so that a bad item harms no other, or since what it knows already need not be run again. What a method
+    that `changes` something has done is told whatever happens to the caller's grants meanwhile; what another one would hand
+    out after them is withheld. `written` is the message whose bytes the handler answers with, if it writes it itself.
     """
 
     service: str
     name: str
     request_type: type[Message]
-    handler: Handler
+    handler: Handler | EachHandler
     open: bool = False
     streaming: bool = False
     itemwise: bool = False
     changes: bool = False
+    written: type[Message] | None = None
 
     @property
     def path(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal
 
 from munjigi.audit.journal import Journal
@@ -10,12 +10,13 @@ from munjigi.audit.records import ConfirmRecord
 from munjigi.kernel.errors import FailedPrecondition, InvalidArgument, MunjigiError, NotFound, PermissionDenied, ResourceExhausted
 from munjigi.kernel.ids import parse_record_id
 from munjigi.kernel.references import MemberReferences
+from munjigi.monitoring.counted import UNKNOWN
 from munjigi.rpc.call import Call, Method
-from munjigi.rpc.desk import Desk
+from munjigi.rpc.desk import Answered, Desk
 from munjigi.rpc.foreign_reads import ForeignReads
 from munjigi.rpc.pending import PendingReads
-from munjigi.rpc.pipeline import faults_of_items, validate
-from munjigi.rpc.ports import SnapshotSource
+from munjigi.rpc.pipeline import faults_of_items, rules_of, validate
+from munjigi.rpc.ports import DecisionMeter, SnapshotSource
 from munjigi.rpc.rates import Rates
 from munjigi.rpc.slices import Answer, in_slices
 from munjigi.rpc.status import code_of
@@ -23,6 +24,9 @@ from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 from munjigi_client._proto.munjigi.v1 import decision_service_pb2
 
 _SERVICE: Final = decision_service_pb2.DESCRIPTOR.services_by_name["DecisionService"].full_name
+
+_ITEMS: Final = rules_of(pb.BatchCheckRequest, "items").repeated
+_ID_BYTES: Final = rules_of(pb.CheckStreamRequest, "id").string.max_bytes
 
 Faults = Mapping[int, InvalidArgument]  # by the number of the item
 
@@ -45,6 +49,7 @@ class DecisionService:
         pending: PendingReads,
         foreign: ForeignReads,
         rates: Rates,
+        meter: DecisionMeter,
     ) -> None:
         self._desk = desk
         self._snapshots = snapshots
@@ -53,56 +58,75 @@ class DecisionService:
         self._pending = pending
         self._foreign = foreign
         self._rates = rates
+        self._meter = meter
 
     def methods(self) -> list[Method]:
         """List the methods."""
         return [
-            Method(_SERVICE, "Check", pb.CheckRequest, self.check),
-            Method(_SERVICE, "BatchCheck", pb.BatchCheckRequest, self.batch_check, itemwise=True),
-            Method(_SERVICE, "CheckStream", pb.CheckStreamRequest, self.check_of_stream, streaming=True),
+            Method(_SERVICE, "Check", pb.CheckRequest, self.check, itemwise=True, written=pb.CheckResponse),
+            Method(_SERVICE, "BatchCheck", pb.BatchCheckRequest, self.batch_check, itemwise=True, written=pb.BatchCheckResponse),
+            Method(
+                _SERVICE,
+                "CheckStream",
+                pb.CheckStreamRequest,
+                self.check_of_stream,
+                streaming=True,
+                itemwise=True,
+                written=pb.CheckStreamResponse,
+            ),
             Method(_SERVICE, "ConfirmRead", pb.ConfirmReadRequest, self.confirm_read, itemwise=True, changes=True),
         ]
 
-    def check(self, call: Call, request: pb.CheckRequest) -> pb.CheckResponse:
+    def check(self, call: Call, request: pb.CheckRequest) -> bytes:
         """Decide one access."""
         self.take(call, 1)
-        return self._desk.check(call, request)
+        ruling, index, period = self._desk.check(call, request)
+        return ruling.answer.message(index, period)
 
-    def check_of_stream(self, call: Call, request: pb.CheckStreamRequest) -> pb.CheckStreamResponse:
-        """Decide one question of a stream; what is wrong with it concerns it alone."""
-        answer = pb.CheckStreamResponse(id=request.id)
-        try:
-            validate(request.check)
-            self.take(call, 1)
-            self._desk.answer(call, request.check, answer.response)
-        except (InvalidArgument, ResourceExhausted) as error:
-            _explain(answer.error, error)
-        return answer
+    def check_of_stream(self, call: Call, requests: Iterable[pb.CheckStreamRequest]) -> Iterator[bytes]:
+        """Decide questions of a stream as their answers are taken; what is wrong with one concerns it alone."""
+        asked: list[pb.CheckRequest] = []
+        decided = self._desk.check_each(call, iter(asked.pop, None))
+        for request in requests:
+            name = request.id
+            if not 0 < len(name) <= _ID_BYTES or not name.isascii():
+                validate(request)
+            answered: Answered | MunjigiError
+            try:
+                self.take(call, 1)
+            except ResourceExhausted as error:
+                answered = error
+            else:
+                asked.append(request.check)
+                answered = next(decided)
+            if isinstance(answered, MunjigiError):
+                answer = pb.CheckStreamResponse(id=name)
+                _explain(answer.error, answered)
+                yield answer.SerializeToString()
+            else:
+                ruling, index, period = answered
+                yield ruling.answer.streamed(name, index, period)
 
     def take(self, call: Call, count: int) -> None:
         """Count questions against the rate of the calling tool. Raises `ResourceExhausted` when it is used up."""
         self._rates.take(self._snapshots.snapshot.bundle.tools.get(call.caller.tool), count, call.received)
 
-    def batch_check(self, call: Call, request: pb.BatchCheckRequest) -> Answer[pb.BatchCheckResponse]:
+    def batch_check(self, call: Call, request: pb.BatchCheckRequest) -> Answer[bytearray]:
         """Decide each item; what is wrong with one concerns that one alone."""
-        faults = faults_of_items(request)
+        if not _ITEMS.min_items <= len(request.items) <= _ITEMS.max_items:
+            validate(request)
         self.take(call, len(request.items))
-        response = pb.BatchCheckResponse()
-        return in_slices(self._decide_each(call, request, response, faults), response)
+        response = bytearray()
 
-    def _decide_each(
-        self, call: Call, request: pb.BatchCheckRequest, response: pb.BatchCheckResponse, faults: Faults
-    ) -> Iterator[None]:
-        answer, add = self._desk.answer, response.results.add
-        for number, item in enumerate(request.items):
-            result = add()
-            try:
-                if number in faults:
-                    raise faults[number]
-                answer(call, item, result.response)
-            except InvalidArgument as error:
-                _explain(result.error, error)
-            yield
+        def write(answered: Answered | InvalidArgument) -> None:
+            nonlocal response
+            if isinstance(answered, InvalidArgument):
+                response += _refused(answered)
+            else:
+                ruling, index, period = answered
+                response += ruling.answer.result(index, period)
+
+        return in_slices(map(write, self._desk.check_each(call, request.items)), response)
 
     def confirm_read(self, call: Call, request: pb.ConfirmReadRequest) -> Answer[pb.ConfirmReadResponse]:
         """Record what became of allowed reads; a repetition answers with the first record."""
@@ -132,7 +156,7 @@ class DecisionService:
             try:
                 if number in faults:
                     raise faults[number]
-                index = self._confirm(call, item)
+                index = self.confirm(call, item)
             except (InvalidArgument, NotFound, FailedPrecondition, PermissionDenied) as error:
                 _explain(result.error, error)
             else:
@@ -140,7 +164,11 @@ class DecisionService:
                 result.record.index = index
             yield
 
-    def _confirm(self, call: Call, item: pb.ConfirmItem) -> int:
+    def confirm(self, call: Call, item: pb.ConfirmItem) -> int:
+        """Record what became of one allowed read; return the index of its record, or of the first one.
+
+        Raises `NotFound`, `PermissionDenied`, `FailedPrecondition`, `InvalidArgument`, or `AuditUnavailable`.
+        """
         log_id, index = parse_record_id(item.decision_id)
         own = log_id == self._journal.log_id
         read = self._pending.get(index) if own else self._foreign.get(log_id, index)
@@ -157,7 +185,8 @@ class DecisionService:
         if call.received >= read.valid_until:
             raise FailedPrecondition("DECISION_EXPIRED", "The decision has run out; ask again and confirm before `valid_until`.")
         members: tuple[str, ...] = ()
-        table = self._snapshots.snapshot.bundle.catalog.tables.get(read.resource)
+        bundle = self._snapshots.snapshot.bundle
+        table = bundle.catalog.tables.get(read.resource)
         if item.member_ids and table is not None:
             members = self._references.of(table.subjects_of, item.member_ids, table.key_type)
         record = ConfirmRecord(
@@ -178,7 +207,16 @@ class DecisionService:
             self._pending.confirm(index, confirmation)
         else:
             self._foreign.confirm(log_id, index, confirmation)
+        purpose = read.purpose if read.purpose in bundle.purposes else UNKNOWN
+        self._meter.confirmation(record.outcome, purpose, item.row_count if record.outcome == "read" else 0)
         return confirmation
+
+
+def _refused(error: InvalidArgument) -> bytes:
+    """Write why an item was not decided, as one of the results of a BatchCheckResponse."""
+    response = pb.BatchCheckResponse()
+    _explain(response.results.add().error, error)
+    return response.SerializeToString()
 
 
 def _explain(into: pb.ItemError, error: MunjigiError) -> None:

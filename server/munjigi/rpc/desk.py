@@ -8,27 +8,31 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from munjigi.audit.journal import Journal
-from munjigi.decision.cells import demands_on
+from munjigi.audit.records import AccessRecord
 from munjigi.decision.core import decide
 from munjigi.decision.frames import Memory
-from munjigi.decision.reasons import BLOCKED, STEP_UP_REQUIRED
+from munjigi.decision.options import access_options
+from munjigi.decision.reasons import BLOCKED
 from munjigi.decision.snapshot import Snapshot
-from munjigi.decision.types import Decision, Effect, Request
-from munjigi.kernel.clock import SECOND, Clock
+from munjigi.decision.types import Decision, Request
+from munjigi.kernel.clock import Clock
 from munjigi.kernel.errors import InvalidArgument, PermissionDenied
 from munjigi.kernel.identity import EmployeeKey, SignIn
 from munjigi.kernel.ids import record_id
 from munjigi.kernel.personal import looks_personal
 from munjigi.kernel.references import MemberReferences, NameDigests
-from munjigi.policy.types import CLASS_PREFIX, OWN_DATABASE
+from munjigi.monitoring.counted import counted
+from munjigi.policy.types import CLASS_PREFIX, OWN_DATABASE, Purpose, Table
 from munjigi.rpc.addresses import plain
+from munjigi.rpc.answers import Answer, message_of, period
 from munjigi.rpc.call import Call
 from munjigi.rpc.floods import Floods
+from munjigi.rpc.forms import Form, Origin
 from munjigi.rpc.pending import VALIDITY, PendingReads
 from munjigi.rpc.ports import DecisionMeter, SnapshotSource
 from munjigi.rpc.recording import access_record, of_call
@@ -40,11 +44,31 @@ OVERSIGHT: Final = "oversight"  # the purpose of operating and overseeing Munjig
 _MAYBE_PERSONAL: Final = re.compile(r"@|eyJ|(?:\d[-_.]?){9}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z|[0-9a-f]{32}\Z")
 _UNASKED: Final = SignIn()  # where no policy asks how someone signed in, all the same
-_EFFECTS: Final = {
-    Effect.CLEAR: pb.FIELD_EFFECT_CLEAR,
-    Effect.MASKED: pb.FIELD_EFFECT_MASKED,
-    Effect.DENIED: pb.FIELD_EFFECT_DENIED,
-}
+
+
+class _Matter(NamedTuple):
+    """What the questions of one form are about: purpose and table if they are known, and where the employee sits."""
+
+    form: Form
+    snapshot: Snapshot
+    purpose: Purpose | None
+    table: Table | None
+    ip: str
+    ip_asserted: bool
+
+
+class _Standing(NamedTuple):
+    """A ruling in one call. `record` lacks what is another for each question; `period` is written already."""
+
+    ruling: Ruling
+    record: AccessRecord
+    period: bytes
+    subjects: int
+    has_case: bool
+
+
+# The ruling, the index of the record (which a denial of a flood lacks) and the written period: `Answer` writes by the last two.
+Answered = tuple[Ruling, int | None, bytes]
 
 
 class Desk:
@@ -61,6 +85,8 @@ class Desk:
         meter: DecisionMeter,
         room: Room | None = None,
         floods: Floods | None = None,
+        rulings: Rulings | None = None,
+        stopwatch: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self._snapshots = snapshots
         self._journal = journal
@@ -71,87 +97,109 @@ class Desk:
         self._meter = meter
         self._room = room or Room()
         self._floods = floods or Floods(0, journal.append)
-        self._rulings = Rulings()
+        self._rulings = rulings or Rulings()
+        self._stopwatch = stopwatch
 
-    def check(self, call: Call, asked: pb.CheckRequest) -> pb.CheckResponse:
-        """Answer one question about member data. Raises what `answer` raises."""
-        answer = pb.CheckResponse()
-        self.answer(call, asked, answer)
-        return answer
+    def check(self, call: Call, asked: pb.CheckRequest) -> Answered:
+        """Decide and record one question about member data as `check_each` does, but raise what is wrong with it."""
+        answered = next(self.check_each(call, (asked,)))
+        if isinstance(answered, InvalidArgument):
+            raise answered
+        return answered
+
+    def check_each(self, call: Call, questions: Iterable[pb.CheckRequest]) -> Iterator[Answered | InvalidArgument]:
+        """Decide and record questions about member data, one after the other, as their answers are taken.
+
+        What is wrong with one question is given in its place: nothing of it is decided. A denial of a flood has no record: it
+        is counted (`rpc/floods.py`). Raises `AuditUnavailable` when a record cannot be taken, and
+        `Unavailable` when there is no room for more. Questions are taken apart: they are not whole afterwards.
+        """
+        read, room, snapshots = self._rulings.forms.read, self._room, self._snapshots
+        clock, append, count = self._stopwatch, self._journal.append, self._meter.decision
+        door, tool = call.door, call.caller.tool
+        matter: _Matter | None = None
+        standing: _Standing | None = None
+        fits = ""  # the case id that was found to have its purpose's form
+        for asked in questions:
+            began = clock()
+            try:
+                form, case_id, serials, request_id = read(asked)
+                room.require()
+                snapshot = snapshots.snapshot
+                if matter is None or matter.form is not form or matter.snapshot is not snapshot:
+                    matter, standing, fits = self._matter(call, form, snapshot), None, ""
+                if request_id:
+                    _refuse_personal("request_id", request_id)
+                if case_id != fits:  # most batches are about one case
+                    if case_id and matter.purpose is not None:
+                        _check_case(matter.purpose, case_id)
+                    fits = case_id
+                members = self._members(matter, serials) if serials else ()
+                subjects = len(members) or len(serials) or form.subject_count
+                if standing is None or standing.subjects != subjects or standing.has_case is not (case_id != ""):
+                    standing = self._stand(call, matter, subjects, case_id)
+                ruling, record, until, _, _ = standing
+                decision = ruling.decision
+                if not decision.allow and not form.observe and self._floods.counted(tool, decision.reason, call.received):
+                    index = None
+                else:
+                    record.case_id = case_id if decision.purpose_known or not case_id else self._digests.of(case_id)
+                    record.members = members
+                    record.request_id = request_id
+                    record.latency_ns = clock() - began
+                    index = append(record)
+                    if ruling.read is not None:
+                        self._pending.add(index, record.valid_until, ruling.read)
+                count(door, ruling.counted, subjects if ruling.read is not None else 0)
+                answered: Answered | InvalidArgument = ruling, index, until
+            except InvalidArgument as error:
+                answered = error
+            yield answered
 
     def probe(self, call: Call, asked: pb.CheckRequest) -> tuple[Snapshot, Request, str]:
         """Decide and record a question as a probe; return the snapshot that answered, the question and the decision id."""
         asked.intent = pb.INTENT_PROBE
-        answer = pb.CheckResponse()
-        ruling = self.answer(call, asked, answer)
-        return ruling.snapshot, ruling.request._replace(case_id=asked.case_id), answer.decision_id
+        case_id = asked.case_id
+        ruling, index, _ = self.check(call, asked)
+        decision_id = "" if index is None else record_id(self._journal.log_id, index)
+        return ruling.snapshot, ruling.request._replace(case_id=case_id), decision_id
 
-    def answer(self, call: Call, asked: pb.CheckRequest, answer: pb.CheckResponse) -> Ruling:
-        """Decide and record one question about member data, fill in `answer`, and return the ruling behind it.
+    def _matter(self, call: Call, form: Form, snapshot: Snapshot) -> _Matter:
+        """Look up what the questions of one form are about. Raises `InvalidArgument` for a malformed origin."""
+        bundle = snapshot.bundle
+        ip, asserted = self._origin(call, form.origin, snapshot)
+        table = bundle.catalog.tables.get(form.resource)
+        return _Matter(form, snapshot, bundle.purposes.get(form.purpose), table, ip, asserted)
 
-        A denial of a flood is answered without decision id and record: it is counted (`rpc/floods.py`). Raises `InvalidArgument`
-        for malformed values (nothing is decided) and `AuditUnavailable` when the record cannot be taken.
-        """
-        began = time.perf_counter_ns()
-        self._room.require()
-        caller, door, received, _, _ = call
-        snapshot = self._snapshots.snapshot
-        ip, asserted = self._origin(call, asked, snapshot)
-        request_id = asked.request_id
-        _refuse_personal("request_id", request_id)
-        resource, purpose, case_id, observe = asked.resource, asked.purpose, asked.case_id, asked.observe
-        if case_id:
-            _check_case(snapshot, purpose, case_id)
-        member_ids = asked.member_ids
-        members = self._members(snapshot, resource, member_ids) if member_ids else ()
-        employee, tool = caller.employee, caller.tool
+    def _stand(self, call: Call, matter: _Matter, subjects: int, case_id: str) -> _Standing:
+        """Find the ruling on a question, or make it, and the record of this call that it decides."""
+        form, snapshot, _, _, ip, asserted = matter
+        caller, received = call.caller, call.received
         sign_in = caller.sign_in if Memory.of(snapshot.bundle).asks_sign_in else _UNASKED
-        fields, action = tuple(asked.fields), asked.action or "read"
-        subjects = len(members) or len(member_ids) or asked.subject_count
-        probe, partial = asked.intent == pb.INTENT_PROBE, asked.allow_partial
-        asked_for = (resource, fields, action, purpose, case_id != "", subjects, ip, probe, partial, observe)
-        question = (employee, tool, *asked_for, sign_in)
+        employee, tool, has_case = caller.employee, caller.tool, case_id != ""
+        question = (employee, tool, form, ip, subjects, has_case, sign_in)
         ruling = self._rulings.find(snapshot, question, received)
         if ruling is None:
-            request = Request(employee, tool, resource, fields, action, purpose, case_id, subjects, ip, probe, partial, sign_in)
-            ruling = self._rule(snapshot, question, request, received, observe=observe)
-        decision = ruling.decision
-        if not decision.allow and not observe and self._floods.counted(tool, decision.reason, received):
-            answer.CopyFrom(ruling.answer)
-            self._meter.decision(door, tool, decision)
-            return ruling
-        valid_until = received + VALIDITY if decision.allow and not probe else 0
-        index = self._journal.append(
-            of_call(
-                ruling.record,
-                call,
-                case_id=case_id if decision.purpose_known or not case_id else self._digests.of(case_id),
-                members=members,
-                request_id=request_id,
-                session_id=asked.origin.session_id if asserted else "",
-                ip_asserted=asserted,
-                valid_until=valid_until,
-                latency_ns=time.perf_counter_ns() - began,
-            )
-        )
-        log_id = self._journal.log_id
-        answer.CopyFrom(ruling.answer)
-        answer.decision_id = record_id(log_id, index)
-        answer.valid_until = valid_until
-        position = answer.record
-        position.log_id = log_id
-        position.index = index
-        if valid_until and not observe:
-            self._pending.add(index, caller, valid_until, resource)
-        self._meter.decision(door, tool, decision)
-        return ruling
+            asked_for = (employee, tool, form.resource, form.fields, form.action, form.purpose, case_id, subjects, ip)
+            request = Request(*asked_for, form.probe, form.partial, sign_in)
+            ruling = self._rule(snapshot, question, request, received, observe=form.observe)
+        valid_until = received + VALIDITY if ruling.decision.allow and not form.probe else 0
+        session_id = form.origin.session_id if form.origin is not None and asserted else ""
+        record = of_call(ruling.record, call, session_id=session_id, ip_asserted=asserted, valid_until=valid_until)
+        return _Standing(ruling, record, period(valid_until), subjects, has_case)
 
     def _rule(self, snapshot: Snapshot, question: Question, request: Request, now: int, *, observe: bool) -> Ruling:
         decision = decide(snapshot, request, now)
         own = request.resource.startswith(OWN_DATABASE + ".") and decision.resource_known
         record = access_record(request, decision, snapshot, self._digests, observe=observe, own=own)
-        answer = _answer(snapshot, request, decision, observe=observe)
-        return self._rulings.rule(snapshot, question, request, decision, record, answer, now)
+        message = message_of(snapshot, request, decision, observe=observe)
+        for option in access_options(snapshot, request, decision, now):
+            message.access_options.add(**option._asdict())
+        answer = Answer.of(message, self._journal.log_id)
+        may_read = decision.allow and not request.probe and not observe
+        about = (request.employee, request.tool, request.resource, request.purpose)
+        read = self._pending.read_of(*about) if may_read else None
+        return self._rulings.rule(snapshot, question, request, decision, record, answer, read, now)
 
     def question_of(self, call: Call, asked: pb.CheckRequest, employee: EmployeeKey, tool: str) -> tuple[Snapshot, Request]:
         """Put a question as somebody else would, as a probe; nothing is decided or recorded.
@@ -159,13 +207,13 @@ class Desk:
         Raises `InvalidArgument` for malformed values.
         """
         snapshot = self._snapshots.snapshot
-        ip, _ = self._origin(call, asked, snapshot)
-        if asked.case_id:
-            _check_case(snapshot, asked.purpose, asked.case_id)
-        subjects = len(asked.member_ids) or asked.subject_count
-        action, fields = asked.action or "read", tuple(asked.fields)
-        question = Request(employee, tool, asked.resource, fields, action, asked.purpose, asked.case_id, subjects, ip, True)
-        return snapshot, question._replace(allow_partial=asked.allow_partial, sign_in=None)
+        form, case_id, serials, _ = self._rulings.forms.read(asked)
+        matter = self._matter(call, form, snapshot)
+        if case_id and matter.purpose is not None:
+            _check_case(matter.purpose, case_id)
+        subjects = len(serials) or form.subject_count
+        asked_for = (employee, tool, form.resource, form.fields, form.action, form.purpose, case_id, subjects, matter.ip)
+        return snapshot, Request(*asked_for, True, form.partial, None)
 
     def authorize(
         self,
@@ -233,7 +281,7 @@ class Desk:
             described = access_record(request, decision, snapshot, self._digests, own=True)
             index = self._journal.append(of_call(described, call, members=members, request_id=request_id))
             decision_id = record_id(self._journal.log_id, index)
-        self._meter.decision(call.door, tool, decision)
+        self._meter.decision(call.door, counted(request, decision, ()), 0)
         if not decision.allow:
             message = (
                 f"{call.door} needs `{request.action}` on `{request.resource}` ({decision.reason}). {decision.help}".rstrip()
@@ -241,60 +289,25 @@ class Desk:
             raise PermissionDenied(decision.reason, message, decision_id)
         return decision_id
 
-    def _origin(self, call: Call, asked: pb.CheckRequest, snapshot: Snapshot) -> tuple[str, bool]:
+    def _origin(self, call: Call, origin: Origin | None, snapshot: Snapshot) -> tuple[str, bool]:
         """Return the employee's address and whether it is the tool's word."""
-        if not asked.HasField("origin"):
-            return call.caller.peer, False
         tool = snapshot.bundle.tools.get(call.caller.tool)
-        if tool is None or not tool.asserts_origin or not asked.origin.ip:
+        if origin is None or tool is None or not tool.asserts_origin or not origin.ip:
             return call.caller.peer, False
-        _refuse_personal("origin.session_id", asked.origin.session_id)
-        return _address(asked.origin.ip), True
+        _refuse_personal("origin.session_id", origin.session_id)
+        return _address(origin.ip), True
 
-    def _members(self, snapshot: Snapshot, resource: str, member_ids: Sequence[str]) -> tuple[str, ...]:
+    def _members(self, matter: _Matter, serials: Sequence[str]) -> tuple[str, ...]:
         """Turn serials into references. An unknown table has no key, so there is nothing to refer to.
 
         Raises `InvalidArgument` for a class: it has no key either, and an ALLOW must name its members.
         """
-        if resource.startswith(CLASS_PREFIX):
+        table = matter.table
+        if table is not None:
+            return self._references.of(table.subjects_of, serials, table.key_type)
+        if matter.form.resource.startswith(CLASS_PREFIX):
             raise InvalidArgument("MEMBER_IDS_NEED_TABLE", "A class has no member key; ask for a table, or give `subject_count`.")
-        table = snapshot.bundle.catalog.tables.get(resource)
-        return () if table is None else self._references.of(table.subjects_of, member_ids, table.key_type)
-
-
-def _answer(snapshot: Snapshot, request: Request, decision: Decision, *, observe: bool) -> pb.CheckResponse:
-    """Put a decision into an answer, all but its period and where its record lies."""
-    answer = pb.CheckResponse(
-        decision=pb.DECISION_ALLOW if decision.allow else pb.DECISION_DENY,
-        reason=decision.reason,
-        policy_revision=decision.policy_revision,
-        grant_revision=decision.grant_revision,
-        help=decision.help,
-        role_path=decision.role_path,
-    )
-    fields = answer.fields
-    obligations = answer.obligations
-    for name, effect, mask, reason, rule, grants, _ in decision.fields:
-        fields.add(name=name, effect=_EFFECTS[effect], mask=mask, reason=reason, rule=rule, grant_ids=grants)
-        if decision.allow and effect is Effect.MASKED:
-            obligations.add(kind=pb.OBLIGATION_KIND_MASK, field=name, mask=mask)
-        if reason == STEP_UP_REQUIRED:
-            _add_step_up(answer, snapshot, request, name)
-    if decision.allow and not request.probe and not observe:
-        tool = snapshot.bundle.tools.get(request.tool)
-        if request.subjects:
-            obligations.add(kind=pb.OBLIGATION_KIND_LIMIT_SUBJECTS, limit=request.subjects)
-        if tool is not None and tool.confirm == "required":
-            obligations.add(kind=pb.OBLIGATION_KIND_CONFIRM_READ)
-    return answer
-
-
-def _add_step_up(answer: pb.CheckResponse, snapshot: Snapshot, request: Request, name: str) -> None:
-    """Say which sign-in a field wants, in the words of RFC 9470, so that the tool can ask the provider for it."""
-    target = name if name.startswith(CLASS_PREFIX) else f"{request.resource}.{name}"
-    for demand in demands_on(snapshot.bundle, target):
-        step_up = pb.StepUp(acr_values=demand.acr, max_age_seconds=demand.max_age // SECOND, challenge=demand.challenge())
-        answer.obligations.add(kind=pb.OBLIGATION_KIND_STEP_UP, field=name, step_up=step_up)
+        return ()
 
 
 def _refuse_personal(field: str, value: str) -> None:
@@ -308,12 +321,11 @@ def _refuse_personal(field: str, value: str) -> None:
         )
 
 
-def _check_case(snapshot: Snapshot, purpose: str, case_id: str) -> None:
-    known = snapshot.bundle.purposes.get(purpose)
-    if known is not None and not known.matches_case(case_id):
-        example = f"; an id looks like {known.case_example}" if known.case_example else " and takes none"
+def _check_case(purpose: Purpose, case_id: str) -> None:
+    if not purpose.matches_case(case_id):
+        example = f"; an id looks like {purpose.case_example}" if purpose.case_example else " and takes none"
         raise InvalidArgument(
-            "CASE_ID_INVALID", f"`case_id` does not have the form that purpose `{known.name}` asks for{example}."
+            "CASE_ID_INVALID", f"`case_id` does not have the form that purpose `{purpose.name}` asks for{example}."
         )
 
 

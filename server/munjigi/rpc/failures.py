@@ -1,7 +1,8 @@
 """Refused credentials are recorded, all of them, in few records and bounded memory, whoever sends them.
 
 The first failure of an (address, reason, tool) is recorded at once, later ones as one record in ten
-seconds. Who keeps failing is locked out (`lockouts.py`), which is recorded, too. Pure: time comes in, records come out.
+seconds. Who keeps failing is locked out (`lockouts.py`), which is recorded, too. Failures count for locks at whichever worker of the
+host they were: each tells the others of its own and counts theirs. Time comes in, records come out.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from typing import Final
 
 from munjigi.audit.records import LockoutRecord, SignInRecord
 from munjigi.kernel.identity import EmployeeKey
-from munjigi.rpc.lockouts import DOORS, FAILURES_PER_PERIOD, HARMLESS, PERIOD, Lockouts
+from munjigi.kernel.neighbours import Digest, Failed, digest_of
+from munjigi.rpc.lockouts import DOORS, FAILURES_PER_PERIOD, HARMLESS, PERIOD, Lock, Lockouts
+from munjigi.rpc.neighbours import Alone, Wire
 
 # Many addresses at once must not fill the journal: beyond this, first failures wait for their aggregate too.
 RECORDS_AT_ONCE: Final = 100
@@ -31,7 +34,9 @@ class _Tally:
 class Failures:
     """What went wrong lately, by door (for locks) and by address and reason (for records)."""
 
-    def __init__(self, *, limit: int = FAILURES_PER_PERIOD, capacity: int = DOORS) -> None:
+    def __init__(self, wire: Wire | None = None, *, limit: int = FAILURES_PER_PERIOD, capacity: int = DOORS) -> None:
+        self._wire = wire or Alone()
+        self._latest = 0
         self._capacity = capacity
         self._lockouts = Lockouts(limit=limit, capacity=capacity)
         self._tallies: OrderedDict[_Key, _Tally] = OrderedDict()  # oldest first
@@ -41,7 +46,8 @@ class Failures:
 
     def refuse(self, door: str, now: int) -> None:
         """Let a door pass that is not locked. Raises `ResourceExhausted` TOO_MANY_FAILURES with the seconds to wait."""
-        self._lockouts.refuse(door, now)
+        self._hear(now)
+        self._lockouts.refuse(digest_of(door), now)
 
     def note(
         self, address: str, reason: str, now: int, *, door: str = "", tool: str = "", employee: EmployeeKey | None = None
@@ -62,7 +68,7 @@ class Failures:
                 self._evict(*self._tallies.popitem(last=False))
             if at_once:
                 records.append(SignInRecord(reason=reason, peer=address, tool=tool))
-        lock = None if reason in HARMLESS else self._lockouts.failed(door or address, now)
+        lock = None if reason in HARMLESS else self._failed(digest_of(door or address), now)
         if lock is not None and self._spend(now):
             issuer, subject = employee or ("", "")
             records.append(
@@ -80,6 +86,7 @@ class Failures:
 
     def due(self, now: int) -> list[SignInRecord]:
         """Return one record for each tally of which ten seconds have passed. To be called about once a second."""
+        self._hear(now)
         records = []
         while self._tallies:
             key, tally = next(iter(self._tallies.items()))
@@ -97,6 +104,20 @@ class Failures:
         records = [_aggregate(*key, tally, now) for key, tally in self._tallies.items() if tally.count]
         self._tallies.clear()
         return records + self._flush_evicted(now, 0)
+
+    def _failed(self, door: Digest, now: int) -> Lock | None:
+        # Told before the others are heard: of two workers where the last two failures meet, one at least sees the lock begin.
+        self._wire.say(Failed(now, door))
+        self._hear(now)
+        return self._lockouts.failed(door, now)
+
+    def _hear(self, now: int) -> None:
+        """Count what others have told, in the order of time as far as it is known."""
+        if self._latest > now + PERIOD:  # the clock was set back
+            self._latest = 0
+        for at, door in self._wire.hear():
+            self._latest = max(self._latest, min(at, now))
+            self._lockouts.failed(door, self._latest)
 
     def _spend(self, now: int) -> bool:
         if not 0 <= now - self._budget_since < PERIOD:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from munjigi.audit.records import DenialFloodRecord
-from munjigi.kernel.clock import SECOND
+from munjigi.rpc.neighbours import Alone, Counters
+from munjigi.rpc.rates import Bucket
 
 _Key = tuple[str, str]  # tool and reason, both of closed lists
 
@@ -27,11 +28,19 @@ class _Period:
 class Floods:
     """Denials of late, by tool and reason. Lives on the event loop."""
 
-    def __init__(self, per_second: int, journal: Callable[[DenialFloodRecord], object]) -> None:
-        """Let `per_second` denials of a tool for a reason have records of their own, all of them when it is 0."""
+    def __init__(
+        self,
+        per_second: int,
+        journal: Callable[[DenialFloodRecord], object],
+        counters: Counters | None = None,
+        workers: int = 1,
+    ) -> None:
+        """Let `per_second` denials of a tool for a reason have records of their own at all workers together, all when it is 0."""
+        self._counters = counters or Alone()
+        self._workers = workers
         self._rate = per_second
         self._journal = journal
-        self._levels: dict[_Key, tuple[float, int]] = {}
+        self._buckets: dict[_Key, Bucket] = {}
         self._periods: dict[_Key, _Period] = {}
 
     def counted(self, tool: str, reason: str, asked_at: int) -> bool:
@@ -51,6 +60,8 @@ class Floods:
 
     def end(self, now: int) -> list[DenialFloodRecord]:
         """End every period and return its record; the next denial beyond the bound begins another. To be called once a second."""
+        for bucket in self._buckets.values():
+            bucket.look(now)
         periods, self._periods = self._periods, {}
         return [
             DenialFloodRecord(
@@ -65,10 +76,8 @@ class Floods:
         ]
 
     def _has_room(self, key: _Key, now: int) -> bool:
-        """Take one from a bucket that a second fills. A clock that was set back fills nothing."""
-        rate = float(self._rate)
-        level, then = self._levels.get(key, (rate, now))
-        level = min(rate, level + rate * max(now - then, 0) / SECOND)
-        room = level >= 1
-        self._levels[key] = (level - 1 if room else level, max(now, then))
-        return room
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            cell = self._counters.cell(f"denials {' '.join(key)}")
+            bucket = self._buckets[key] = Bucket(self._rate, cell, now, workers=self._workers)
+        return not bucket.take(1, now)

@@ -66,4 +66,5 @@ class ForeignReads:
         record = decode(payload) if payload is not None else None
         if not isinstance(record, AccessRecord) or not record.valid_until or record.observe:
             return None
-        return PendingRead(record.issuer, record.employee, record.tool, record.resource, record.valid_until, None)
+        who = (record.issuer, record.employee, record.tool)
+        return PendingRead(*who, record.resource, record.purpose, record.valid_until, None)

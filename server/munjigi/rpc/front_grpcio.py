@@ -143,17 +143,13 @@ class GrpcioFront:
         pipeline, listener = self._pipeline, self._listener
 
         async def serve(_: Any, context: aio.ServicerContext[Any, Any]) -> None:
-            async def read() -> bytes | None:
-                message = await context.read()
-                return None if message is aio.EOF else message
-
             refused: Status | None
             try:
                 credentials = credentials_of(
                     context.invocation_metadata() or (), context.peer(), self._peer_uris(context), listener
                 )
-                start = partial(pipeline.start_at_once, method, credentials)
-                refused = await self._streams.serve(read, context.write, start)
+                start = partial(pipeline.start_each, method, credentials)
+                refused = await self._streams.serve(context.read, context.write, start)
             except asyncio.CancelledError:
                 raise
             except BaseException as error:  # noqa: BLE001  # see _serve

@@ -132,7 +132,7 @@ class NativeFront:
                 self._tasks[call_id] = self._loop.create_task(self._wait(call_id, answer, method))
         if ready:
             self._unanswered += len(ready)
-            self._durability.when_durable(partial(self._answer, ready))
+            self._durability.when_durable(partial(self._answer, ready), answers=len(ready))
         if open_to_all:
             self._unanswered += len(open_to_all)
             self._durability.plain.when_durable(partial(self._answer, open_to_all))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from munjigi.kernel.errors import InvalidArgument
+from munjigi.decision.grant_table import GrantTable
+from munjigi.grants.rights import OPERATOR
+from munjigi.kernel.errors import InvalidArgument, NotFound
 from munjigi.kernel.grant import Grant
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.rpc.call import Call, Method
 from munjigi.rpc.desk import Desk
 from munjigi.rpc.grant_messages import grant_message
-from munjigi.rpc.mutation import RESOURCE, SERVICE
+from munjigi.rpc.mutation import RESOURCE, SERVICE, concern_of
 from munjigi.rpc.pages import page_of
 from munjigi.rpc.ports import SnapshotSource
 from munjigi_client._proto.munjigi.v1 import grant_pb2 as pb
@@ -29,18 +31,25 @@ class GrantService:
 
     def list_grants(self, call: Call, request: pb.ListGrantsRequest) -> pb.ListGrantsResponse:
         """List grants: one's own freely, others' as the core decides."""
-        if request.everyone and request.employee:
-            raise InvalidArgument("FILTER_CONTRADICTORY", "Name one employee or ask for everyone, not both.")
+        if request.grant_id:
+            return self._one(call, request.grant_id)
+        if bool(request.everyone) + bool(request.employee) + bool(request.person_id) > 1:
+            raise InvalidArgument("FILTER_CONTRADICTORY", "Name one employee or one person, or ask for everyone; one of these.")
         own = call.caller.employee
-        if request.everyone or (request.employee and request.employee != own.subject):
-            self._desk.authorize(call, RESOURCE, "read")
-        else:
-            self._desk.about_oneself(call, RESOURCE)
         table = self._snapshots.snapshot.grants
+        person = table.person(own)
+        if request.person_id:
+            mine = person is not None and person.person_id == request.person_id
+        else:
+            mine = not request.everyone and request.employee in ("", own.subject)
+        if mine:
+            self._desk.about_oneself(call, RESOURCE)
+        else:
+            self._desk.authorize(call, RESOURCE, "read")
         now = call.received
         found = [
             grant
-            for grant in self._of(request, own)
+            for grant in _of(table, request, own)
             if (not request.role or grant.role == request.role) and (request.include_inactive or grant.active(now))
         ]
         page, token = page_of(found, request.page_size, request.page_token)
@@ -48,12 +57,33 @@ class GrantService:
             grants=[grant_message(grant, now) for grant in page], next_page_token=token, grant_revision=table.revision
         )
 
-    def _of(self, request: pb.ListGrantsRequest, own: EmployeeKey) -> Iterator[Grant]:
-        """Yield the grants of one's own account, or of every account with the asked subject."""
-        table = self._snapshots.snapshot.grants
-        if not request.everyone and request.employee in ("", own.subject):
-            yield from sorted(table.of(own), key=lambda grant: grant.grant_id)
+    def _one(self, call: Call, grant_id: str) -> pb.ListGrantsResponse:
+        """Show one grant to its holder, its approvers and the role's owners; to others as the core decides."""
+        snapshot = self._snapshots.snapshot
+        grant = snapshot.grants.grant(grant_id)
+        caller = call.caller.employee
+        approved = grant is not None and caller.subject in grant.approved_by and caller.issuer == grant.employee.issuer
+        if approved or concern_of(snapshot, call, grant_id) != OPERATOR:
+            self._desk.about_oneself(call, RESOURCE)
         else:
-            for grant in table:
-                if request.everyone or grant.employee.subject == request.employee:
-                    yield grant
+            self._desk.authorize(call, RESOURCE, "read")
+        if grant is None:
+            raise NotFound("GRANT_UNKNOWN", "There is no grant with this id; list the grants to find it.")
+        return pb.ListGrantsResponse(grants=[grant_message(grant, call.received)], grant_revision=snapshot.grants.revision)
+
+
+def _of(table: GrantTable, request: pb.ListGrantsRequest, own: EmployeeKey) -> Iterator[Grant]:
+    """Yield the grants of one's own account, of a person's, or of every account with the asked subject, in order.
+
+    Raises `NotFound` for a person that there is not.
+    """
+    if request.person_id:
+        person = table.person_of(request.person_id)
+        if person is None:
+            raise NotFound("PERSON_UNKNOWN", "There is no such person; `munjigi people list` shows who there is.")
+        for account in sorted(person.accounts):
+            yield from table.of(account)
+    elif not request.everyone and request.employee in ("", own.subject):
+        yield from table.of(own)
+    else:
+        yield from (grant for grant in table if request.everyone or grant.employee.subject == request.employee)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 from collections import OrderedDict
+from collections.abc import Hashable
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -57,13 +58,13 @@ class Lockouts:
     def __init__(self, *, limit: int = FAILURES_PER_PERIOD, capacity: int = DOORS) -> None:
         self._limit = limit
         self._capacity = capacity
-        self._open: OrderedDict[str, _Door] = OrderedDict()
-        self._locked: OrderedDict[str, _Door] = OrderedDict()
+        self._open: OrderedDict[Hashable, _Door] = OrderedDict()
+        self._locked: OrderedDict[Hashable, _Door] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._open) + len(self._locked)
 
-    def refuse(self, door: str, now: int) -> None:
+    def refuse(self, door: Hashable, now: int) -> None:
         """Let a door pass that is not locked.
 
         Raises `ResourceExhausted` TOO_MANY_FAILURES with the seconds to wait.
@@ -78,7 +79,7 @@ class Lockouts:
                 wait / SECOND,
             )
 
-    def failed(self, door: str, now: int) -> Lock | None:
+    def failed(self, door: Hashable, now: int) -> Lock | None:
         """Count a failure; return the lock that begins with it, if one does."""
         known = self._locked.get(door) or self._open.get(door) or _Door(now)
         if now - known.last >= max(FORGET_AFTER, 2 * (_wait(known.level) if known.level else 0)):
@@ -99,7 +100,7 @@ class Lockouts:
         self._keep(self._locked, door, known)
         return Lock(known.failures, known.until)
 
-    def _keep(self, doors: OrderedDict[str, _Door], door: str, known: _Door) -> None:
+    def _keep(self, doors: OrderedDict[Hashable, _Door], door: Hashable, known: _Door) -> None:
         doors[door] = known
         doors.move_to_end(door)
         if len(doors) > self._capacity:

@@ -10,12 +10,15 @@ from array import array
 from typing import Final, NamedTuple
 
 from munjigi.kernel.clock import SECOND
-from munjigi.kernel.identity import Caller
+from munjigi.kernel.identity import EmployeeKey
 
 VALIDITY: Final = 60 * SECOND
 _BITS: Final = 12
 _SIZE: Final = 1 << _BITS
 _MASK: Final = _SIZE - 1
+
+
+Read = tuple[int, int]  # numbers of a caller and a resource
 
 
 class PendingRead(NamedTuple):
@@ -25,6 +28,7 @@ class PendingRead(NamedTuple):
     subject: str
     tool: str
     resource: str
+    purpose: str
     valid_until: int
     confirmed_at: int | None
 
@@ -49,16 +53,18 @@ class PendingReads:
         self._numbers: dict[tuple[str, ...], int] = {}
         self._values: list[tuple[str, ...]] = []
 
-    def add(self, index: int, caller: Caller, valid_until: int, resource: str) -> None:
+    def read_of(self, employee: EmployeeKey, tool: str, resource: str, purpose: str) -> Read:
+        """Return what stands for an employee's reads of one resource for one purpose through one tool."""
+        return self._number((*employee, tool)), self._number((resource, purpose))
+
+    def add(self, index: int, valid_until: int, read: Read) -> None:
         """Note that the decision at `index` allowed a read until `valid_until` (UTC nanoseconds)."""
         chunk = self._chunks.get(index >> _BITS)
         if chunk is None:
             chunk = self._open(index >> _BITS, valid_until)
         at = index & _MASK
         chunk.latest = chunk.valid_until[at] = valid_until
-        employee = caller.employee
-        chunk.who[at] = self._number((employee.issuer, employee.subject, caller.tool))
-        chunk.what[at] = self._number((resource,))
+        chunk.who[at], chunk.what[at] = read
 
     def get(self, index: int) -> PendingRead | None:
         """Return the allowed read at `index`, or None when it was none or is long gone."""
@@ -67,9 +73,15 @@ class PendingReads:
         if chunk is None or not chunk.valid_until[at]:
             return None
         issuer, subject, tool = self._values[chunk.who[at]]
-        (resource,) = self._values[chunk.what[at]]
+        resource, purpose = self._values[chunk.what[at]]
         return PendingRead(
-            issuer, subject, tool, resource, chunk.valid_until[at], chunk.confirmed[at] - 1 if chunk.confirmed[at] else None
+            issuer,
+            subject,
+            tool,
+            resource,
+            purpose,
+            chunk.valid_until[at],
+            chunk.confirmed[at] - 1 if chunk.confirmed[at] else None,
         )
 
     def confirm(self, index: int, confirmation: int) -> None:
@@ -84,7 +96,7 @@ class PendingReads:
         return chunk
 
     def _number(self, value: tuple[str, ...]) -> int:
-        """Return a small number for a recurring tuple of names, of which there are as many as people, tools and tables."""
+        """Return a small number for a recurring tuple of names, of which there are as many as people, tools, tables and purposes."""
         number = self._numbers.get(value)
         if number is None:
             number = self._numbers[value] = len(self._values)

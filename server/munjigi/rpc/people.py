@@ -84,8 +84,7 @@ class PeopleService:
                 person=person_message(person),
                 changed=bool(edits),
                 ended_grants=_grants(edits, "grant_ended"),
-                suspended_grants=_grants(edits, "grant_suspended"),
-                resumed_grants=_grants(edits, "grant_resumed"),
+                suspended_grants=[*_grants(edits, "grant_suspended"), *(each.grant_id for each in planner.waiting)],
                 withdrawn_requests=[each.request.access_request_id for each in edits if isinstance(each, RequestEdit)],
             )
             return Plan(tuple(edits), answer.SerializeToString())
@@ -105,7 +104,7 @@ class PeopleService:
             answer = pb.ImportPeopleResponse()
             seen: set[str] = set()
             for number, row in enumerate(request.rows):
-                before = len(planner.edits)
+                before, waited = len(planner.edits), len(planner.waiting)
                 try:
                     if row.person_id in seen:
                         raise InvalidArgument("PERSON_TWICE", "This person stands in an earlier row, too; keep one row.")
@@ -125,8 +124,7 @@ class PeopleService:
                         row=number,
                         events=[EVENT_OF[event.kind] for event in events],
                         ended_grants=len(_grants(edits, "grant_ended")),
-                        suspended_grants=len(_grants(edits, "grant_suspended")),
-                        resumed_grants=len(_grants(edits, "grant_resumed")),
+                        suspended_grants=len(_grants(edits, "grant_suspended")) + len(planner.waiting) - waited,
                     )
             answer.applied = not request.dry_run and not any(each.reason for each in answer.outcomes)
             return Plan(tuple(planner.edits) if answer.applied else (), answer.SerializeToString())

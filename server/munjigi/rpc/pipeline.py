@@ -7,7 +7,7 @@ sends: the front sends, after the journal has made durable everything that was a
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 import protovalidate
@@ -17,12 +17,13 @@ from munjigi.decision.grant_table import GrantTable
 from munjigi.decision.standing import same_basis
 from munjigi.kernel.clock import Clock
 from munjigi.kernel.errors import InvalidArgument, MunjigiError, ResourceExhausted
-from munjigi.kernel.identity import Caller
+from munjigi.monitoring.metric import Slowest
 from munjigi.rpc.authentication import Authenticator
-from munjigi.rpc.call import ANONYMOUS, Call, Method, trace_of
+from munjigi.rpc.call import ANONYMOUS, Answer, Call, Method, trace_of
 from munjigi.rpc.credentials import CallCredentials
 from munjigi.rpc.leased import grants_changed
 from munjigi.rpc.ports import CallMeter, SnapshotSource
+from munjigi_client._proto.buf.validate import validate_pb2
 
 MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
 _VALIDATOR: Final = protovalidate.Validator()
@@ -41,6 +42,13 @@ def validate(request: Message) -> None:
     violations = _VALIDATOR.collect_violations(request)
     if violations:
         raise _invalid([(each, _path(each)) for each in violations])
+
+
+def rules_of(message: type[Message], field: str) -> validate_pb2.FieldRules:
+    """Return the protovalidate rules of a field, for those who count and measure before they ask."""
+    options: Any = message.DESCRIPTOR.fields_by_name[field].GetOptions()
+    rules: validate_pb2.FieldRules = options.Extensions[validate_pb2.field]
+    return rules
 
 
 def faults_of_items(request: Message) -> dict[int, InvalidArgument]:
@@ -78,7 +86,7 @@ class Pipeline:
     """The gates in their order."""
 
     def __init__(self, authenticator: Authenticator, snapshots: SnapshotSource, clock: Clock, meter: CallMeter) -> None:
-        self._authenticator = authenticator
+        self.authenticator = authenticator
         self._snapshots = snapshots
         self._clock = clock
         self._meter = meter
@@ -93,51 +101,71 @@ class Pipeline:
         Raises errors of our tree; whatever else comes out is a defect and is rendered as INTERNAL.
         """
         began = time.perf_counter()
+        call = ANONYMOUS
         try:
-            if len(payload) > MAX_REQUEST_BYTES:
-                raise ResourceExhausted("REQUEST_TOO_LARGE", "A request may have at most 4 MiB; send it in parts.")
-            now = self._clock.now()
-            call = ANONYMOUS
+            _small(payload)
             if not method.open:
-                presented, traceparent, peer, uris, trust = credentials
-                bundle, sessions = self._snapshots.snapshot
-                caller = self._authenticator.admit(presented, peer, uris, trust, bundle.tools, sessions, now)
-                trace_id, span_id = trace_of(traceparent) if traceparent else ("", "")
-                call = Call(caller, method.name, now, trace_id, span_id)
+                call = self._admit(method, credentials, self._clock.now())
             grants = self.grants()
-            request = parse(method.request_type, payload)
-            if not method.itemwise:
-                validate(request)
-            answer = method.handler(call, request)
-            if isinstance(answer, Message):
-                data = answer.SerializeToString()
-                self._meter.call(method.name, "OK", time.perf_counter() - began)
+            answer = method.handler(call, _read(method, payload))
+            if isinstance(answer, (Message, bytes, bytearray)):
+                data = _written(answer)
+                seconds = time.perf_counter() - began
+                if self._meter.call(method.name, "OK", seconds):
+                    self._point_at(method, seconds, call, answer)
                 return data
         except MunjigiError as error:
-            self._meter.call(method.name, error.reason, time.perf_counter() - began)
+            self._count(method, error.reason, began, call, error)
             raise
         except BaseException:
-            self._meter.call(method.name, "INTERNAL", time.perf_counter() - began)
+            self._count(method, "INTERNAL", began, call, None)
             raise
-        return self._finish(method, answer, began, call.caller, grants)
+        assert not isinstance(answer, Iterator)
+        return self._finish(method, answer, began, call, grants)
 
-    def start_at_once(self, method: Method, credentials: CallCredentials, payload: bytes) -> bytes:
-        """Run one message of a streaming method, whose handler answers at once. Raises what `start` raises."""
-        answer = self.start(method, payload, credentials)
-        assert isinstance(answer, bytes)
-        return answer
+    def start_each(self, method: Method, credentials: CallCredentials, payloads: Sequence[bytes]) -> Iterator[bytes]:
+        """Run one message or more of a streaming method in a row, as their answers are taken. Raises what `start` raises, and then ends.
 
-    async def _finish(
-        self, method: Method, answer: Awaitable[Message], began: float, caller: Caller, grants: GrantTable
-    ) -> bytes:
+        The caller is proved once for all of them.
+        """
+        began = time.perf_counter()
+        call = ANONYMOUS
+        try:
+            _small(payloads[0])
+            call = self._admit(method, credentials, self._clock.now())
+            answers = method.handler(call, (_read(method, _small(payload)) for payload in payloads))
+            assert isinstance(answers, Iterator)
+            for answer in answers:
+                seconds = time.perf_counter() - began
+                if self._meter.call(method.name, "OK", seconds):
+                    self._point_at(method, seconds, call, answer)
+                yield answer
+                began = time.perf_counter()
+        except MunjigiError as error:
+            self._count(method, error.reason, began, call, error)
+            raise
+        except GeneratorExit:
+            raise
+        except BaseException:
+            self._count(method, "INTERNAL", began, call, None)
+            raise
+
+    def _admit(self, method: Method, credentials: CallCredentials, now: int) -> Call:
+        presented, traceparent, peer, uris, trust = credentials
+        bundle, sessions = self._snapshots.snapshot
+        caller = self.authenticator.admit(presented, peer, uris, trust, bundle.tools, sessions, now)
+        trace_id, span_id = trace_of(traceparent) if traceparent else ("", "")
+        return Call(caller, method.name, now, trace_id, span_id)
+
+    async def _finish(self, method: Method, answer: Awaitable[Answer], began: float, call: Call, grants: GrantTable) -> bytes:
         """Await an answer, and withhold what was decided by grants that are others by now (P8).
 
         What passes is given to the journal at once, so that it leaves before this worker says that it applied a later change.
         """
         reason = "INTERNAL"
         try:
-            data = (await answer).SerializeToString()
-            if not method.changes and not same_basis(grants, self.grants(), caller.employee, caller.tool):
+            data = _written(await answer)
+            if not method.changes and not same_basis(grants, self.grants(), call.caller.employee, call.caller.tool):
                 raise grants_changed()
             reason = "OK"
             return data
@@ -145,7 +173,38 @@ class Pipeline:
             reason = error.reason
             raise
         finally:
-            self._meter.call(method.name, reason, time.perf_counter() - began)
+            self._count(method, reason, began, call, None)
+
+    def _count(self, method: Method, reason: str, began: float, call: Call, outcome: object) -> None:
+        seconds = time.perf_counter() - began
+        if self._meter.call(method.name, reason, seconds):
+            self._point_at(method, seconds, call, outcome)
+
+    def _point_at(self, method: Method, seconds: float, call: Call, outcome: object) -> None:
+        """Note which call was the slowest in a while: by its answer, or its error."""
+        if method.written is not None and isinstance(outcome, (bytes, bytearray)):
+            outcome = method.written.FromString(bytes(outcome))
+        answered = getattr(outcome, "response", outcome)  # a stream's answer holds the one to the question
+        decision_id = getattr(answered, "decision_id", "")
+        self._meter.slowest(method.name, Slowest(seconds, decision_id, call.trace_id, self._clock.now()))
+
+
+def _small(payload: bytes) -> bytes:
+    if len(payload) > MAX_REQUEST_BYTES:
+        raise ResourceExhausted("REQUEST_TOO_LARGE", "A request may have at most 4 MiB; send it in parts.")
+    return payload
+
+
+def _read(method: Method, payload: bytes) -> Any:
+    """Read one request and hold it against its rules."""
+    request = parse(method.request_type, payload)
+    if not method.itemwise:
+        validate(request)
+    return request
+
+
+def _written(answer: Answer) -> bytes:
+    return answer.SerializeToString() if isinstance(answer, Message) else bytes(answer)
 
 
 def parse(request_type: type[M], payload: bytes) -> M:

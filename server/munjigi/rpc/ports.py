@@ -10,12 +10,16 @@ from munjigi.audit.ports import IndexedRecord
 from munjigi.audit.seal.check import SealCheck
 from munjigi.audit.verify import Verification
 from munjigi.decision.snapshot import Snapshot
-from munjigi.decision.types import Decision
 from munjigi.grants.book import Book, Plan
 from munjigi.grants.ports import StateStore
 from munjigi.kernel.errors import Unavailable
 from munjigi.kernel.identity import EmployeeKey
+from munjigi.monitoring.counted import Counted
+from munjigi.monitoring.metric import Slowest
 from munjigi.policy.types import Problem
+from munjigi.review.apply import Watch
+from munjigi.review.closing import LogSeen
+from munjigi.review.orders import ReviewMade, ReviewOrder
 from munjigi.rpc.verification import Restored
 
 Answer = TypeVar("Answer")
@@ -33,8 +37,11 @@ class SnapshotSource(Protocol):
 class Durability(Protocol):
     """Wait until everything appended to the journal so far is durable."""
 
-    def when_durable(self, callback: Callable[[Exception | None], None], *, patience: float = 0.0) -> None:
-        """Call back on the event loop, with the failure if there is one; `patience` is how long company is waited for, in seconds."""
+    def when_durable(self, callback: Callable[[Exception | None], None], *, patience: float = 0.0, answers: int = 1) -> None:
+        """Call back on the event loop, with the failure if there is one.
+
+        `patience` is how long company is waited for, in seconds, `answers` how many wait for this.
+        """
         ...
 
     async def durable(self, *, patience: float = 0.0) -> None:
@@ -53,16 +60,24 @@ class Lease(Protocol):
 class DecisionMeter(Protocol):
     """Count decisions."""
 
-    def decision(self, door: str, tool: str, decision: Decision) -> None:
-        """Note one decision."""
+    def decision(self, door: str, counted: Counted, subjects: int) -> None:
+        """Note one decision, which lets so many data subjects be read."""
+        ...
+
+    def confirmation(self, outcome: str, purpose: str, rows: int) -> None:
+        """Note what became of an allowed read, and how many rows were read."""
         ...
 
 
 class CallMeter(Protocol):
     """Count calls."""
 
-    def call(self, door: str, reason: str, seconds: float) -> None:
-        """Note the end of a call; `reason` is OK or the error's reason."""
+    def call(self, door: str, reason: str, seconds: float) -> bool:
+        """Note the end of a call; `reason` is OK or the error's reason. Tell whether it is the slowest of its method in a while."""
+        ...
+
+    def slowest(self, door: str, slowest: Slowest) -> None:
+        """Note which call that was."""
         ...
 
 
@@ -153,6 +168,26 @@ class Acknowledger(Protocol):
 
     async def wait_applied(self, revision: int) -> Applied:
         """Return when no worker of any instance can answer by what was before `revision`. Raises `Unavailable`."""
+        ...
+
+
+class ReviewPlans(Protocol):
+    """Plans reviews, away from the decisions: it may take a minute."""
+
+    async def made(self, order: ReviewOrder) -> ReviewMade:
+        """Plan what is ordered. Raises what the planner raises, and `Unavailable`."""
+        ...
+
+
+class ReviewWatch(Protocol):
+    """What a run of a review looks at beside the book."""
+
+    def watch(self, snapshot: Snapshot) -> Watch:
+        """Return it, over the use and the denials that are known now. `snapshot` decides. What it returns blocks."""
+        ...
+
+    def seen(self, log_id: str) -> LogSeen:
+        """Return what is known of a log. It blocks."""
         ...
 
 

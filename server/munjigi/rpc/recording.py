@@ -70,7 +70,8 @@ def _signed_in(snapshot: Snapshot, request: Request) -> dict[str, Any]:
     sign_in = request.sign_in
     if sign_in is None or not Memory.of(snapshot.bundle).asks_sign_in:
         return {}
-    return {"acr": sign_in.acr, "authenticated_at": sign_in.authenticated_at, "token_issued_at": sign_in.issued_at}
+    acr, authenticated_at, issued_at, pause = sign_in
+    return {"acr": acr, "authenticated_at": authenticated_at, "token_issued_at": issued_at, "session_pause_ns": pause}
 
 
 def of_call(

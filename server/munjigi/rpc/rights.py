@@ -8,7 +8,7 @@ from munjigi.grants.break_glass import break_glass
 from munjigi.grants.delegations import delegate
 from munjigi.grants.requests import Ask
 from munjigi.kernel.identity import EmployeeKey
-from munjigi.rpc.access_requests import new_id
+from munjigi.rpc.access_requests import random_id
 from munjigi.rpc.call import Call, Method
 from munjigi.rpc.desk import Desk
 from munjigi.rpc.grant_messages import grant_message, request_message, scope_of
@@ -37,10 +37,10 @@ class RightService:
     async def change_grant(self, call: Call, request: pb.ChangeGrantRequest) -> pb.ChangeGrantResponse:
         """Narrow a grant: its holder and the role's owners freely, others as the core decides."""
         reason, scope = typed(request.reason), scope_of(request.scope_objects, request.scope_actions)
-        authorize(self._desk, self._snapshots.snapshot, call, request.grant_id, request.request_id)
+        concern = authorize(self._desk, self._snapshots.snapshot, call, request.grant_id, request.request_id)
 
         def plan(book: Book) -> Plan:
-            edit = rights.narrow(book, request.grant_id, reason, ends_at=request.ends_at, scope=scope)
+            edit = rights.narrow(book, request.grant_id, reason, ends_at=request.ends_at, scope=scope, method=concern)
             answer = pb.ChangeGrantResponse(grant=grant_message(edit.grant, book.now), record_id=book.record(0))
             return Plan((edit,), answer.SerializeToString())
 
@@ -58,7 +58,7 @@ class RightService:
             case_id=request.case_id,
             scope=scope_of(request.scope_objects, request.scope_actions),
         )
-        access_request_id = new_id()
+        access_request_id = random_id()
 
         def plan(book: Book) -> Plan:
             taken = break_glass(book, wanted, request.hours, access_request_id)

@@ -14,31 +14,41 @@ from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.standing import stands_until
 from munjigi.decision.types import Decision, Request
 from munjigi.kernel.identity import EmployeeKey, SignIn
-from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+from munjigi.monitoring.counted import Counted, counted
+from munjigi.rpc.answers import Answer
+from munjigi.rpc.forms import MOST, Form, Forms
+from munjigi.rpc.pending import Read
 
-_MOST: Final = 2048
-
-# All that a decision can depend on besides snapshot and time. Of the case id only whether there is one: one that does
-# not have its purpose's form is refused before. The last flag is `observe`, which the record and the answer show.
-Question = tuple[EmployeeKey, str, str, tuple[str, ...], str, str, bool, int, str, bool, bool, bool, SignIn]
+# All that a decision, its record and its answer can depend on besides snapshot and time: employee, tool, form, employee's
+# address, number of members, whether there is a case id (one that does not have its purpose's form is refused before), sign-in.
+Question = tuple[EmployeeKey, str, Form, str, int, bool, SignIn]
 
 
 class Ruling(NamedTuple):
-    """One decision, made at `since` and standing until `until` (UTC nanoseconds). `record` and `answer` are to be copied."""
+    """One decision, made at `since` and standing until `until` (UTC nanoseconds).
+
+    `record` is to be copied. `read` is what an ALLOW lets be confirmed, if anything; None for a DENY.
+    """
 
     snapshot: Snapshot
     request: Request
     decision: Decision
     record: AccessRecord
-    answer: pb.CheckResponse
+    answer: Answer
+    read: Read | None
+    counted: Counted
     since: int
     until: int
 
 
 class Rulings:
-    """The rulings of one snapshot. Lives on the event loop."""
+    """The rulings of one snapshot, and the forms of their questions. Lives on the event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST, *, calendar: bool = True) -> None:
+        """Keep at most `most` rulings, and as many forms. `calendar` is what `stands_until` makes of it."""
+        self._most = most
+        self._calendar = calendar
+        self.forms: Final = Forms(most)
         self._snapshot: Snapshot | None = None
         self._standing: dict[Question, Ruling] = {}
 
@@ -58,15 +68,19 @@ class Rulings:
         request: Request,
         decision: Decision,
         record: AccessRecord,
-        answer: pb.CheckResponse,
+        answer: Answer,
+        read: Read | None,
         now: int,
     ) -> Ruling:
         """Make a ruling and keep it, unless it has names that callers can make up without end."""
         known = decision.resource_known and decision.purpose_known and decision.action_known and not decision.unknown_fields
-        until = stands_until(snapshot, request.employee, now, request.sign_in) if known else now
-        ruling = Ruling(snapshot, request, decision, record, answer, now, until)
+        until = stands_until(snapshot, request.employee, now, request.sign_in, calendar=self._calendar) if known else now
+        labels = counted(request, decision, record.data_classes)
+        ruling = Ruling(snapshot, request, decision, record, answer, read, labels, now, until)
         if known and snapshot is self._snapshot:
-            if len(self._standing) >= _MOST:
+            _, _, form, *_ = question
+            if len(self._standing) >= self._most:
                 self._standing.clear()
             self._standing[question] = ruling
+            self.forms.keep(form)
         return ruling

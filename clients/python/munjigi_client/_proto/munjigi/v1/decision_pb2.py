@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from munjigi_client._proto.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19munjigi/v1/decision.proto\x12\nmunjigi.v1\x1a\x1b\x62uf/validate/validate.proto\"S\n\x06Origin\x12\x13\n\x02ip\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18-\x12\x34\n\nsession_id\x18\x02 \x01(\tB \xbaH\x1dr\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\xd8\x01\x01\"\x8d\x03\n\x0c\x43heckRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\xd8\x01\x01\x12\x1c\n\x08resource\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x02\x12\"\n\x06\x66ields\x18\x03 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\x80\x02\"\x07r\x05\x10\x01(\x80\x01\x12\x17\n\x06\x61\x63tion\x18\x04 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x1a\n\x07purpose\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@\x12\x18\n\x07\x63\x61se_id\x18\x06 \x01(\tB\x07\xbaH\x04r\x02(@\x12%\n\nmember_ids\x18\x07 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\xe8\x07\"\x06r\x04\x10\x01(@\x12\x15\n\rsubject_count\x18\x08 \x01(\r\x12,\n\x06intent\x18\t \x01(\x0e\x32\x12.munjigi.v1.IntentB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x15\n\rallow_partial\x18\n \x01(\x08\x12\"\n\x06origin\x18\x0b \x01(\x0b\x32\x12.munjigi.v1.Origin\x12\x0f\n\x07observe\x18\x0c \x01(\x08\"\x85\x01\n\rFieldDecision\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0e\x32\x17.munjigi.v1.FieldEffect\x12\x0c\n\x04mask\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0c\n\x04rule\x18\x05 \x01(\t\x12\x11\n\tgrant_ids\x18\x06 \x03(\t\"H\n\x06StepUp\x12\x12\n\nacr_values\x18\x01 \x03(\t\x12\x17\n\x0fmax_age_seconds\x18\x02 \x01(\r\x12\x11\n\tchallenge\x18\x03 \x01(\t\"\x87\x01\n\nObligation\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.munjigi.v1.ObligationKind\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0c\n\x04mask\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\r\x12#\n\x07step_up\x18\x05 \x01(\x0b\x32\x12.munjigi.v1.StepUp\"/\n\x0eRecordPosition\x12\x0e\n\x06log_id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\"\xc7\x02\n\rCheckResponse\x12&\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0e\x32\x14.munjigi.v1.Decision\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12)\n\x06\x66ields\x18\x04 \x03(\x0b\x32\x19.munjigi.v1.FieldDecision\x12+\n\x0bobligations\x18\x05 \x03(\x0b\x32\x16.munjigi.v1.Obligation\x12\x17\n\x0fpolicy_revision\x18\x06 \x01(\t\x12\x16\n\x0egrant_revision\x18\x07 \x01(\x04\x12*\n\x06record\x18\x08 \x01(\x0b\x32\x1a.munjigi.v1.RecordPosition\x12\x13\n\x0bvalid_until\x18\t \x01(\x03\x12\x0c\n\x04help\x18\n \x01(\t\x12\x11\n\trole_path\x18\x0b \x03(\t\"I\n\x11\x42\x61tchCheckRequest\x12\x34\n\x05items\x18\x01 \x03(\x0b\x32\x18.munjigi.v1.CheckRequestB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\":\n\tItemError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"s\n\x10\x42\x61tchCheckResult\x12-\n\x08response\x18\x01 \x01(\x0b\x32\x19.munjigi.v1.CheckResponseH\x00\x12&\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x15.munjigi.v1.ItemErrorH\x00\x42\x08\n\x06result\"C\n\x12\x42\x61tchCheckResponse\x12-\n\x07results\x18\x01 \x03(\x0b\x32\x1c.munjigi.v1.BatchCheckResult\"\\\n\x12\x43heckStreamRequest\x12\x15\n\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@\x12/\n\x05\x63heck\x18\x02 \x01(\x0b\x32\x18.munjigi.v1.CheckRequestB\x06\xbaH\x03\xd8\x01\x03\"\x82\x01\n\x13\x43heckStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x08response\x18\x02 \x01(\x0b\x32\x19.munjigi.v1.CheckResponseH\x00\x12&\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x15.munjigi.v1.ItemErrorH\x00\x42\x08\n\x06result\"\xb1\x01\n\x0b\x43onfirmItem\x12\x32\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\x12\x11\n\trow_count\x18\x02 \x01(\x04\x12%\n\nmember_ids\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\xe8\x07\"\x06r\x04\x10\x01(@\x12\x34\n\x07outcome\x18\x04 \x01(\x0e\x32\x17.munjigi.v1.ReadOutcomeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"I\n\x12\x43onfirmReadRequest\x12\x33\n\x05items\x18\x01 \x03(\x0b\x32\x17.munjigi.v1.ConfirmItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\"o\n\rConfirmResult\x12,\n\x06record\x18\x01 \x01(\x0b\x32\x1a.munjigi.v1.RecordPositionH\x00\x12&\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x15.munjigi.v1.ItemErrorH\x00\x42\x08\n\x06result\"A\n\x13\x43onfirmReadResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.munjigi.v1.ConfirmResult*K\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x44\x45\x43ISION_ALLOW\x10\x01\x12\x11\n\rDECISION_DENY\x10\x02*E\n\x06Intent\x12\x16\n\x12INTENT_UNSPECIFIED\x10\x00\x12\x11\n\rINTENT_ACCESS\x10\x01\x12\x10\n\x0cINTENT_PROBE\x10\x02*u\n\x0b\x46ieldEffect\x12\x1c\n\x18\x46IELD_EFFECT_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46IELD_EFFECT_CLEAR\x10\x01\x12\x17\n\x13\x46IELD_EFFECT_MASKED\x10\x02\x12\x17\n\x13\x46IELD_EFFECT_DENIED\x10\x03*\xae\x01\n\x0eObligationKind\x12\x1f\n\x1bOBLIGATION_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14OBLIGATION_KIND_MASK\x10\x01\x12 \n\x1cOBLIGATION_KIND_CONFIRM_READ\x10\x02\x12\"\n\x1eOBLIGATION_KIND_LIMIT_SUBJECTS\x10\x03\x12\x1b\n\x17OBLIGATION_KIND_STEP_UP\x10\x04*w\n\x0bReadOutcome\x12\x1c\n\x18READ_OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n\x11READ_OUTCOME_READ\x10\x01\x12\x17\n\x13READ_OUTCOME_FAILED\x10\x02\x12\x1a\n\x16READ_OUTCOME_ABANDONED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19munjigi/v1/decision.proto\x12\nmunjigi.v1\x1a\x1b\x62uf/validate/validate.proto\"S\n\x06Origin\x12\x13\n\x02ip\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18-\x12\x34\n\nsession_id\x18\x02 \x01(\tB \xbaH\x1dr\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\xd8\x01\x01\"\x8d\x03\n\x0c\x43heckRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\xd8\x01\x01\x12\x1c\n\x08resource\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x02\x12\"\n\x06\x66ields\x18\x03 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\x80\x02\"\x07r\x05\x10\x01(\x80\x01\x12\x17\n\x06\x61\x63tion\x18\x04 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x1a\n\x07purpose\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@\x12\x18\n\x07\x63\x61se_id\x18\x06 \x01(\tB\x07\xbaH\x04r\x02(@\x12%\n\nmember_ids\x18\x07 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\xe8\x07\"\x06r\x04\x10\x01(@\x12\x15\n\rsubject_count\x18\x08 \x01(\r\x12,\n\x06intent\x18\t \x01(\x0e\x32\x12.munjigi.v1.IntentB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x15\n\rallow_partial\x18\n \x01(\x08\x12\"\n\x06origin\x18\x0b \x01(\x0b\x32\x12.munjigi.v1.Origin\x12\x0f\n\x07observe\x18\x0c \x01(\x08\"\x85\x01\n\rFieldDecision\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0e\x32\x17.munjigi.v1.FieldEffect\x12\x0c\n\x04mask\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0c\n\x04rule\x18\x05 \x01(\t\x12\x11\n\tgrant_ids\x18\x06 \x03(\t\"H\n\x06StepUp\x12\x12\n\nacr_values\x18\x01 \x03(\t\x12\x17\n\x0fmax_age_seconds\x18\x02 \x01(\r\x12\x11\n\tchallenge\x18\x03 \x01(\t\"\x87\x01\n\nObligation\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.munjigi.v1.ObligationKind\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0c\n\x04mask\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\r\x12#\n\x07step_up\x18\x05 \x01(\x0b\x32\x12.munjigi.v1.StepUp\"/\n\x0eRecordPosition\x12\x0e\n\x06log_id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\"a\n\x0c\x41\x63\x63\x65ssOption\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x03 \x01(\x05\x12\x14\n\x0c\x63\x61se_example\x18\x04 \x01(\t\x12\x0e\n\x06owners\x18\x05 \x03(\t\"\xf9\x02\n\rCheckResponse\x12&\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0e\x32\x14.munjigi.v1.Decision\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12)\n\x06\x66ields\x18\x04 \x03(\x0b\x32\x19.munjigi.v1.FieldDecision\x12+\n\x0bobligations\x18\x05 \x03(\x0b\x32\x16.munjigi.v1.Obligation\x12\x17\n\x0fpolicy_revision\x18\x06 \x01(\t\x12\x16\n\x0egrant_revision\x18\x07 \x01(\x04\x12*\n\x06record\x18\x08 \x01(\x0b\x32\x1a.munjigi.v1.RecordPosition\x12\x13\n\x0bvalid_until\x18\t \x01(\x03\x12\x0c\n\x04help\x18\n \x01(\t\x12\x11\n\trole_path\x18\x0b \x03(\t\x12\x30\n\x0e\x61\x63\x63\x65ss_options\x18\x0c \x03(\x0b\x32\x18.munjigi.v1.AccessOption\"I\n\x11\x42\x61tchCheckRequest\x12\x34\n\x05items\x18\x01 \x03(\x0b\x32\x18.munjigi.v1.CheckRequestB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\":\n\tItemError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"s\n\x10\x42\x61tchCheckResult\x12-\n\x08response\x18\x01 \x01(\x0b\x32\x19.munjigi.v1.CheckResponseH\x00\x12&\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x15.munjigi.v1.ItemErrorH\x00\x42\x08\n\x06result\"C\n\x12\x42\x61tchCheckResponse\x12-\n\x07results\x18\x01 \x03(\x0b\x32\x1c.munjigi.v1.BatchCheckResult\"\\\n\x12\x43heckStreamRequest\x12\x15\n\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@\x12/\n\x05\x63heck\x18\x02 \x01(\x0b\x32\x18.munjigi.v1.CheckRequestB\x06\xbaH\x03\xd8\x01\x03\"\x82\x01\n\x13\x43heckStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x08response\x18\x02 \x01(\x0b\x32\x19.munjigi.v1.CheckResponseH\x00\x12&\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x15.munjigi.v1.ItemErrorH\x00\x42\x08\n\x06result\"\xb1\x01\n\x0b\x43onfirmItem\x12\x32\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\x12\x11\n\trow_count\x18\x02 \x01(\x04\x12%\n\nmember_ids\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\xe8\x07\"\x06r\x04\x10\x01(@\x12\x34\n\x07outcome\x18\x04 \x01(\x0e\x32\x17.munjigi.v1.ReadOutcomeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"I\n\x12\x43onfirmReadRequest\x12\x33\n\x05items\x18\x01 \x03(\x0b\x32\x17.munjigi.v1.ConfirmItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\"o\n\rConfirmResult\x12,\n\x06record\x18\x01 \x01(\x0b\x32\x1a.munjigi.v1.RecordPositionH\x00\x12&\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x15.munjigi.v1.ItemErrorH\x00\x42\x08\n\x06result\"A\n\x13\x43onfirmReadResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.munjigi.v1.ConfirmResult*K\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x44\x45\x43ISION_ALLOW\x10\x01\x12\x11\n\rDECISION_DENY\x10\x02*E\n\x06Intent\x12\x16\n\x12INTENT_UNSPECIFIED\x10\x00\x12\x11\n\rINTENT_ACCESS\x10\x01\x12\x10\n\x0cINTENT_PROBE\x10\x02*u\n\x0b\x46ieldEffect\x12\x1c\n\x18\x46IELD_EFFECT_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46IELD_EFFECT_CLEAR\x10\x01\x12\x17\n\x13\x46IELD_EFFECT_MASKED\x10\x02\x12\x17\n\x13\x46IELD_EFFECT_DENIED\x10\x03*\xae\x01\n\x0eObligationKind\x12\x1f\n\x1bOBLIGATION_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14OBLIGATION_KIND_MASK\x10\x01\x12 \n\x1cOBLIGATION_KIND_CONFIRM_READ\x10\x02\x12\"\n\x1eOBLIGATION_KIND_LIMIT_SUBJECTS\x10\x03\x12\x1b\n\x17OBLIGATION_KIND_STEP_UP\x10\x04*w\n\x0bReadOutcome\x12\x1c\n\x18READ_OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n\x11READ_OUTCOME_READ\x10\x01\x12\x17\n\x13READ_OUTCOME_FAILED\x10\x02\x12\x1a\n\x16READ_OUTCOME_ABANDONED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -66,16 +66,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONFIRMITEM'].fields_by_name['outcome']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_CONFIRMREADREQUEST'].fields_by_name['items']._loaded_options = None
   _globals['_CONFIRMREADREQUEST'].fields_by_name['items']._serialized_options = b'\272H\010\222\001\005\010\001\020\350\007'
-  _globals['_DECISION']._serialized_start=2265
-  _globals['_DECISION']._serialized_end=2340
-  _globals['_INTENT']._serialized_start=2342
-  _globals['_INTENT']._serialized_end=2411
-  _globals['_FIELDEFFECT']._serialized_start=2413
-  _globals['_FIELDEFFECT']._serialized_end=2530
-  _globals['_OBLIGATIONKIND']._serialized_start=2533
-  _globals['_OBLIGATIONKIND']._serialized_end=2707
-  _globals['_READOUTCOME']._serialized_start=2709
-  _globals['_READOUTCOME']._serialized_end=2828
+  _globals['_DECISION']._serialized_start=2414
+  _globals['_DECISION']._serialized_end=2489
+  _globals['_INTENT']._serialized_start=2491
+  _globals['_INTENT']._serialized_end=2560
+  _globals['_FIELDEFFECT']._serialized_start=2562
+  _globals['_FIELDEFFECT']._serialized_end=2679
+  _globals['_OBLIGATIONKIND']._serialized_start=2682
+  _globals['_OBLIGATIONKIND']._serialized_end=2856
+  _globals['_READOUTCOME']._serialized_start=2858
+  _globals['_READOUTCOME']._serialized_end=2977
   _globals['_ORIGIN']._serialized_start=70
   _globals['_ORIGIN']._serialized_end=153
   _globals['_CHECKREQUEST']._serialized_start=156
@@ -88,26 +88,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OBLIGATION']._serialized_end=901
   _globals['_RECORDPOSITION']._serialized_start=903
   _globals['_RECORDPOSITION']._serialized_end=950
-  _globals['_CHECKRESPONSE']._serialized_start=953
-  _globals['_CHECKRESPONSE']._serialized_end=1280
-  _globals['_BATCHCHECKREQUEST']._serialized_start=1282
-  _globals['_BATCHCHECKREQUEST']._serialized_end=1355
-  _globals['_ITEMERROR']._serialized_start=1357
-  _globals['_ITEMERROR']._serialized_end=1415
-  _globals['_BATCHCHECKRESULT']._serialized_start=1417
-  _globals['_BATCHCHECKRESULT']._serialized_end=1532
-  _globals['_BATCHCHECKRESPONSE']._serialized_start=1534
-  _globals['_BATCHCHECKRESPONSE']._serialized_end=1601
-  _globals['_CHECKSTREAMREQUEST']._serialized_start=1603
-  _globals['_CHECKSTREAMREQUEST']._serialized_end=1695
-  _globals['_CHECKSTREAMRESPONSE']._serialized_start=1698
-  _globals['_CHECKSTREAMRESPONSE']._serialized_end=1828
-  _globals['_CONFIRMITEM']._serialized_start=1831
-  _globals['_CONFIRMITEM']._serialized_end=2008
-  _globals['_CONFIRMREADREQUEST']._serialized_start=2010
-  _globals['_CONFIRMREADREQUEST']._serialized_end=2083
-  _globals['_CONFIRMRESULT']._serialized_start=2085
-  _globals['_CONFIRMRESULT']._serialized_end=2196
-  _globals['_CONFIRMREADRESPONSE']._serialized_start=2198
-  _globals['_CONFIRMREADRESPONSE']._serialized_end=2263
+  _globals['_ACCESSOPTION']._serialized_start=952
+  _globals['_ACCESSOPTION']._serialized_end=1049
+  _globals['_CHECKRESPONSE']._serialized_start=1052
+  _globals['_CHECKRESPONSE']._serialized_end=1429
+  _globals['_BATCHCHECKREQUEST']._serialized_start=1431
+  _globals['_BATCHCHECKREQUEST']._serialized_end=1504
+  _globals['_ITEMERROR']._serialized_start=1506
+  _globals['_ITEMERROR']._serialized_end=1564
+  _globals['_BATCHCHECKRESULT']._serialized_start=1566
+  _globals['_BATCHCHECKRESULT']._serialized_end=1681
+  _globals['_BATCHCHECKRESPONSE']._serialized_start=1683
+  _globals['_BATCHCHECKRESPONSE']._serialized_end=1750
+  _globals['_CHECKSTREAMREQUEST']._serialized_start=1752
+  _globals['_CHECKSTREAMREQUEST']._serialized_end=1844
+  _globals['_CHECKSTREAMRESPONSE']._serialized_start=1847
+  _globals['_CHECKSTREAMRESPONSE']._serialized_end=1977
+  _globals['_CONFIRMITEM']._serialized_start=1980
+  _globals['_CONFIRMITEM']._serialized_end=2157
+  _globals['_CONFIRMREADREQUEST']._serialized_start=2159
+  _globals['_CONFIRMREADREQUEST']._serialized_end=2232
+  _globals['_CONFIRMRESULT']._serialized_start=2234
+  _globals['_CONFIRMRESULT']._serialized_end=2345
+  _globals['_CONFIRMREADRESPONSE']._serialized_start=2347
+  _globals['_CONFIRMREADRESPONSE']._serialized_end=2412
 # @@protoc_insertion_point(module_scope)

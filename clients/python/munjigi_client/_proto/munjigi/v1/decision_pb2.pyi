@@ -145,8 +145,22 @@ class RecordPosition(_message.Message):
     index: int
     def __init__(self, log_id: _Optional[str] = ..., index: _Optional[int] = ...) -> None: ...
 
+class AccessOption(_message.Message):
+    __slots__ = ("role", "purpose", "days", "case_example", "owners")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    DAYS_FIELD_NUMBER: _ClassVar[int]
+    CASE_EXAMPLE_FIELD_NUMBER: _ClassVar[int]
+    OWNERS_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    purpose: str
+    days: int
+    case_example: str
+    owners: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, role: _Optional[str] = ..., purpose: _Optional[str] = ..., days: _Optional[int] = ..., case_example: _Optional[str] = ..., owners: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class CheckResponse(_message.Message):
-    __slots__ = ("decision", "decision_id", "reason", "fields", "obligations", "policy_revision", "grant_revision", "record", "valid_until", "help", "role_path")
+    __slots__ = ("decision", "decision_id", "reason", "fields", "obligations", "policy_revision", "grant_revision", "record", "valid_until", "help", "role_path", "access_options")
     DECISION_FIELD_NUMBER: _ClassVar[int]
     DECISION_ID_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -158,6 +172,7 @@ class CheckResponse(_message.Message):
     VALID_UNTIL_FIELD_NUMBER: _ClassVar[int]
     HELP_FIELD_NUMBER: _ClassVar[int]
     ROLE_PATH_FIELD_NUMBER: _ClassVar[int]
+    ACCESS_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     decision: Decision
     decision_id: str
     reason: str
@@ -169,7 +184,8 @@ class CheckResponse(_message.Message):
     valid_until: int
     help: str
     role_path: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, decision: _Optional[_Union[Decision, str]] = ..., decision_id: _Optional[str] = ..., reason: _Optional[str] = ..., fields: _Optional[_Iterable[_Union[FieldDecision, _Mapping]]] = ..., obligations: _Optional[_Iterable[_Union[Obligation, _Mapping]]] = ..., policy_revision: _Optional[str] = ..., grant_revision: _Optional[int] = ..., record: _Optional[_Union[RecordPosition, _Mapping]] = ..., valid_until: _Optional[int] = ..., help: _Optional[str] = ..., role_path: _Optional[_Iterable[str]] = ...) -> None: ...
+    access_options: _containers.RepeatedCompositeFieldContainer[AccessOption]
+    def __init__(self, decision: _Optional[_Union[Decision, str]] = ..., decision_id: _Optional[str] = ..., reason: _Optional[str] = ..., fields: _Optional[_Iterable[_Union[FieldDecision, _Mapping]]] = ..., obligations: _Optional[_Iterable[_Union[Obligation, _Mapping]]] = ..., policy_revision: _Optional[str] = ..., grant_revision: _Optional[int] = ..., record: _Optional[_Union[RecordPosition, _Mapping]] = ..., valid_until: _Optional[int] = ..., help: _Optional[str] = ..., role_path: _Optional[_Iterable[str]] = ..., access_options: _Optional[_Iterable[_Union[AccessOption, _Mapping]]] = ...) -> None: ...
 
 class BatchCheckRequest(_message.Message):
     __slots__ = ("items",)

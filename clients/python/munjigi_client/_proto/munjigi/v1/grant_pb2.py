@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from munjigi_client._proto.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16munjigi/v1/grant.proto\x12\nmunjigi.v1\x1a\x1b\x62uf/validate/validate.proto\"\xaf\x01\n\x11ListGrantsRequest\x12\x1a\n\x08\x65mployee\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\x12\x10\n\x08\x65veryone\x18\x02 \x01(\x08\x12\x15\n\x04role\x18\x03 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x18\n\x10include_inactive\x18\x04 \x01(\x08\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\x80\x02\"\xb2\x02\n\x05Grant\x12\x10\n\x08grant_id\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x10\n\x08\x65mployee\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x15\n\rscope_objects\x18\x06 \x03(\t\x12\x15\n\rscope_actions\x18\x07 \x03(\t\x12\x11\n\tstarts_at\x18\x08 \x01(\x03\x12\x0f\n\x07\x65nds_at\x18\t \x01(\x03\x12\x13\n\x0b\x61pproved_by\x18\n \x03(\t\x12\x0e\n\x06\x61\x63tive\x18\x0b \x01(\x08\x12\r\n\x05state\x18\x0c \x01(\t\x12\x11\n\tsuspended\x18\r \x01(\t\x12\r\n\x05\x65nded\x18\x0e \x01(\t\x12\x13\n\x0b\x62reak_glass\x18\x0f \x01(\x08\x12\x19\n\x11\x61\x63\x63\x65ss_request_id\x18\x10 \x01(\t\"h\n\x12ListGrantsResponse\x12!\n\x06grants\x18\x01 \x03(\x0b\x32\x11.munjigi.v1.Grant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0egrant_revision\x18\x03 \x01(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16munjigi/v1/grant.proto\x12\nmunjigi.v1\x1a\x1b\x62uf/validate/validate.proto\"\xe6\x01\n\x11ListGrantsRequest\x12\x1a\n\x08\x65mployee\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\x12\x10\n\x08\x65veryone\x18\x02 \x01(\x08\x12\x15\n\x04role\x18\x03 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x18\n\x10include_inactive\x18\x04 \x01(\x08\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\x80\x02\x12\x19\n\x08grant_id\x18\x07 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x1a\n\tperson_id\x18\x08 \x01(\tB\x07\xbaH\x04r\x02(@\"\xb2\x02\n\x05Grant\x12\x10\n\x08grant_id\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x10\n\x08\x65mployee\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x15\n\rscope_objects\x18\x06 \x03(\t\x12\x15\n\rscope_actions\x18\x07 \x03(\t\x12\x11\n\tstarts_at\x18\x08 \x01(\x03\x12\x0f\n\x07\x65nds_at\x18\t \x01(\x03\x12\x13\n\x0b\x61pproved_by\x18\n \x03(\t\x12\x0e\n\x06\x61\x63tive\x18\x0b \x01(\x08\x12\r\n\x05state\x18\x0c \x01(\t\x12\x11\n\tsuspended\x18\r \x01(\t\x12\r\n\x05\x65nded\x18\x0e \x01(\t\x12\x13\n\x0b\x62reak_glass\x18\x0f \x01(\x08\x12\x19\n\x11\x61\x63\x63\x65ss_request_id\x18\x10 \x01(\t\"h\n\x12ListGrantsResponse\x12!\n\x06grants\x18\x01 \x03(\x0b\x32\x11.munjigi.v1.Grant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0egrant_revision\x18\x03 \x01(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,10 +40,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTGRANTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_LISTGRANTSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTGRANTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003(\200\002'
+  _globals['_LISTGRANTSREQUEST'].fields_by_name['grant_id']._loaded_options = None
+  _globals['_LISTGRANTSREQUEST'].fields_by_name['grant_id']._serialized_options = b'\272H\004r\002(@'
+  _globals['_LISTGRANTSREQUEST'].fields_by_name['person_id']._loaded_options = None
+  _globals['_LISTGRANTSREQUEST'].fields_by_name['person_id']._serialized_options = b'\272H\004r\002(@'
   _globals['_LISTGRANTSREQUEST']._serialized_start=68
-  _globals['_LISTGRANTSREQUEST']._serialized_end=243
-  _globals['_GRANT']._serialized_start=246
-  _globals['_GRANT']._serialized_end=552
-  _globals['_LISTGRANTSRESPONSE']._serialized_start=554
-  _globals['_LISTGRANTSRESPONSE']._serialized_end=658
+  _globals['_LISTGRANTSREQUEST']._serialized_end=298
+  _globals['_GRANT']._serialized_start=301
+  _globals['_GRANT']._serialized_end=607
+  _globals['_LISTGRANTSRESPONSE']._serialized_start=609
+  _globals['_LISTGRANTSRESPONSE']._serialized_end=713
 # @@protoc_insertion_point(module_scope)

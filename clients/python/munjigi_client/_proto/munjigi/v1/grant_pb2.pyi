@@ -8,20 +8,24 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ListGrantsRequest(_message.Message):
-    __slots__ = ("employee", "everyone", "role", "include_inactive", "page_size", "page_token")
+    __slots__ = ("employee", "everyone", "role", "include_inactive", "page_size", "page_token", "grant_id", "person_id")
     EMPLOYEE_FIELD_NUMBER: _ClassVar[int]
     EVERYONE_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_INACTIVE_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    GRANT_ID_FIELD_NUMBER: _ClassVar[int]
+    PERSON_ID_FIELD_NUMBER: _ClassVar[int]
     employee: str
     everyone: bool
     role: str
     include_inactive: bool
     page_size: int
     page_token: str
-    def __init__(self, employee: _Optional[str] = ..., everyone: _Optional[bool] = ..., role: _Optional[str] = ..., include_inactive: _Optional[bool] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    grant_id: str
+    person_id: str
+    def __init__(self, employee: _Optional[str] = ..., everyone: _Optional[bool] = ..., role: _Optional[str] = ..., include_inactive: _Optional[bool] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., grant_id: _Optional[str] = ..., person_id: _Optional[str] = ...) -> None: ...
 
 class Grant(_message.Message):
     __slots__ = ("grant_id", "issuer", "employee", "role", "purpose", "scope_objects", "scope_actions", "starts_at", "ends_at", "approved_by", "active", "state", "suspended", "ended", "break_glass", "access_request_id")

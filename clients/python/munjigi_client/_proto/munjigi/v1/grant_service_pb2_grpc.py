@@ -78,6 +78,16 @@ class GrantServiceStub:
                 request_serializer=munjigi_dot_v1_dot_revocation__pb2.RevokeGrantRequest.SerializeToString,
                 response_deserializer=munjigi_dot_v1_dot_revocation__pb2.RevokeGrantResponse.FromString,
                 _registered_method=True)
+        self.SuspendGrant = channel.unary_unary(
+                '/munjigi.v1.GrantService/SuspendGrant',
+                request_serializer=munjigi_dot_v1_dot_revocation__pb2.SuspendGrantRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_revocation__pb2.SuspendGrantResponse.FromString,
+                _registered_method=True)
+        self.ResumeGrant = channel.unary_unary(
+                '/munjigi.v1.GrantService/ResumeGrant',
+                request_serializer=munjigi_dot_v1_dot_revocation__pb2.ResumeGrantRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_revocation__pb2.ResumeGrantResponse.FromString,
+                _registered_method=True)
         self.BlockPrincipal = channel.unary_unary(
                 '/munjigi.v1.GrantService/BlockPrincipal',
                 request_serializer=munjigi_dot_v1_dot_revocation__pb2.BlockPrincipalRequest.SerializeToString,
@@ -130,7 +140,7 @@ class GrantServiceServicer:
     """
 
     def ListGrants(self, request, context):
-        """Lists grants, ordered by employee, then grant id.
+        """Lists grants, ordered by employee, then grant id; or shows one to whom it concerns.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -158,7 +168,7 @@ class GrantServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRequests(self, request, context):
-        """Lists requests, newest first: those that concern the caller, or those that the caller may decide.
+        """Lists requests, newest first: those for any account of the caller's person, or those that the person may decide.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -174,6 +184,21 @@ class GrantServiceServicer:
     def RevokeGrant(self, request, context):
         """Ends a grant now. It is answered when no worker of any instance answers by the grant any more (promise P8). Holder and
         owners of the role may; others need `operate`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SuspendGrant(self, request, context):
+        """Lets a grant not count for now, until it is resumed or ends. Answered as RevokeGrant is, and the same people may.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeGrant(self, request, context):
+        """Lets a suspended grant count again, as far as its period goes. Owners of the role may, unless somebody with `operate`
+        suspended it; others need `operate`. Never whoever holds it or asked for it, nor who edits policy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -272,6 +297,16 @@ def add_GrantServiceServicer_to_server(servicer, server):
                     servicer.RevokeGrant,
                     request_deserializer=munjigi_dot_v1_dot_revocation__pb2.RevokeGrantRequest.FromString,
                     response_serializer=munjigi_dot_v1_dot_revocation__pb2.RevokeGrantResponse.SerializeToString,
+            ),
+            'SuspendGrant': grpc.unary_unary_rpc_method_handler(
+                    servicer.SuspendGrant,
+                    request_deserializer=munjigi_dot_v1_dot_revocation__pb2.SuspendGrantRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_revocation__pb2.SuspendGrantResponse.SerializeToString,
+            ),
+            'ResumeGrant': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeGrant,
+                    request_deserializer=munjigi_dot_v1_dot_revocation__pb2.ResumeGrantRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_revocation__pb2.ResumeGrantResponse.SerializeToString,
             ),
             'BlockPrincipal': grpc.unary_unary_rpc_method_handler(
                     servicer.BlockPrincipal,
@@ -509,6 +544,60 @@ class GrantService:
             '/munjigi.v1.GrantService/RevokeGrant',
             munjigi_dot_v1_dot_revocation__pb2.RevokeGrantRequest.SerializeToString,
             munjigi_dot_v1_dot_revocation__pb2.RevokeGrantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SuspendGrant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/munjigi.v1.GrantService/SuspendGrant',
+            munjigi_dot_v1_dot_revocation__pb2.SuspendGrantRequest.SerializeToString,
+            munjigi_dot_v1_dot_revocation__pb2.SuspendGrantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeGrant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/munjigi.v1.GrantService/ResumeGrant',
+            munjigi_dot_v1_dot_revocation__pb2.ResumeGrantRequest.SerializeToString,
+            munjigi_dot_v1_dot_revocation__pb2.ResumeGrantResponse.FromString,
             options,
             channel_credentials,
             insecure,

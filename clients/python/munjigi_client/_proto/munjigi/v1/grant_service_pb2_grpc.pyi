@@ -43,7 +43,7 @@ class GrantServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> GrantServiceAsyncStub: ...
     ListGrants: _grpc.UnaryUnaryMultiCallable[_grant_pb2.ListGrantsRequest, _grant_pb2.ListGrantsResponse]
-    """Lists grants, ordered by employee, then grant id."""
+    """Lists grants, ordered by employee, then grant id; or shows one to whom it concerns."""
     RequestAccess: _grpc.UnaryUnaryMultiCallable[_access_request_pb2.RequestAccessRequest, _access_request_pb2.RequestAccessResponse]
     """Asks for access: a role, for a purpose, over a period. The stages of the role decide in order."""
     DecideRequest: _grpc.UnaryUnaryMultiCallable[_access_request_pb2.DecideRequestRequest, _access_request_pb2.DecideRequestResponse]
@@ -51,12 +51,18 @@ class GrantServiceStub:
     WithdrawRequest: _grpc.UnaryUnaryMultiCallable[_access_request_pb2.WithdrawRequestRequest, _access_request_pb2.WithdrawRequestResponse]
     """Withdraws an open request of one's own."""
     ListRequests: _grpc.UnaryUnaryMultiCallable[_access_request_pb2.ListRequestsRequest, _access_request_pb2.ListRequestsResponse]
-    """Lists requests, newest first: those that concern the caller, or those that the caller may decide."""
+    """Lists requests, newest first: those for any account of the caller's person, or those that the person may decide."""
     ChangeGrant: _grpc.UnaryUnaryMultiCallable[_access_request_pb2.ChangeGrantRequest, _access_request_pb2.ChangeGrantResponse]
     """Narrows a grant: an earlier end, a smaller scope. Holder and owners of the role may; others need `operate`."""
     RevokeGrant: _grpc.UnaryUnaryMultiCallable[_revocation_pb2.RevokeGrantRequest, _revocation_pb2.RevokeGrantResponse]
     """Ends a grant now. It is answered when no worker of any instance answers by the grant any more (promise P8). Holder and
     owners of the role may; others need `operate`.
+    """
+    SuspendGrant: _grpc.UnaryUnaryMultiCallable[_revocation_pb2.SuspendGrantRequest, _revocation_pb2.SuspendGrantResponse]
+    """Lets a grant not count for now, until it is resumed or ends. Answered as RevokeGrant is, and the same people may."""
+    ResumeGrant: _grpc.UnaryUnaryMultiCallable[_revocation_pb2.ResumeGrantRequest, _revocation_pb2.ResumeGrantResponse]
+    """Lets a suspended grant count again, as far as its period goes. Owners of the role may, unless somebody with `operate`
+    suspended it; others need `operate`. Never whoever holds it or asked for it, nor who edits policy.
     """
     BlockPrincipal: _grpc.UnaryUnaryMultiCallable[_revocation_pb2.BlockPrincipalRequest, _revocation_pb2.BlockPrincipalResponse]
     """Stops a person with all accounts, or a tool, at once, whatever they hold; needs `operate`. Answered as RevokeGrant is."""
@@ -87,7 +93,7 @@ class GrantServiceAsyncStub(GrantServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListGrants: _aio.UnaryUnaryMultiCallable[_grant_pb2.ListGrantsRequest, _grant_pb2.ListGrantsResponse]  # type: ignore[assignment]
-    """Lists grants, ordered by employee, then grant id."""
+    """Lists grants, ordered by employee, then grant id; or shows one to whom it concerns."""
     RequestAccess: _aio.UnaryUnaryMultiCallable[_access_request_pb2.RequestAccessRequest, _access_request_pb2.RequestAccessResponse]  # type: ignore[assignment]
     """Asks for access: a role, for a purpose, over a period. The stages of the role decide in order."""
     DecideRequest: _aio.UnaryUnaryMultiCallable[_access_request_pb2.DecideRequestRequest, _access_request_pb2.DecideRequestResponse]  # type: ignore[assignment]
@@ -95,12 +101,18 @@ class GrantServiceAsyncStub(GrantServiceStub):
     WithdrawRequest: _aio.UnaryUnaryMultiCallable[_access_request_pb2.WithdrawRequestRequest, _access_request_pb2.WithdrawRequestResponse]  # type: ignore[assignment]
     """Withdraws an open request of one's own."""
     ListRequests: _aio.UnaryUnaryMultiCallable[_access_request_pb2.ListRequestsRequest, _access_request_pb2.ListRequestsResponse]  # type: ignore[assignment]
-    """Lists requests, newest first: those that concern the caller, or those that the caller may decide."""
+    """Lists requests, newest first: those for any account of the caller's person, or those that the person may decide."""
     ChangeGrant: _aio.UnaryUnaryMultiCallable[_access_request_pb2.ChangeGrantRequest, _access_request_pb2.ChangeGrantResponse]  # type: ignore[assignment]
     """Narrows a grant: an earlier end, a smaller scope. Holder and owners of the role may; others need `operate`."""
     RevokeGrant: _aio.UnaryUnaryMultiCallable[_revocation_pb2.RevokeGrantRequest, _revocation_pb2.RevokeGrantResponse]  # type: ignore[assignment]
     """Ends a grant now. It is answered when no worker of any instance answers by the grant any more (promise P8). Holder and
     owners of the role may; others need `operate`.
+    """
+    SuspendGrant: _aio.UnaryUnaryMultiCallable[_revocation_pb2.SuspendGrantRequest, _revocation_pb2.SuspendGrantResponse]  # type: ignore[assignment]
+    """Lets a grant not count for now, until it is resumed or ends. Answered as RevokeGrant is, and the same people may."""
+    ResumeGrant: _aio.UnaryUnaryMultiCallable[_revocation_pb2.ResumeGrantRequest, _revocation_pb2.ResumeGrantResponse]  # type: ignore[assignment]
+    """Lets a suspended grant count again, as far as its period goes. Owners of the role may, unless somebody with `operate`
+    suspended it; others need `operate`. Never whoever holds it or asked for it, nor who edits policy.
     """
     BlockPrincipal: _aio.UnaryUnaryMultiCallable[_revocation_pb2.BlockPrincipalRequest, _revocation_pb2.BlockPrincipalResponse]  # type: ignore[assignment]
     """Stops a person with all accounts, or a tool, at once, whatever they hold; needs `operate`. Answered as RevokeGrant is."""
@@ -134,7 +146,7 @@ class GrantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _grant_pb2.ListGrantsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_grant_pb2.ListGrantsResponse, _abc.Awaitable[_grant_pb2.ListGrantsResponse]]:
-        """Lists grants, ordered by employee, then grant id."""
+        """Lists grants, ordered by employee, then grant id; or shows one to whom it concerns."""
 
     @_abc_1.abstractmethod
     def RequestAccess(
@@ -166,7 +178,7 @@ class GrantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_request_pb2.ListRequestsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_request_pb2.ListRequestsResponse, _abc.Awaitable[_access_request_pb2.ListRequestsResponse]]:
-        """Lists requests, newest first: those that concern the caller, or those that the caller may decide."""
+        """Lists requests, newest first: those for any account of the caller's person, or those that the person may decide."""
 
     @_abc_1.abstractmethod
     def ChangeGrant(
@@ -184,6 +196,24 @@ class GrantServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_revocation_pb2.RevokeGrantResponse, _abc.Awaitable[_revocation_pb2.RevokeGrantResponse]]:
         """Ends a grant now. It is answered when no worker of any instance answers by the grant any more (promise P8). Holder and
         owners of the role may; others need `operate`.
+        """
+
+    @_abc_1.abstractmethod
+    def SuspendGrant(
+        self,
+        request: _revocation_pb2.SuspendGrantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_revocation_pb2.SuspendGrantResponse, _abc.Awaitable[_revocation_pb2.SuspendGrantResponse]]:
+        """Lets a grant not count for now, until it is resumed or ends. Answered as RevokeGrant is, and the same people may."""
+
+    @_abc_1.abstractmethod
+    def ResumeGrant(
+        self,
+        request: _revocation_pb2.ResumeGrantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_revocation_pb2.ResumeGrantResponse, _abc.Awaitable[_revocation_pb2.ResumeGrantResponse]]:
+        """Lets a suspended grant count again, as far as its period goes. Owners of the role may, unless somebody with `operate`
+        suspended it; others need `operate`. Never whoever holds it or asked for it, nor who edits policy.
         """
 
     @_abc_1.abstractmethod

@@ -26,7 +26,7 @@ from munjigi_client._proto.buf.validate import validate_pb2 as buf_dot_validate_
 from munjigi_client._proto.munjigi.v1 import grant_pb2 as munjigi_dot_v1_dot_grant__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bmunjigi/v1/revocation.proto\x12\nmunjigi.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x16munjigi/v1/grant.proto\"Q\n\x0f\x41\x63knowledgement\x12\x16\n\x0egrant_revision\x18\x01 \x01(\x04\x12\x0e\n\x06waited\x18\x02 \x01(\x03\x12\x16\n\x0eleases_run_out\x18\x03 \x01(\x05\"\x97\x01\n\x12RevokeGrantRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\xd8\x01\x01\x12/\n\x08grant_id\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\x12\x1a\n\x06reason\x18\x03 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x02\"\x80\x01\n\x13RevokeGrantResponse\x12 \n\x05grant\x18\x01 \x01(\x0b\x32\x11.munjigi.v1.Grant\x12\x11\n\trecord_id\x18\x02 \x01(\t\x12\x34\n\x0f\x61\x63knowledgement\x18\x03 \x01(\x0b\x32\x1b.munjigi.v1.Acknowledgement\"\xd2\x01\n\x15\x42lockPrincipalRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\xd8\x01\x01\x12\x1e\n\x08\x65mployee\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01H\x00\x12\x19\n\x04tool\x18\x03 \x01(\tB\t\xbaH\x06r\x04 \x01(@H\x00\x12\x18\n\x06issuer\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\x80\x02\x12\x1a\n\x06reason\x18\x05 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x02\x42\x12\n\tprincipal\x12\x05\xbaH\x02\x08\x01\"a\n\x16\x42lockPrincipalResponse\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x34\n\x0f\x61\x63knowledgement\x18\x02 \x01(\x0b\x32\x1b.munjigi.v1.Acknowledgement\"\xd4\x01\n\x17UnblockPrincipalRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\xd8\x01\x01\x12\x1e\n\x08\x65mployee\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01H\x00\x12\x19\n\x04tool\x18\x03 \x01(\tB\t\xbaH\x06r\x04 \x01(@H\x00\x12\x18\n\x06issuer\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\x80\x02\x12\x1a\n\x06reason\x18\x05 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x02\x42\x12\n\tprincipal\x12\x05\xbaH\x02\x08\x01\"-\n\x18UnblockPrincipalResponse\x12\x11\n\trecord_id\x18\x01 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bmunjigi/v1/revocation.proto\x12\nmunjigi.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x16munjigi/v1/grant.proto\"Q\n\x0f\x41\x63knowledgement\x12\x16\n\x0egrant_revision\x18\x01 \x01(\x04\x12\x0e\n\x06waited\x18\x02 \x01(\x03\x12\x16\n\x0eleases_run_out\x18\x03 \x01(\x05\"\x97\x01\n\x12RevokeGrantRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\xd8\x01\x01\x12/\n\x08grant_id\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\x12\x1a\n\x06reason\x18\x03 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x02\"\x80\x01\n\x13RevokeGrantResponse\x12 \n\x05grant\x18\x01 \x01(\x0b\x32\x11.munjigi.v1.Grant\x12\x11\n\trecord_id\x18\x02 \x01(\t\x12\x34\n\x0f\x61\x63knowledgement\x18\x03 \x01(\x0b\x32\x1b.munjigi.v1.Acknowledgement\"\x98\x01\n\x13SuspendGrantRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\xd8\x01\x01\x12/\n\x08grant_id\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\x12\x1a\n\x06reason\x18\x03 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x02\"\x81\x01\n\x14SuspendGrantResponse\x12 \n\x05grant\x18\x01 \x01(\x0b\x32\x11.munjigi.v1.Grant\x12\x11\n\trecord_id\x18\x02 \x01(\t\x12\x34\n\x0f\x61\x63knowledgement\x18\x03 \x01(\x0b\x32\x1b.munjigi.v1.Acknowledgement\"\x97\x01\n\x12ResumeGrantRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\xd8\x01\x01\x12/\n\x08grant_id\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\x12\x1a\n\x06reason\x18\x03 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x02\"J\n\x13ResumeGrantResponse\x12 \n\x05grant\x18\x01 \x01(\x0b\x32\x11.munjigi.v1.Grant\x12\x11\n\trecord_id\x18\x02 \x01(\t\"\xd2\x01\n\x15\x42lockPrincipalRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\xd8\x01\x01\x12\x1e\n\x08\x65mployee\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01H\x00\x12\x19\n\x04tool\x18\x03 \x01(\tB\t\xbaH\x06r\x04 \x01(@H\x00\x12\x18\n\x06issuer\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\x80\x02\x12\x1a\n\x06reason\x18\x05 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x02\x42\x12\n\tprincipal\x12\x05\xbaH\x02\x08\x01\"a\n\x16\x42lockPrincipalResponse\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x34\n\x0f\x61\x63knowledgement\x18\x02 \x01(\x0b\x32\x1b.munjigi.v1.Acknowledgement\"\xd4\x01\n\x17UnblockPrincipalRequest\x12\x34\n\nrequest_id\x18\x01 \x01(\tB \xbaH\x1dr\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\xd8\x01\x01\x12\x1e\n\x08\x65mployee\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01H\x00\x12\x19\n\x04tool\x18\x03 \x01(\tB\t\xbaH\x06r\x04 \x01(@H\x00\x12\x18\n\x06issuer\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\x80\x02\x12\x1a\n\x06reason\x18\x05 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x02\x42\x12\n\tprincipal\x12\x05\xbaH\x02\x08\x01\"-\n\x18UnblockPrincipalResponse\x12\x11\n\trecord_id\x18\x01 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +39,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOKEGRANTREQUEST'].fields_by_name['grant_id']._serialized_options = b'\272H\032r\0302\026^[A-Za-z0-9._-]{1,64}$'
   _globals['_REVOKEGRANTREQUEST'].fields_by_name['reason']._loaded_options = None
   _globals['_REVOKEGRANTREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\007r\005 \001(\200\002'
+  _globals['_SUSPENDGRANTREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_SUSPENDGRANTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\035r\0302\026^[A-Za-z0-9._-]{1,64}$\330\001\001'
+  _globals['_SUSPENDGRANTREQUEST'].fields_by_name['grant_id']._loaded_options = None
+  _globals['_SUSPENDGRANTREQUEST'].fields_by_name['grant_id']._serialized_options = b'\272H\032r\0302\026^[A-Za-z0-9._-]{1,64}$'
+  _globals['_SUSPENDGRANTREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_SUSPENDGRANTREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\007r\005 \001(\200\002'
+  _globals['_RESUMEGRANTREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_RESUMEGRANTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\035r\0302\026^[A-Za-z0-9._-]{1,64}$\330\001\001'
+  _globals['_RESUMEGRANTREQUEST'].fields_by_name['grant_id']._loaded_options = None
+  _globals['_RESUMEGRANTREQUEST'].fields_by_name['grant_id']._serialized_options = b'\272H\032r\0302\026^[A-Za-z0-9._-]{1,64}$'
+  _globals['_RESUMEGRANTREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_RESUMEGRANTREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\007r\005 \001(\200\002'
   _globals['_BLOCKPRINCIPALREQUEST'].oneofs_by_name['principal']._loaded_options = None
   _globals['_BLOCKPRINCIPALREQUEST'].oneofs_by_name['principal']._serialized_options = b'\272H\002\010\001'
   _globals['_BLOCKPRINCIPALREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -69,12 +81,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOKEGRANTREQUEST']._serialized_end=331
   _globals['_REVOKEGRANTRESPONSE']._serialized_start=334
   _globals['_REVOKEGRANTRESPONSE']._serialized_end=462
-  _globals['_BLOCKPRINCIPALREQUEST']._serialized_start=465
-  _globals['_BLOCKPRINCIPALREQUEST']._serialized_end=675
-  _globals['_BLOCKPRINCIPALRESPONSE']._serialized_start=677
-  _globals['_BLOCKPRINCIPALRESPONSE']._serialized_end=774
-  _globals['_UNBLOCKPRINCIPALREQUEST']._serialized_start=777
-  _globals['_UNBLOCKPRINCIPALREQUEST']._serialized_end=989
-  _globals['_UNBLOCKPRINCIPALRESPONSE']._serialized_start=991
-  _globals['_UNBLOCKPRINCIPALRESPONSE']._serialized_end=1036
+  _globals['_SUSPENDGRANTREQUEST']._serialized_start=465
+  _globals['_SUSPENDGRANTREQUEST']._serialized_end=617
+  _globals['_SUSPENDGRANTRESPONSE']._serialized_start=620
+  _globals['_SUSPENDGRANTRESPONSE']._serialized_end=749
+  _globals['_RESUMEGRANTREQUEST']._serialized_start=752
+  _globals['_RESUMEGRANTREQUEST']._serialized_end=903
+  _globals['_RESUMEGRANTRESPONSE']._serialized_start=905
+  _globals['_RESUMEGRANTRESPONSE']._serialized_end=979
+  _globals['_BLOCKPRINCIPALREQUEST']._serialized_start=982
+  _globals['_BLOCKPRINCIPALREQUEST']._serialized_end=1192
+  _globals['_BLOCKPRINCIPALRESPONSE']._serialized_start=1194
+  _globals['_BLOCKPRINCIPALRESPONSE']._serialized_end=1291
+  _globals['_UNBLOCKPRINCIPALREQUEST']._serialized_start=1294
+  _globals['_UNBLOCKPRINCIPALREQUEST']._serialized_end=1506
+  _globals['_UNBLOCKPRINCIPALRESPONSE']._serialized_start=1508
+  _globals['_UNBLOCKPRINCIPALRESPONSE']._serialized_end=1553
 # @@protoc_insertion_point(module_scope)

@@ -37,6 +37,44 @@ class RevokeGrantResponse(_message.Message):
     acknowledgement: Acknowledgement
     def __init__(self, grant: _Optional[_Union[_grant_pb2.Grant, _Mapping]] = ..., record_id: _Optional[str] = ..., acknowledgement: _Optional[_Union[Acknowledgement, _Mapping]] = ...) -> None: ...
 
+class SuspendGrantRequest(_message.Message):
+    __slots__ = ("request_id", "grant_id", "reason")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    GRANT_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    grant_id: str
+    reason: str
+    def __init__(self, request_id: _Optional[str] = ..., grant_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class SuspendGrantResponse(_message.Message):
+    __slots__ = ("grant", "record_id", "acknowledgement")
+    GRANT_FIELD_NUMBER: _ClassVar[int]
+    RECORD_ID_FIELD_NUMBER: _ClassVar[int]
+    ACKNOWLEDGEMENT_FIELD_NUMBER: _ClassVar[int]
+    grant: _grant_pb2.Grant
+    record_id: str
+    acknowledgement: Acknowledgement
+    def __init__(self, grant: _Optional[_Union[_grant_pb2.Grant, _Mapping]] = ..., record_id: _Optional[str] = ..., acknowledgement: _Optional[_Union[Acknowledgement, _Mapping]] = ...) -> None: ...
+
+class ResumeGrantRequest(_message.Message):
+    __slots__ = ("request_id", "grant_id", "reason")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    GRANT_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    grant_id: str
+    reason: str
+    def __init__(self, request_id: _Optional[str] = ..., grant_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class ResumeGrantResponse(_message.Message):
+    __slots__ = ("grant", "record_id")
+    GRANT_FIELD_NUMBER: _ClassVar[int]
+    RECORD_ID_FIELD_NUMBER: _ClassVar[int]
+    grant: _grant_pb2.Grant
+    record_id: str
+    def __init__(self, grant: _Optional[_Union[_grant_pb2.Grant, _Mapping]] = ..., record_id: _Optional[str] = ...) -> None: ...
+
 class BlockPrincipalRequest(_message.Message):
     __slots__ = ("request_id", "employee", "tool", "issuer", "reason")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
