@@ -106,6 +106,20 @@ def load_bundle(folder: Path, revision: str) -> PolicyBundle:
     Raises `NotFound` when it was never kept, `Corruption` when its bytes are not those of its revision, and
     `FailedPrecondition` when this version no longer compiles it.
     """
+    bundle, _ = compile_bundle(kept_files(folder, revision), "kept")
+    if bundle is None:
+        raise FailedPrecondition(
+            "POLICY_REVISION_TOO_OLD",
+            f"Kept policy bundle {revision[:12]} does not compile with this version; use the one it was made with.",
+        )
+    return bundle
+
+
+def kept_files(folder: Path, revision: str) -> dict[str, bytes]:
+    """Return the files of a kept bundle, by path.
+
+    Raises `NotFound` when it was never kept, `Corruption` when its bytes are not those of its revision.
+    """
     if len(revision) != hashlib.sha256().digest_size * 2 or not revision.isalnum():
         raise NotFound(
             "POLICY_REVISION_UNKNOWN", "A policy revision has 64 hex digits; copy it from a record or from the policy status."
@@ -118,13 +132,7 @@ def load_bundle(folder: Path, revision: str) -> PolicyBundle:
         raise Corruption(
             "POLICY_BUNDLE_CORRUPT", f"Kept policy bundle {revision[:12]} is damaged; restore it from the backup or from git."
         )
-    bundle, _ = compile_bundle(files_of(stored), "kept")
-    if bundle is None:
-        raise FailedPrecondition(
-            "POLICY_REVISION_TOO_OLD",
-            f"Kept policy bundle {revision[:12]} does not compile with this version; use the one it was made with.",
-        )
-    return bundle
+    return files_of(stored)
 
 
 def _read_once(home: Path, mode: str) -> PolicyFiles | None:

@@ -11,19 +11,19 @@ from typing import Final
 
 from munjigi.adapters.secrets import create_once, read_secret, replace_file, sync_folder
 from munjigi.audit.seal.note import SIGNATURE, SigningKey, VerifierKey
+from munjigi.audit.seal.origin import new_origin
 from munjigi.kernel.errors import ConfigurationError, InvalidArgument
-from munjigi.kernel.ids import new_log_id
 
 SEED_BYTES: Final = 32
 INSTALLATION: Final = "seal"  # file name of the installation's key, without its ending
 
 
-def installation_key(folder: Path) -> SigningKey:
+def installation_key(folder: Path, *, synthetic: bool = False) -> SigningKey:
     """Return the installation's key out of its folder of keys, made on the first call together with the installation's name.
 
-    Raises `ConfigurationError`.
+    A `synthetic` installation is named as such when it is made, and bears that name for ever. Raises `ConfigurationError`.
     """
-    return open_key(folder, INSTALLATION, f"munjigi/{new_log_id(os.urandom(16))}")
+    return open_key(folder, INSTALLATION, new_origin(os.urandom(16), synthetic=synthetic))
 
 
 def open_key(folder: Path, file: str, name: str, kind: int = SIGNATURE) -> SigningKey:

@@ -46,6 +46,15 @@ def safe_webhook(url: str) -> bool:
     return parts.scheme == "https" or (parts.scheme == "http" and is_local(f"[{parts.hostname}]:{port}"))
 
 
+def local_url(url: str) -> bool:
+    """Tell whether an http or https address is on this machine."""
+    try:
+        parts = urlsplit(url)
+        return parts.hostname is not None and is_local(f"[{parts.hostname}]:{parts.port or 443}")
+    except ValueError:
+        return False
+
+
 def safe_url(url: str) -> bool:
     """Tell whether nobody between can read or change what is sent. Raises `ConfigurationError` for what is no such address."""
     try:

@@ -1,26 +1,28 @@
 """A backup: one archive from which an installation can be restored, made beside a running daemon; keys go into another one.
 
-Order is what makes it one moment: the seal first, so that what was sealed is in the logs; how far was shipped before the logs,
-so that nothing counts as shipped that is not there; grants and policies last, so that each decision in the backup can be explained.
+Order is what makes it one moment: the seal first, so that what was sealed is in the logs; how far was shipped, and what was counted
+of use, before the logs, so that nothing counts as done that is not there; grants and policies last, so that each decision in the
+backup can be explained.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path, PurePath
 from typing import Final
 
 from munjigi import __version__
 from munjigi.adapters.archive import ArchiveWriter, Listed, Progress
-from munjigi.adapters.state.sqlite import SqliteStateStore
+from munjigi.adapters.state.sqlite import SqliteStateStore, copy_store
 from munjigi.app.backup_contents import DATA, KEYS, Keys, LogHeld, Manifest, read_through, sign
 from munjigi.app.files import StateFolder
 from munjigi.app.state import copy_state
 from munjigi.audit import copying
 from munjigi.audit.copying import JournalCopy, Piece, SealCopy
+from munjigi.audit.holds import HoldFiles
 from munjigi.audit.reader import list_logs
 from munjigi.audit.seal.note import Checkpoint
 from munjigi.kernel.errors import ConfigurationError, Corruption, FailedPrecondition, Unavailable
@@ -100,7 +102,12 @@ def _pieces(folder: StateFolder, scratch: Path, seal: SealCopy, logs: list[LogHe
     yield from copying.plain(root, "slots", "[0-9]*", "retired")
     holds: set[str] = set()
     named: set[str] = set()
+    ended = _released(folder)
     yield from _new(copying.plain(root, folder.holds.name, "*.json"), holds)
+    standing = {PurePath(name).stem for name in holds} - ended
+    if folder.usage.exists():  # before the logs: what it has counted is in them
+        with _copied(folder.usage, scratch, copy_store) as copy:
+            yield Piece(folder.usage.name, copy.stat().st_size, copy.open("rb"))
     for log_id in list_logs(folder.journal):
         journal = JournalCopy(folder.journal / log_id)
         yield from journal.pieces()
@@ -110,15 +117,24 @@ def _pieces(folder: StateFolder, scratch: Path, seal: SealCopy, logs: list[LogHe
             LogHeld(log_id, journal.copied.slot, journal.copied.records, seal.sealed.get(log_id, 0), journal.copied.chain)
         )
     yield from _new(copying.plain(root, folder.holds.name, "*.json"), holds)  # those that were placed meanwhile
+    there = {path.stem for path in folder.holds.glob("*.json")}
+    if not standing <= there - _released(folder):  # its release may be in a log, and after a restore it would stand again
+        raise Unavailable("BACKUP_DISTURBED", "A legal hold was released while it was copied; run the backup again.")
     if not named <= {PurePath(name).stem for name in holds}:
         raise Unavailable("BACKUP_DISTURBED", "A legal hold was placed and released while it was copied; run the backup again.")
-    with _store(folder, scratch) as copy:
+    with _copied(folder.state, scratch, lambda _, target: copy_state(folder, target)) as copy:
         with closing(SqliteStateStore(copy, read_only=True)) as store:
             heads = store.log_heads()
         logs += [LogHeld(each.log_id, -1, each.next_index, seal.sealed.get(each.log_id, 0), each.chain.hex()) for each in heads]
         yield Piece(folder.state.name, copy.stat().st_size, copy.open("rb"))
     yield from copying.plain(root, folder.quarantine.name, "*.tail")
     yield from copying.plain(root, folder.policies.name, "*.bundle", "*.source")
+
+
+def _released(folder: StateFolder) -> set[str]:
+    """Return the ids of the holds whose files say that they are released."""
+    found, _ = HoldFiles(folder.holds).known()
+    return {hold_id for hold_id, hold in found.items() if hold.released}
 
 
 def _new(pieces: Iterator[Piece], seen: set[str]) -> Iterator[Piece]:
@@ -132,11 +148,11 @@ def _new(pieces: Iterator[Piece], seen: set[str]) -> Iterator[Piece]:
 
 
 @contextmanager
-def _store(folder: StateFolder, scratch: Path) -> Iterator[Path]:
-    """Copy the state store as of one moment to where the backup goes, for a while."""
+def _copied(source: Path, scratch: Path, copied: Callable[[Path, Path], None]) -> Iterator[Path]:
+    """Copy a database as of one moment to where the backup goes, for a while."""
     with tempfile.TemporaryDirectory(prefix=".munjigi-", dir=scratch) as private:
-        copy = Path(private) / folder.state.name
-        copy_state(folder, copy)
+        copy = Path(private) / source.name
+        copied(source, copy)
         yield copy
 
 

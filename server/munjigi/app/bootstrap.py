@@ -7,9 +7,11 @@ import logging
 import secrets
 import stat
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from munjigi.adapters.board import Board
 from munjigi.adapters.identity.jwks import FileKeys, UrlKeys, key_source
 from munjigi.adapters.identity.local_issuer import ensure_issuer
 from munjigi.adapters.identity.tokens import EMPLOYEE_TYPE, TOOL_TYPE, JwtVerifier
@@ -25,13 +27,17 @@ from munjigi.app.history import KeptHistory
 from munjigi.app.holds import Holds
 from munjigi.app.lease_keeper import LeaseKeeper
 from munjigi.app.policy_home import PolicyHome, load_first
-from munjigi.app.policy_in_force import note_in_force
+from munjigi.app.policy_in_force import in_force, note_in_force
+from munjigi.app.policy_marks import given_back
 from munjigi.app.recent_reads import recall
 from munjigi.app.record_search import record_search
 from munjigi.app.registrar import Registrar
 from munjigi.app.retention import Retention
+from munjigi.app.review_plans import ReviewPlans
+from munjigi.app.review_watching import ReviewWatching
 from munjigi.app.seal_start import begin_seal
 from munjigi.app.state import keep_note, open_state
+from munjigi.app.synthetic import marked, refuse_mixed
 from munjigi.app.trail import Trail
 from munjigi.audit.committer import GroupCommitter, Mode, choose_mode, measure_sync
 from munjigi.audit.journal import Journal
@@ -47,6 +53,7 @@ from munjigi.kernel.references import MemberReferences, NameDigests
 from munjigi.monitoring import catalogue
 from munjigi.monitoring.meter import Meter
 from munjigi.policy.types import PolicyBundle
+from munjigi.review.kept import KeptPlans
 from munjigi.rpc.access_requests import AccessRequestService
 from munjigi.rpc.audit_records import Conditions
 from munjigi.rpc.audits import AuditService
@@ -62,14 +69,15 @@ from munjigi.rpc.grants import GrantService
 from munjigi.rpc.health import HealthService
 from munjigi.rpc.holds import HoldService
 from munjigi.rpc.leased import LeasedDurability
-from munjigi.rpc.lockouts import FAILURES_PER_PERIOD
 from munjigi.rpc.past import Past
 from munjigi.rpc.pending import PendingReads
 from munjigi.rpc.people import PeopleService
 from munjigi.rpc.pipeline import Pipeline
 from munjigi.rpc.policies import PolicyService
-from munjigi.rpc.rates import Rates, share
+from munjigi.rpc.rates import Rates
 from munjigi.rpc.reach import ReachService
+from munjigi.rpc.review_words import ReviewWordService
+from munjigi.rpc.reviews import ReviewService
 from munjigi.rpc.revocations import RevocationService
 from munjigi.rpc.rights import RightService
 from munjigi.rpc.room import Room
@@ -103,6 +111,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     disk = Disk(folder, settings.watermarks, settings.disk_reserve_mebibytes << 20)
     disk.start()
     begin_seal(folder)
+    synthetic = marked(folder)
     journal = Journal.open(
         folder.journal,
         slot,
@@ -111,22 +120,26 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         randomness=secrets.token_bytes(16),
         segment_bytes=settings.segment_mebibytes << 20,
         sealed=lambda log_id: sealed_size(folder.seal, log_id),
+        synthetic=synthetic,
     )
     store = open_state(settings, folder)
     _refuse_taken_back(store, folder)
+    refuse_mixed(folder, store, synthetic=synthetic)
     keep_note(settings, folder)
     if settings.identity == "embedded":
         seed_sample(store, clock.now())
     grants = load_table(store)
-    first = load_first(settings.home(), settings.policy_source, folder.policies)
+    first = load_first(settings.home(), settings.policy_source, folder.policies, in_force(folder))
     native = wants_native(settings)
     committer = GroupCommitter(journal, _commit_mode(settings, native, folder), on_failure)
     references = MemberReferences(
         member_key(settings.member_key or folder.keys / "member.key", create=settings.member_key is None)
     )
     digests = NameDigests(names_key(folder.keys / "names.key"))
-    failures = Failures(limit=share(FAILURES_PER_PERIOD, settings.workers))
-    floods = Floods(share(settings.denial_records_per_second, settings.workers), journal.append)
+    board = Board(folder.run / "board", slot, settings.workers)
+    failures = Failures(board)
+    floods = Floods(settings.denial_records_per_second, journal.append, board, settings.workers)
+    rates = Rates(board, settings.workers)
     health = HealthService()
     trail = Trail(folder, journal, store, lambda: home.snapshot.grants.revision, settings.workers - 1)
     index = record_search(settings, folder, trail)
@@ -136,6 +149,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         history.note(new)
         note_in_force(folder, new.revision)
         meter.set(catalogue.POLICY_LOADED, value=clock.now() / 1e9)
+        meter.set(catalogue.POLICY_REVISION, value=int(new.revision[:12], 16))
 
     def note_load(accepted: bool) -> None:
         meter.add(catalogue.POLICY_LOADS, "accepted" if accepted else "refused")
@@ -160,10 +174,11 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         note_policy,
         note_load,
     )
+    home.gives_back = partial(given_back, store, clock)
     registrar = Registrar(store, home, clock)
     history.follow(home, home)
     note_policy(home.snapshot.bundle)
-    note_load(True)
+    note_load(not home.status().rejected)
     pending = PendingReads()
     with JournalReader(folder.journal / journal.log_id) as reader:
         recall(reader, journal.next_index, pending, clock.now())
@@ -172,15 +187,14 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     desk = Desk(home, journal, references, digests, clock, pending, meter, room, floods)
     keys = _keys(settings, folder)
     employees, tools = _verifiers(settings, keys)
-    pipeline = Pipeline(Authenticator(employees, tools, failures, note_failure), home, clock, meter)
+    pipeline = Pipeline(Authenticator(employees, tools, failures, note_failure, board), home, clock, meter)
     past = Past(history, index, trail)
     conditions = Conditions(home, references)
-    decisions = DecisionService(
-        desk, home, journal, references, pending, ForeignReads(trail, journal.log_id), Rates(settings.workers)
-    )
-    retention = Retention(settings, journal, committer, clock, meter)
+    decisions = DecisionService(desk, home, journal, references, pending, ForeignReads(trail, journal.log_id), rates, meter)
+    retention = Retention(settings, journal, committer, clock, meter, slot=slot)
     lease = LeaseKeeper(store, journal.log_id, settings.lease_seconds, home, registrar.catch_up, committer, clock, meter)
     acknowledged = AcknowledgedRegistrar(registrar, lease)
+    plans = KeptPlans()
     holds = Holds(folder, journal, committer, retention, clock, meter)
     methods = (
         *decisions.methods(),
@@ -195,6 +209,8 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         *RightService(desk, acknowledged, home).methods(),
         *PeopleService(desk, registrar, home, lease, settings.issuer).methods(),
         *RevocationService(desk, registrar, home, lease).methods(),
+        *ReviewService(desk, registrar, home, ReviewPlans(str(folder.root)), plans, journal, clock).methods(),
+        *ReviewWordService(desk, registrar, home, lease, plans, ReviewWatching(folder, index, clock.now)).methods(),
         *health.methods(),
     )
     trust = ListenerTrust(settings.forwarded_certificate, settings.identity == "embedded")
@@ -216,15 +232,20 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
         health,
         failures,
         floods,
+        rates,
         keys,
         methods,
         pipeline,
         trust,
         lease,
-        LeasedDurability(committer, lease),
+        LeasedDurability(committer, lease, partial(_withheld, meter)),
         native,
         references.key_id,
     )
+
+
+def _withheld(meter: Meter, reason: str, answers: int) -> None:
+    meter.add(catalogue.ANSWERS_WITHHELD, reason, amount=answers)
 
 
 def _refuse_taken_back(store: PermissionRows, folder: StateFolder) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from munjigi.adapters.elasticsearch.access import NAMES, Access, Part
-from munjigi.adapters.elasticsearch.documents import Documents, Naming
-from munjigi.adapters.elasticsearch.expiry import expired
 from munjigi.app.config import Settings
 from munjigi.app.files import StateFolder
 from munjigi.kernel.clock import SystemClock
 from munjigi.kernel.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from munjigi.adapters.elasticsearch.documents import Documents, Naming
 
 _TIMEOUTS: Final[dict[Part, float]] = {"shipper": 30.0, "reader": 5.0}  # seconds of one request: somebody waits for a search
 
@@ -29,11 +30,16 @@ def access_of(settings: Settings, part: Part = "shipper") -> Access:
 
 def naming_of(settings: Settings) -> Naming:
     """Return which index a record belongs to."""
+    from munjigi.adapters.elasticsearch.documents import Naming  # noqa: PLC0415 - costs start time, and needs a cluster
+
     return Naming(settings.elasticsearch_prefix, settings.elasticsearch_rollover)
 
 
 def documents_of(settings: Settings) -> Documents:
     """Return what makes documents of records, and knows which are past their retention there."""
+    from munjigi.adapters.elasticsearch.documents import Documents  # noqa: PLC0415 - same
+    from munjigi.adapters.elasticsearch.expiry import expired  # noqa: PLC0415 - same
+
     known, clock = expired(StateFolder(settings.state_dir).shipping), SystemClock()
     return Documents(naming_of(settings), expected=lambda time: not known.covers(time, clock.now()))
 

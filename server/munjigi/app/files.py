@@ -54,6 +54,11 @@ class StateFolder:
         return self.root / "index.sqlite"
 
     @property
+    def usage(self) -> Path:
+        """What was counted of use; it outlives the records that it was counted of."""
+        return self.root / "usage.sqlite"
+
+    @property
     def reserve(self) -> Path:
         """Room kept back on the disk (`app/disk.py`)."""
         return self.root / "reserve"
@@ -72,11 +77,6 @@ class StateFolder:
     def shipping(self) -> Path:
         """How far each log is shipped to Elasticsearch, and what that refused."""
         return self.root / "shipping"
-
-    @property
-    def notices(self) -> Path:
-        """Notices that wait to be delivered, and how far the logs were told."""
-        return self.root / "notices.sqlite"
 
     @property
     def policy_in_force(self) -> Path:
@@ -123,8 +123,18 @@ class StateFolder:
         """What the first start on a restored folder records."""
         return self.root / "restored.json"
 
+    @property
+    def making(self) -> Path:
+        """There while a synthetic company is being written into the folder; what else is there is then not to be used."""
+        return self.root / "making"
+
     def refuse_unfinished(self) -> None:
-        """Raise `ConfigurationError` when a restore into this folder did not come to its end."""
+        """Raise `ConfigurationError` when a restore or a demonstration into this folder did not come to its end."""
+        if self.making.exists():
+            raise ConfigurationError(
+                "SYNTHETIC_UNFINISHED",
+                f"Refusing to use {self.root}: `munjigi demo --fast` did not finish it. Remove the folder and run that again.",
+            )
         if self.restoring.exists():
             raise ConfigurationError(
                 "RESTORE_UNFINISHED",

@@ -25,6 +25,7 @@ from munjigi.rpc.floods import Floods
 from munjigi.rpc.health import HealthService
 from munjigi.rpc.leased import LeasedDurability
 from munjigi.rpc.pipeline import Pipeline
+from munjigi.rpc.rates import Rates
 from munjigi.rpc.room import Room
 
 
@@ -49,6 +50,7 @@ class Gateway:
     health: HealthService
     failures: Failures
     floods: Floods
+    rates: Rates
     keys: FileKeys | UrlKeys
     methods: tuple[Method, ...]
     pipeline: Pipeline

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from itertools import groupby
 
 from munjigi.decision.grant_table import GrantTable
 from munjigi.grants.changes import BlockEdit, Change, GrantEdit, PersonEdit, SessionEdit
@@ -10,21 +11,28 @@ from munjigi.grants.ports import StateStore
 
 
 def apply_changes(table: GrantTable, changes: list[Change]) -> GrantTable:
-    """Return the table after the changes."""
-    for change in changes:
-        edit = change.edit
-        if isinstance(edit, GrantEdit):
-            table = table.with_grant(edit.grant, change.grant_revision)
-        elif isinstance(edit, PersonEdit):
-            table = table.with_person(edit.person, change.grant_revision)
-        elif isinstance(edit, BlockEdit):
-            put = table.with_block if edit.kind == "principal_blocked" else table.without_block
-            table = put(edit.block, change.grant_revision)
-        elif isinstance(edit, SessionEdit):
-            table = table.with_session_end(edit.end, change.grant_revision)
+    """Return the table after the changes. People who follow each other are put in at once: lists of them are long."""
+    for of_people, group in groupby(changes, lambda change: isinstance(change.edit, PersonEdit)):
+        several = list(group)
+        if of_people:
+            people = [change.edit.person for change in several if isinstance(change.edit, PersonEdit)]
+            table = table.with_people(people, several[-1].grant_revision)
         else:
-            table = table.at(change.grant_revision)
+            for change in several:
+                table = _after(table, change)
     return table
+
+
+def _after(table: GrantTable, change: Change) -> GrantTable:
+    edit = change.edit
+    if isinstance(edit, GrantEdit):
+        return table.with_grant(edit.grant, change.grant_revision)
+    if isinstance(edit, BlockEdit):
+        put = table.with_block if edit.kind == "principal_blocked" else table.without_block
+        return put(edit.block, change.grant_revision)
+    if isinstance(edit, SessionEdit):
+        return table.with_session_end(edit.end, change.grant_revision)
+    return table.at(change.grant_revision)
 
 
 def load_table(store: StateStore) -> GrantTable:
@@ -37,5 +45,5 @@ def load_table(store: StateStore) -> GrantTable:
 
 
 def _whole(store: StateStore) -> GrantTable:
-    state = store.load()
+    state = store.load(whole=False)
     return GrantTable.build(state.grants, state.people, state.grant_revision, state.blocks, state.session_ends)

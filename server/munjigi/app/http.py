@@ -13,8 +13,8 @@ from munjigi.app.addresses import split_address
 from munjigi.kernel.errors import ConfigurationError
 
 
-def listen(address: str, setting: str) -> socket.socket:
-    """Bind the HTTP address that a setting names.
+def listen(address: str, setting: str, *, reuse_port: bool = False) -> socket.socket:
+    """Bind the HTTP address that a setting names; with `reuse_port`, beside the other workers.
 
     Raises `ConfigurationError` when it cannot be bound.
     """
@@ -23,6 +23,8 @@ def listen(address: str, setting: str) -> socket.socket:
         family, kind, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(where)
     except OSError as error:
         raise ConfigurationError(

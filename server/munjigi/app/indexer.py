@@ -28,14 +28,18 @@ class Indexer:
         self._seen: Epochs = {}
 
     async def step(self) -> bool:
-        """Move at most 2,000 records of each log. One that can't be read now holds up no other. Raises then, at the end."""
+        """Move at most 2,000 records of each log; tell whether there may be more.
+
+        What comes meanwhile waits for the next step, so that many records share a transaction. A log that can't be read now holds up
+        no other. Raises then, at the end.
+        """
         moved, following, away = await asyncio.to_thread(self._move)
         self._meter.set(catalogue.INDEX_NEXT, value=following)
         if moved:
             self._meter.add(catalogue.INDEX_RECORDS, amount=moved)
         if away is not None:
             raise PartlyDone(away.reason, away.message)
-        return bool(moved)
+        return moved >= _BATCH
 
     def _move(self) -> tuple[int, int, Unavailable | None]:
         sources, away = self._sources.reachable()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Awaitable
 from typing import Final, Protocol
 
 from munjigi.kernel.errors import MunjigiError, Unavailable, frames_of
@@ -30,11 +31,11 @@ class Job(Protocol):
     name: str
 
     async def step(self) -> bool:
-        """Do a bounded piece of work; tell whether there was any. An error is logged, and the step tried again later."""
+        """Do a bounded piece of work; tell whether there is more. An error is logged, and the step tried again later."""
         ...
 
-    def close(self) -> None:
-        """Let go of what is open. A second call does nothing."""
+    def close(self) -> Awaitable[None] | None:
+        """Let go of what is open; return what to wait for, if anything. A second call does nothing."""
         ...
 
 
@@ -79,7 +80,9 @@ class Worked:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._stopping.wait(), pause)
         finally:
-            self._job.close()
+            closing = self._job.close()
+            if closing is not None:
+                await closing
 
     def _failed(self, error: Exception, pause: float) -> None:
         if not self.failing:

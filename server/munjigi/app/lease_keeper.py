@@ -26,6 +26,7 @@ from munjigi.monitoring.meter import Meter
 from munjigi.rpc.ports import Applied, Durability, SnapshotSource
 
 POLL_SECONDS: Final = 0.2  # between looks at the store's log
+_REST_SECONDS: Final = 0.05  # between looks, at least: each costs a renewal
 _WAIT_SECONDS: Final = 0.02  # between looks at the others' leases, while somebody waits for them
 _LOGGER: Final = logging.getLogger("munjigi.worker")
 _CLOCK: Final = time.CLOCK_BOOTTIME if sys.platform == "linux" else time.CLOCK_MONOTONIC
@@ -97,14 +98,17 @@ class LeaseKeeper:
 
     async def run(self) -> None:
         """Follow and renew, for ever. A store that is away is looked for again; whatever else fails ends the worker."""
+        clock = asyncio.get_running_loop().time
         while True:
+            began = clock()
             try:
                 await self._catch_up()
                 await self._publish()
             except Unavailable as error:
-                self._note(error)
+                self._note(error, self._monotonic())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), POLL_SECONDS)
+            await asyncio.sleep(began + _REST_SECONDS - clock())  # changes that come fast are followed together
             self._changed.clear()
 
     def look(self) -> None:
@@ -124,16 +128,25 @@ class LeaseKeeper:
             if not self._others.behind(revision, now):
                 return Applied((now - began) / SECOND, self._others.run_out(now))
 
-    async def end(self) -> None:
-        """Let go of the lease: nothing is answered any more. A second call does nothing."""
+    async def end(self) -> bool:
+        """Let go of the lease: nothing is answered any more. A second call does nothing.
+
+        Tell whether the store let it be: one that hangs is waited for as long as the lease holds, which then ends by itself.
+        """
         if self._ended:
-            return
+            return True
         self._ended = True
         if self._looking is not None:
             self._looking.cancel()
-        with contextlib.suppress(MunjigiError):
-            await self._do(self._store.end_lease, self._row)
-        self._threads.shutdown(wait=False)
+        hangs = False
+        try:
+            await asyncio.wait_for(self._do(self._store.end_lease, self._row), self._own.length / SECOND)
+        except MunjigiError:
+            pass  # it is away
+        except TimeoutError:
+            hangs = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        return not hangs
 
     async def _seen(self) -> None:
         """Return when the leases were read, in a reading that began after this call; whoever waits shares it."""
@@ -171,8 +184,9 @@ class LeaseKeeper:
         self._row, self._renewed_at = row, sent
         self._see(leases)
         self._skewed = max(before - leases.now, leases.now - after) > self._own.length
+        self._note(None, arrived)  # what ran out since anybody looked is told, even if it comes back now
         held = not self._skewed and self._own.renewed(sent, arrived, applied, leases.grant_revision)
-        self._note(None)
+        self._note(None, arrived)
         for gone in self._others.gone(arrived):
             await self._do(self._store.end_lease, gone)
         return held
@@ -180,9 +194,9 @@ class LeaseKeeper:
     def _see(self, leases: Leases) -> None:
         self._others.see(leases.rows, self._monotonic())
 
-    def _note(self, error: Unavailable | None) -> None:
+    def _note(self, error: Unavailable | None, now: int) -> None:
         """Tell the operator when the lease has run out, and when it holds again."""
-        held = self._own.holds(self._monotonic())
+        held = self._own.holds(now)
         if held is not self._held:
             if self._held:
                 self._meter.add(catalogue.LEASE_LAPSES)

@@ -10,13 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Final, Protocol
 
 import msgspec
 
 from munjigi.adapters.notices.outbox import Outbox
 from munjigi.adapters.state.holdings import StoredHoldings
+from munjigi.app.duty import DUTY_LOST, Duty
 from munjigi.app.notice_channel import NoticeChannel
 from munjigi.app.policy_in_force import PolicyInForce
 from munjigi.audit.permission_records import PermissionRecord
@@ -28,10 +30,15 @@ from munjigi.grants.notices.letters import Post, letters_of
 from munjigi.grants.notices.notice import Notice
 from munjigi.grants.notices.told import told
 from munjigi.grants.ports import StateStore
+from munjigi.grants.review_ports import ItemFilter, ReviewFilter
 from munjigi.kernel.clock import Clock
+from munjigi.kernel.errors import FailedPrecondition
 from munjigi.kernel.ids import record_id
 from munjigi.monitoring import catalogue
 from munjigi.monitoring.meter import Meter
+from munjigi.review.campaign import all_items
+from munjigi.review.kept import KeptPlans
+from munjigi.review.notices import review_notices
 
 _LOGGER: Final = logging.getLogger("munjigi.notices")
 _PIECE: Final = 500  # records, or notices, of one transaction
@@ -81,6 +88,7 @@ class Notifier:
         self,
         place: Place,
         policy: PolicyInForce,
+        duty: Duty,
         outbox: Outbox,
         channels: Sequence[NoticeChannel],
         pace: Pace,
@@ -89,6 +97,7 @@ class Notifier:
     ) -> None:
         self._place = place
         self._policy = policy
+        self._duty = duty
         self._outbox = outbox
         self._channels = channels
         self._names = tuple(channel.name for channel in channels)
@@ -97,12 +106,13 @@ class Notifier:
         self._meter = meter
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._cursors: dict[str, int] = {}
+        self._plans = KeptPlans()
         self._looks_at = 0.0  # by the monotonic clock
         self._closing: asyncio.Task[None] | None = None
 
     async def step(self) -> bool:
         """Put what is new into the outbox, and see that the channels carry; raises what a channel raised."""
-        came = await asyncio.to_thread(self._gather)
+        came = await asyncio.to_thread(self._gather_if_ours)
         ended = [self._tasks.pop(name) for name, task in list(self._tasks.items()) if task.done()]
         for channel in self._channels:
             if channel.name not in self._tasks:
@@ -113,18 +123,30 @@ class Notifier:
             task.result()
         return came
 
-    def close(self) -> None:
-        """Break off what is being sent, and let go of everything."""
+    def close(self) -> asyncio.Task[None]:
+        """Break off what is being sent, let go of everything, and leave the duty to others; return what to wait for."""
         if self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(self._close())
+        return self._closing
 
     async def _close(self) -> None:
+        await asyncio.gather(*(channel.close() for channel in self._channels))
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        await asyncio.gather(*(channel.close() for channel in self._channels))
+        await asyncio.to_thread(self._duty.end)
         self._place.close()
-        self._outbox.close()
+
+    def _gather_if_ours(self) -> bool:
+        fence = self._duty.fence
+        if fence != self._outbox.fence:  # another may have told more meanwhile
+            self._outbox, self._cursors, self._looks_at = self._outbox.under(fence), {}, 0.0
+        try:
+            return bool(fence) and self._gather()
+        except FailedPrecondition as error:
+            if error.reason != DUTY_LOST:
+                raise
+            return False
 
     def _gather(self) -> bool:
         logs = self._place.logs()
@@ -165,7 +187,7 @@ class Notifier:
         state = State(Looked(self._place.holdings, self._outbox), book, self._pace)
         made: list[tuple[Notice, Post]] = []
         some = False
-        for notice in due(state, book.now):
+        for notice in chain(due(state, book.now), self._of_reviews(book)):
             made.append((notice, self._letters(notice, book)))
             some = True
             if len(made) == _PIECE:
@@ -174,6 +196,15 @@ class Notifier:
         if made:
             self._outbox.say(made, now=book.now)
         return some
+
+    def _of_reviews(self, book: Book) -> Iterator[Notice]:
+        """Yield what is to be said of the reviews in which people decide."""
+        with self._place.store.moment() as moment:
+            seen = book._replace(reviews=moment.reviews)
+            for review in moment.reviews.reviews(ReviewFilter(state="open")):
+                plan = self._plans.of(moment.reviews, review.plan_digest)
+                known = {each.number: each for each in all_items(seen, ItemFilter(review.review_id))}
+                yield from review_notices(seen, review, plan, known, self._outbox.said)
 
     def _letters(self, notice: Notice, book: Book) -> Post:
         self._meter.add(catalogue.NOTICES_MADE, notice.kind, notice.severity)
@@ -189,10 +220,10 @@ class Notifier:
 
 def first_since(source: LogSource, at: int) -> int:
     """Return the index of the first record of a log that is not older than `at` (UTC nanoseconds), or of the next to come."""
-    step = 1
-    while (found := source.read(step - 1, 1)) and decode(found[0][1]).time < at:
+    base, step = source.first(), 1  # what lies below, retention has removed
+    while (found := source.read(base + step - 1, 1)) and decode(found[0][1]).time < at:
         step *= 2
-    low, high = step // 2, step - 1
+    low, high = base + step // 2, base + step - 1
     while low < high:
         middle = (low + high) // 2
         found = source.read(middle, 1)

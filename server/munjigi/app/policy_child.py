@@ -13,13 +13,13 @@ import pickle
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final, Literal, cast
 
 from munjigi.adapters.policy_files import read_policy_home, store_bundle
 from munjigi.adapters.policy_git import last_author
 from munjigi.app import logs
+from munjigi.app.child import step_aside
 from munjigi.app.policy_build import build
 from munjigi.app.policy_handover import shards
 from munjigi.app.policy_orders import LENGTH, OUTCOME, Difference, Order, Outcome, internal
@@ -30,13 +30,12 @@ from munjigi.policy.rules import POLICY_FILE
 from munjigi.policy.types import PolicyBundle, Problem
 
 _LOGGER: Final = logging.getLogger("munjigi.policy")
-_NICE: Final = 5  # decisions come first
 
 
 def main() -> int:
     """Serve orders until standard input ends."""
     os.umask(0o077)
-    _step_aside()
+    step_aside()
     level, style = sys.argv[1:]
     logs.set_up("policy", level, cast("Literal['text', 'json']", style))
     orders, answers = sys.stdin.buffer, sys.stdout.buffer
@@ -48,20 +47,6 @@ def main() -> int:
         gc.enable()
         gc.collect()
     return 0
-
-
-def _step_aside() -> None:
-    """Leave the processor to decisions, and where the worker was put on some cores only, leave those to it.
-
-    A kernel with lazy preemption lets a process that computes go on for a tick although another was woken, whatever its
-    niceness: 4 ms, four times a call.
-    """
-    os.nice(_NICE)
-    if hasattr(os, "sched_setaffinity"):
-        others = set(range(os.cpu_count() or 1)) - os.sched_getaffinity(0)
-        if others:
-            with suppress(OSError):  # not among the cores that the service manager gives us
-                os.sched_setaffinity(0, others)
 
 
 def _obey(order: Order, answers: IO[bytes]) -> Outcome:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from munjigi.adapters.policy_files import fingerprint, read_policy_home, store_bundle
+from munjigi.adapters.policy_files import fingerprint, load_bundle, read_policy_home, store_bundle
 from munjigi.app.policy_build import Built, build, build_tested
 from munjigi.app.policy_compiler import PolicyCompiler
 from munjigi.app.policy_handover import let_go
@@ -26,7 +26,7 @@ from munjigi.kernel.clock import Clock
 from munjigi.kernel.errors import ConfigurationError, FailedPrecondition, MunjigiError
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.policy.canonical import revision_of
-from munjigi.policy.types import PolicyBundle
+from munjigi.policy.types import PolicyBundle, Problem
 from munjigi.rpc.ports import PolicyStatus, PolicyValidation
 
 _LOGGER: Final = logging.getLogger("munjigi.policy")
@@ -35,25 +35,38 @@ _DEBOUNCE_SECONDS: Final = 0.2
 _DEBOUNCE_LOOKS: Final = 25
 
 
-def load_first(home: Path, mode: str, kept: Path) -> Built:
-    """Load the policy home at start. One that has decided here before is not shown to the other engines again.
+def load_first(home: Path, mode: str, kept: Path, in_force: str = "") -> Built:
+    """Load the policy home at start.
 
-    Raises `ConfigurationError` with every error of the policy home: nothing is served without a policy.
+    `in_force` is the revision by which other workers of this daemon decide: where the policy home is refused, it decides here, too, and
+    the errors are among its problems. Raises `ConfigurationError` with every error of the policy home where there is none: nothing is
+    served without a policy.
     """
     try:
-        found = read_policy_home(home, mode)
+        built = _load(home, mode, kept)
     except FailedPrecondition as error:
-        raise ConfigurationError(error.reason, error.message) from error
-    known = (kept / f"{revision_of(found.files)}.bundle").is_file()
-    built = (build_tested if known else build)(found.files, found.source)
-    if built.bundle is None:
-        errors = [str(problem) for problem in built.problems if problem.severity == "error"]
+        if not in_force:
+            raise ConfigurationError(error.reason, error.message) from error
+        built = Built(None, (Problem(str(home), 0, 0, "error", error.reason, error.message),), 0)
+    if built.bundle is not None:
+        store_bundle(kept, built.bundle)
+        return built
+    errors = [str(problem) for problem in built.problems if problem.severity == "error"]
+    if not in_force:
         listing = "\n  ".join(errors[:20])
         raise ConfigurationError(
             "POLICY_INVALID", f"Refusing to start: the policy home {home} has {len(errors)} error(s):\n  {listing}"
         )
-    store_bundle(kept, built.bundle)
-    return built
+    told = {"errors": len(errors), "first": errors[0]}
+    _LOGGER.warning("policy refused; what the other workers decide by decides", extra=told)
+    return built._replace(bundle=load_bundle(kept, in_force))
+
+
+def _load(home: Path, mode: str, kept: Path) -> Built:
+    """Build the policy home; one that has decided here before is not shown to the other engines again."""
+    found = read_policy_home(home, mode)
+    known = (kept / f"{revision_of(found.files)}.bundle").is_file()
+    return (build_tested if known else build)(found.files, found.source)
 
 
 class PolicyHome:
@@ -85,10 +98,11 @@ class PolicyHome:
         self._on_load = on_load
         self._loaded_at = clock.now()
         self._attempted_at = 0
-        self._rejected = False
-        self._problems = bundle.problems
+        self._rejected = any(problem.severity == "error" for problem in first.problems)
+        self._problems = first.problems
         self._busy = asyncio.Lock()
         self.tell_others: Callable[[], None] = lambda: None  # that somebody asked for a reload by name
+        self.gives_back: Callable[[PolicyBundle, Snapshot], tuple[Problem, ...]] = lambda _new, _now: ()  # what a review took
         self._reloading: asyncio.Future[PolicyStatus] | None = None
         self._background: set[asyncio.Task[Any]] = set()
 
@@ -144,6 +158,8 @@ class PolicyHome:
         async with self._busy:
             before = self.snapshot.bundle.revision
             outcome, bundle = await self._compiler.load(before)
+            if bundle is not None and (given := await asyncio.to_thread(self.gives_back, bundle, self.snapshot)):
+                outcome, bundle = outcome._replace(problems=(*given, *outcome.problems), revision=""), None
             self._attempted_at = self._clock.now()
             self._problems = outcome.problems if outcome.revision != before else self.snapshot.bundle.problems
             self._rejected = not outcome.revision
@@ -154,6 +170,7 @@ class PolicyHome:
         errors = [problem for problem in outcome.problems if problem.severity == "error"]
         accepted = bool(outcome.revision)
         if outcome.revision == before and not employee.subject:
+            self._on_load(accepted)  # what was refused in between was put back as it is in force
             return
         difference = outcome.difference
         self._journal.append(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 
-from munjigi.adapters.policy_files import load_bundle
 from munjigi.app.files import StateFolder
 from munjigi.policy.types import PolicyBundle
 
@@ -19,6 +18,19 @@ def note_in_force(folder: StateFolder, revision: str) -> None:
         scratch.replace(path)
 
 
+def in_force(folder: StateFolder) -> str:
+    """Return the revision by which workers of this daemon decide; empty before the first one said which."""
+    try:
+        return folder.policy_in_force.read_text("ascii")
+    except (OSError, ValueError):
+        return ""
+
+
+def forget_in_force(folder: StateFolder) -> None:
+    """Forget what an earlier daemon decided by: a start with a policy home that is refused is refused. Raises `OSError`."""
+    folder.policy_in_force.unlink(missing_ok=True)
+
+
 class PolicyInForce:
     """The bundle by which the workers decide, compiled again when it is another. One thread at a time."""
 
@@ -28,10 +40,9 @@ class PolicyInForce:
 
     def bundle(self) -> PolicyBundle | None:
         """Return the bundle; None before the first worker said which. Raises what `load_bundle` raises."""
-        try:
-            revision = self._folder.policy_in_force.read_text("ascii")
-        except (OSError, ValueError):
-            return self._bundle
-        if self._bundle is None or self._bundle.revision != revision:
+        from munjigi.adapters.policy_files import load_bundle  # noqa: PLC0415 - the supervisor compiles nothing, and starts sooner
+
+        revision = in_force(self._folder)
+        if revision and (self._bundle is None or self._bundle.revision != revision):
             self._bundle = load_bundle(self._folder.policies, revision)
         return self._bundle

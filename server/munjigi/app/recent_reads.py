@@ -7,7 +7,7 @@ from contextlib import suppress
 from munjigi.audit.ports import LogSource
 from munjigi.audit.records import AccessRecord, AnyRecord, ConfirmRecord, decode
 from munjigi.kernel.errors import InvalidArgument
-from munjigi.kernel.identity import Caller, EmployeeKey
+from munjigi.kernel.identity import EmployeeKey
 from munjigi.kernel.ids import parse_record_id
 from munjigi.rpc.pending import VALIDITY, PendingReads
 
@@ -38,8 +38,8 @@ def _time_at(source: LogSource, index: int) -> int:
 def _take(record: AnyRecord, log_id: str, pending: PendingReads, now: int) -> bool:
     """Note one record; tell whether it is a read that may still be confirmed."""
     if isinstance(record, AccessRecord) and record.valid_until > now and not record.observe:
-        caller = Caller(EmployeeKey(record.issuer, record.employee), record.tool, record.peer)
-        pending.add(record.index, caller, record.valid_until, record.resource)
+        read = pending.read_of(EmployeeKey(record.issuer, record.employee), record.tool, record.resource, record.purpose)
+        pending.add(record.index, record.valid_until, read)
         return True
     if isinstance(record, ConfirmRecord):
         with suppress(InvalidArgument):

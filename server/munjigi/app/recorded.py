@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from munjigi.adapters.seal_keys import public_key
-from munjigi.app.config import Settings
+from munjigi.app.config import Settings, as_plain
 from munjigi.app.files import StateFolder
 from munjigi.audit import files
 from munjigi.audit.record import Record
@@ -40,7 +40,7 @@ class Recorded:
     def __init__(self, folder: StateFolder, settings: Settings) -> None:
         self._path = folder.recorded
         self._vkey = folder.keys / "seal.vkey"
-        self._settings = {name: _digest(value) for name, value in settings.model_dump(mode="json").items()}
+        self._settings = {name: _digest(value) for name, value in as_plain(settings).items()}
         self._seen: tuple[int, int] | None = None
         self.digest = _digest(self._settings)
         self.key = ""

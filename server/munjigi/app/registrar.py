@@ -12,16 +12,16 @@ import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from munjigi.app.grant_changes import apply_changes, load_table
-from munjigi.app.policy_home import PolicyHome
 from munjigi.decision.grant_table import GrantTable
+from munjigi.decision.snapshot import Snapshot
 from munjigi.grants.book import Book, Plan
 from munjigi.grants.changes import Once
-from munjigi.grants.ports import StateStore, undecided
+from munjigi.grants.ports import Moment, StateStore, undecided
 from munjigi.kernel.clock import Clock
-from munjigi.kernel.errors import AlreadyExists, FailedPrecondition, MunjigiError, Unavailable
+from munjigi.kernel.errors import AlreadyExists, FailedPrecondition, Unavailable
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.rpc.ports import Changed
 
@@ -31,10 +31,23 @@ _RETRIED: Final = frozenset(("STATE_MOVED", "STATE_CONFLICT"))
 Answer = TypeVar("Answer")
 
 
+class Home(Protocol):
+    """Where the table that decides is kept."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The current one."""
+        ...
+
+    def set_grants(self, grants: GrantTable) -> None:
+        """Decide by another table from now on."""
+        ...
+
+
 class Registrar:
     """Implements `rpc.ports.Registrar`. Lives on the event loop; the store is asked in threads."""
 
-    def __init__(self, store: StateStore, home: PolicyHome, clock: Clock) -> None:
+    def __init__(self, store: StateStore, home: Home, clock: Clock) -> None:
         self._store = store
         self._home = home
         self._clock = clock
@@ -66,42 +79,49 @@ class Registrar:
 
         Raises `Unavailable` when the store is away.
         """
-        if self._lock.locked():
-            return
+        if not self._lock.locked():
+            await self.newest()
+
+    async def newest(self) -> GrantTable:
+        """Return the table as the store has it now, once a change that is under way here is done.
+
+        Raises `Unavailable` when the store is away.
+        """
         async with self._lock:
             table = self._home.snapshot.grants
             newer = await self._do(self._newest, table)
             if newer is not table:
                 self._home.set_grants(newer)
+            return newer
+
+    async def close(self) -> None:
+        """End the thread, once what is under way in it is done; nothing can be changed any more. The store stays open."""
+        await asyncio.to_thread(self._threads.shutdown)
 
     async def _do(self, what: Callable[..., Answer], *arguments: object) -> Answer:
         """Work in a thread of our own: searches may keep all others busy."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, what, *arguments)
 
-    def _newest(self, table: GrantTable) -> GrantTable:
+    def _newest(self, table: GrantTable, moment: Moment | None = None) -> GrantTable:
         try:
-            changes = self._store.changes_since(table.revision)
+            changes = (moment or self._store).changes_since(table.revision)
         except FailedPrecondition:
             return load_table(self._store)
         return apply_changes(table, changes) if changes else table
 
     def _try(self, by: EmployeeKey, request_id: str, digest: str, plan: Callable[[Book], Plan]) -> tuple[GrantTable, Changed]:
-        table = self._newest(self._home.snapshot.grants)
-        if request_id and (before := self._store.remembered(*by, request_id)) is not None:
-            if before.digest != digest:
-                raise AlreadyExists("REQUEST_ID_REUSED", "`request_id` was used for something else; use a new one.")
-            return table, Changed(before.answer, table.revision)
-        head = self._store.log_head()
-        now = self._clock.now()
-        store, bundle = self._store, self._home.snapshot.bundle
-        book = Book(table, bundle, now, store.request, partial(undecided, store), head.log_id, head.base)
-        try:
-            planned = plan(book)
-        except MunjigiError:
-            if self._store.revision() != table.revision:  # requests are looked up one by one: it saw more than one moment
-                raise FailedPrecondition("STATE_MOVED", "Another change came first; look again, and change it then.") from None
-            raise
-        revision = self._store.apply(
+        with self._store.moment() as moment:
+            table = self._newest(self._home.snapshot.grants, moment)
+            if request_id and (before := moment.remembered(*by, request_id)) is not None:
+                if before.digest != digest:
+                    raise AlreadyExists("REQUEST_ID_REUSED", "`request_id` was used for something else; use a new one.")
+                return table, Changed(before.answer, table.revision)
+            head = moment.log_head()
+            now = self._clock.now()
+            bundle = self._home.snapshot.bundle
+            looks = (moment.request, partial(undecided, moment), head.log_id, head.base, moment.reviews)
+            planned = plan(Book(table, bundle, now, *looks))
+        changes = self._store.commit(
             planned.edits,
             at=now,
             actor=by.subject,
@@ -110,4 +130,5 @@ class Registrar:
             after=table.revision,
             once=Once(digest, planned.answer) if request_id else None,
         )
-        return self._newest(table), Changed(planned.answer, revision)
+        table = apply_changes(table, changes)
+        return table, Changed(planned.answer, table.revision)

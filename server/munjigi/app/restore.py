@@ -34,7 +34,7 @@ from munjigi.kernel.errors import Corruption, FailedPrecondition, InvalidArgumen
 from munjigi.kernel.ids import new_log_id
 from munjigi.kernel.personal import looks_personal
 
-_PLACE: Final = re.compile(r"(?:seal|shipping|slots|journal|quarantine|holds|policies)/.+\Z|state\.sqlite\Z")
+_PLACE: Final = re.compile(r"(?:seal|shipping|slots|journal|quarantine|holds|policies)/.+\Z|(?:state|usage)\.sqlite\Z")
 _MAX_REASON: Final = 500  # characters
 _NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 

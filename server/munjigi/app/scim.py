@@ -43,9 +43,9 @@ class _People:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    @property
-    def holdings(self) -> Holdings:
-        return self._gateway.home.snapshot.grants
+    async def newest(self) -> Holdings:
+        # Not the snapshot: a worker whose lease has run out is waited for no longer, and may be behind what another one has answered.
+        return await self._gateway.registrar.newest()
 
     async def change(self, plan: Callable[[Book], Plan], *, urgent: bool) -> bytes:
         gateway = self._gateway
@@ -79,7 +79,7 @@ class Scim:
         settings = gateway.settings
         directory = Directory(_People(gateway), settings.issuer, settings.scim_account)
         self._server = HttpServer(application(directory, token_of(settings), _Door(gateway)))
-        self._listener: socket.socket = listen(settings.scim_address, "MUNJIGI_SCIM_ADDRESS")
+        self._listener: socket.socket = listen(settings.scim_address, "MUNJIGI_SCIM_ADDRESS", reuse_port=settings.share_ports)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Serve until `stopping`."""

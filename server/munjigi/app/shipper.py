@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from munjigi.adapters.elasticsearch.cluster import Cluster
 from munjigi.adapters.elasticsearch.documents import Documents
 from munjigi.adapters.elasticsearch.progress import AHEAD, Progress
+from munjigi.adapters.elasticsearch.reconciled import noted
 from munjigi.adapters.elasticsearch.sender import Sender
 from munjigi.adapters.elasticsearch.shipping import LogShipping
 from munjigi.app.backlog import Backlog
@@ -58,7 +59,10 @@ class Shipper:
         self._closing: asyncio.Task[None] | None = None
 
     async def step(self) -> bool:
-        """Ship a bounded part of each log. Raises what the first log that failed raised, after all had their turn."""
+        """Ship a bounded part of each log; tell whether there is more.
+
+        Raises what the first log that failed raised, after all had their turn.
+        """
         await asyncio.to_thread(self._look)
         logs = list(self._logs.values())
         ended = await asyncio.gather(*(log.shipping.step() for log in logs), return_exceptions=True)
@@ -67,7 +71,7 @@ class Shipper:
         for each in ended:
             if isinstance(each, BaseException):
                 raise each
-        return any(ended)
+        return any(log.shipping.more for log in logs)
 
     def _look(self) -> None:
         for source in self._sources.look():
@@ -86,6 +90,10 @@ class Shipper:
             self._meter.set(catalogue.SHIP_BACKLOG, family, value=backlog)
             self._meter.set(catalogue.SHIP_PENDING_SINCE, family, value=min(pending, default=0) / 1e9)
             self._meter.set(catalogue.SHIP_DEAD_LETTERS, family, value=sum(log.shipping.dead_letters for log in logs))
+        reconciled = noted(self._folder)
+        self._meter.set(catalogue.RECONCILE_TIME, value=reconciled.at / 1e9)
+        for kind in ("missing", "altered", "invented"):
+            self._meter.set(catalogue.RECONCILE_FINDINGS, kind, value=getattr(reconciled, kind))
         self._meter.set(catalogue.SHIP_REQUEST_BYTES, value=self._sender.most_bytes)
         for log in self._logs.values():
             if log.shipping.dead_letters > self._dead.get(log.log_id, 0):

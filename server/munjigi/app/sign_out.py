@@ -81,7 +81,7 @@ async def run(gateway: Gateway) -> None:
         gateway.clock,
     )
     server = HttpServer(application(worker))
-    listener = listen(settings.oidc_logout_address, "MUNJIGI_OIDC_LOGOUT_ADDRESS")
+    listener = listen(settings.oidc_logout_address, "MUNJIGI_OIDC_LOGOUT_ADDRESS", reuse_port=settings.share_ports)
     try:
         await server.serve([listener])
     finally:

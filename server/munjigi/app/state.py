@@ -19,7 +19,8 @@ from munjigi.adapters.state.sqlite import SqliteStateStore, copy_store
 from munjigi.adapters.state.store import SqlStateStore
 from munjigi.app.config import Settings
 from munjigi.app.files import StateFolder
-from munjigi.kernel.errors import ConfigurationError, Corruption, Unavailable
+from munjigi.app.synthetic import marked
+from munjigi.kernel.errors import ConfigurationError, Corruption, FailedPrecondition, Unavailable
 
 if TYPE_CHECKING:
     from munjigi.adapters.state.postgresql import PostgresqlStateStore
@@ -57,7 +58,7 @@ def open_state(settings: Settings, folder: StateFolder) -> SqlStateStore:
                 "STATE_ELSEWHERE",
                 f"Refusing to start: the state of {folder.root} is in PostgreSQL ({known.place}). Set MUNJIGI_STATE_URL.",
             )
-        store: SqlStateStore = SqliteStateStore(folder.state)
+        store: SqlStateStore = SqliteStateStore(folder.state, synthetic=marked(folder))
     else:
         if folder.state.exists():
             raise ConfigurationError(
@@ -117,8 +118,20 @@ def read_state(folder: StateFolder) -> SqlStateStore:
     if (address := noted(folder)) is not None:
         return _postgresql(address, read_only=True)
     if not folder.state.exists():
-        raise Unavailable("STATE_UNREACHABLE", f"There is no {folder.state.name} in the state folder yet.")
+        raise _no_state(folder)
     return SqliteStateStore(folder.state, read_only=True)
+
+
+def write_state(folder: StateFolder) -> SqlStateStore:
+    """Open the folder's store for writing, as it is: a worker's start has brought it to this code's version.
+
+    Raises `Unavailable` while there is none.
+    """
+    if (address := noted(folder)) is not None:
+        return _postgresql(address, read_only=False)
+    if not folder.state.exists():
+        raise _no_state(folder)
+    return SqliteStateStore(folder.state)
 
 
 def copy_state(folder: StateFolder, target: Path) -> None:
@@ -140,8 +153,12 @@ def copy_state(folder: StateFolder, target: Path) -> None:
 def move_state(folder: StateFolder, address: Address) -> None:
     """Move the state from the folder's file into an empty database, and note that.
 
-    Raises `FailedPrecondition` when the database is not empty, and what `open_state` raises.
+    Raises `FailedPrecondition` when the database is not empty or the people are made up, and what `open_state` raises.
     """
+    if marked(folder):
+        raise FailedPrecondition(
+            "SYNTHETIC_STATE_STAYS", "The state folder is synthetic: its state stays in a file of the folder."
+        )
     with closing(_postgresql(address, read_only=False)) as target, closing(SqliteStateStore(folder.state)) as store:
         target.migrate()
         store.copy_to(target)
@@ -172,6 +189,10 @@ def _postgresql(address: Address, *, read_only: bool) -> PostgresqlStateStore:
             "STATE_DRIVER_MISSING", "The state is in PostgreSQL, and its driver is not here: pip install 'munjigi[postgresql]'."
         ) from None
     return PostgresqlStateStore(address, read_only=read_only)
+
+
+def _no_state(folder: StateFolder) -> Unavailable:
+    return Unavailable("STATE_UNREACHABLE", f"There is no {folder.state.name} in the state folder yet.")
 
 
 def _whole(path: Path | None) -> Path | None:

@@ -19,13 +19,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from munjigi import __version__
-from munjigi.adapters.prometheus import prepare_folder
+from munjigi.adapters.metrics_folder import prepare_folder
 from munjigi.app import logs
 from munjigi.app.config import Settings
 from munjigi.app.files import StateFolder
 from munjigi.app.notice_secrets import refuse_unusable
+from munjigi.app.policy_in_force import forget_in_force
 from munjigi.app.processes import Process, first, keep
+from munjigi.app.synthetic import marked, refuse_meeting
 from munjigi.app.workers import Workers, first_line
+from munjigi.kernel.clock import SystemClock
 from munjigi.kernel.errors import ConfigurationError
 
 _LOGGER: Final = logging.getLogger("munjigi.supervisor")
@@ -42,9 +45,12 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
     refuse_unusable(settings)
     folder = StateFolder(settings.state_dir)
     folder.make()
+    if marked(folder):
+        refuse_meeting(settings)
     lock = _lock(folder.lock)
     try:
-        prepare_folder(folder.metrics)
+        prepare_folder(folder.metrics, SystemClock().now())
+        forget_in_force(folder)
         return asyncio.run(_run(settings, announce))
     finally:
         os.close(lock)
@@ -146,6 +152,8 @@ def _banner(settings: Settings, ready: dict[str, Any], sample: bool) -> str:
         f"  state   {settings.state_dir}",
         f"  policy  {settings.home()}  (revision {ready['policy_revision'][:12]}, {ready['rules']} rules)",
     ]
+    if marked(StateFolder(settings.state_dir)):
+        lines.append("  SYNTHETIC: all people, grants and records of this folder are made up, and every new record says so, too")
     if sample:
         lines.append("  sample  50,000 synthetic members are being prepared in PostgreSQL; nothing waits for them")
     if settings.identity == "embedded":

@@ -59,9 +59,14 @@ def refuse_unsafe(settings: Settings) -> None:
             "set MUNJIGI_TLS_CERTIFICATE, MUNJIGI_TLS_KEY and MUNJIGI_TLS_CLIENT_AUTHORITY",
         ),
         (
-            settings.http_address.startswith("unix:") or not is_local(settings.http_address),
+            settings.http_address.startswith("unix:") or (not is_local(settings.http_address) and not settings.metrics_networks),
             "http_address is not a loopback address",
-            "let Prometheus scrape through a proxy with TLS, or run its agent on this host",
+            "let Prometheus scrape through a proxy with TLS, run its agent on this host, or set MUNJIGI_METRICS_NETWORKS",
+        ),
+        (
+            any(network.prefixlen == 0 for network in settings.metrics_networks),
+            "metrics_networks lets everybody read /metrics",
+            "name the networks that Prometheus scrapes from",
         ),
         (
             bool(settings.scim_address) and (settings.scim_address.startswith("unix:") or not is_local(settings.scim_address)),

@@ -32,6 +32,7 @@ from munjigi.app.heartbeat import Heartbeat
 from munjigi.app.recorded import Recorded
 from munjigi.app.restoration import forget, record_restored
 from munjigi.app.state import hear_of_changes
+from munjigi.app.vitals import Vitals
 from munjigi.audit.records import DenialFloodRecord, ProcessRecord, SignInRecord
 from munjigi.kernel.errors import AuditUnavailable, ConfigurationError, Corruption, MunjigiError, Unavailable
 from munjigi.monitoring import catalogue
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 _LOGGER: Final = logging.getLogger("munjigi.worker")
 _TICK_SECONDS: Final = 1.0
+_SESSIONS_SECONDS: Final = 5  # between counts of sessions
 
 
 class _Stop(Exception):
@@ -90,7 +92,7 @@ async def _run(settings: Settings, slot: int) -> int:
     await gateway.holds.settle()
     await gateway.lease.begin()
     gateway.home.tell_others = say_reloaded
-    scim = _scim(gateway) if first and settings.scim_address else None
+    scim = _scim(gateway) if settings.scim_address else None
     stop_on_request(asyncio.get_running_loop(), stopping.set)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.home.reload_soon)
     # What was loaded stays: the collector need not walk a million grants again while calls wait.
@@ -104,7 +106,7 @@ async def _run(settings: Settings, slot: int) -> int:
                 tasks.create_task(gateway.home.watch(settings.policy_watch_seconds))
             tasks.create_task(_tick(gateway, recorded))
             tasks.create_task(gateway.retention.run())
-            if settings.oidc_logout_address and first:  # one page a host; its port is not shared
+            if settings.oidc_logout_address:
                 from munjigi.app import sign_out  # noqa: PLC0415  # an HTTP server costs start time and memory
 
                 tasks.create_task(sign_out.run(gateway))
@@ -117,6 +119,7 @@ async def _run(settings: Settings, slot: int) -> int:
     except* Exception as group:  # noqa: BLE001  # a task died, or what it awaited: there is no half-daemon
         failed.extend(group.exceptions)
     if failed:
+        gateway.meter.flush(gateway.committer)  # what was refused counts: other workers live on, and an alert looks at it
         logs.report("this worker ends", failed[0])
         return 1
     await _close(gateway, recorded)
@@ -204,10 +207,14 @@ async def _tick(gateway: Gateway, recorded: Recorded) -> None:
     folder = StateFolder(gateway.settings.state_dir)
     own, follower = Heartbeat(folder.run, f"worker-{gateway.slot}"), Heartbeat(folder.run, "follower")
     key_problem = ""
+    vitals = Vitals(f"worker-{gateway.slot}", gateway.meter)
+    vitals.watch()
+    looks = 0
     up = False
     while True:
         await _look_at_disk(gateway)
         now = gateway.clock.now()
+        gateway.rates.look(gateway.home.snapshot.bundle.tools.values(), now)
         if _record_sums(gateway, gateway.failures.due(now), gateway.floods.end(now)):
             await gateway.committer.durable()
         if (changes := recorded.records()) and gateway.slot == 0:  # the follower took a new key of the seal up
@@ -225,6 +232,11 @@ async def _tick(gateway: Gateway, recorded: Recorded) -> None:
         gateway.meter.set(catalogue.WORKERS, value=gateway.settings.workers)
         gateway.meter.set(catalogue.BLOCKED, value=len(gateway.home.snapshot.grants.blocks))
         gateway.meter.set(catalogue.GRANT_REVISION, value=gateway.home.snapshot.grants.revision)
+        if looks % _SESSIONS_SECONDS == 0:
+            held = gateway.pipeline.authenticator.sessions(gateway.home.snapshot.grants, gateway.clock.now())
+            gateway.meter.set(catalogue.SESSIONS, value=held)
+        looks += 1
+        vitals.note()
         gateway.meter.flush(gateway.committer)
         own.beat(gateway.clock.now(), gateway.health.serving())
         up = up or gateway.health.serving()
@@ -269,13 +281,19 @@ async def _close(gateway: Gateway, recorded: Recorded) -> None:
     _record_sums(gateway, gateway.failures.drain(now), gateway.floods.end(now))
     gateway.journal.append(_process_record(gateway, recorded, "stop"))
     gateway.meter.flush(gateway.committer)
-    await gateway.lease.end()
+    let_go = await gateway.lease.end()
+    if let_go:
+        await gateway.registrar.close()
     await gateway.home.close()
     await gateway.committer.close()
     gateway.journal.close()
     gateway.index.close()
     gateway.store.close()
     _LOGGER.info("stopped")
+    if not let_go:
+        # All is durable and closed. A thread that waits for a database that hangs would hold the exit up until somebody kills it.
+        logging.shutdown()
+        os._exit(0)
 
 
 def _process_record(gateway: Gateway, recorded: Recorded, event: str) -> ProcessRecord:

@@ -12,12 +12,13 @@ import contextlib
 import logging
 import os
 import socket
+from dataclasses import replace
 from typing import Any, Final
 
-from munjigi.adapters.prometheus import forget
+from munjigi.adapters.metrics_folder import forget
 from munjigi.app.addresses import split_address
 from munjigi.app.child import EXIT_CONFIGURATION, RELOADED
-from munjigi.app.config import Settings
+from munjigi.app.config import Settings, to_json
 from munjigi.app.processes import Backoff, Process, first
 from munjigi.kernel.errors import ConfigurationError
 
@@ -26,7 +27,7 @@ _LOGGER: Final = logging.getLogger("munjigi.supervisor")
 
 def first_line(settings: Settings) -> bytes:
     """Return what a child reads first."""
-    return settings.model_dump_json().encode() + b"\n"
+    return to_json(settings) + b"\n"
 
 
 class Workers:
@@ -61,7 +62,7 @@ class Workers:
         if self._settings.workers > 1:
             # The port that the first one got, where any was asked for, is that of all; and of the first one when it is started again.
             address = self._settings.grpc_address if self._settings.unix_socket else ready["grpc"]
-            settings = self._settings.model_copy(update={"grpc_address": address})
+            settings = replace(self._settings, grpc_address=address)
             leader.first_line = first_line(settings)
             self._workers += [self._worker(slot, settings) for slot in range(1, self._settings.workers)]
             for each in self._workers[1:]:
@@ -121,10 +122,11 @@ def _reserve(settings: Settings) -> list[int]:
     The socket that is kept is bound and takes no calls; it keeps the port while a worker is started again.
     Raises `ConfigurationError` when the port is taken.
     """
-    if not settings.share_ports or settings.unix_socket:
+    if not settings.share_ports:
         return []
     kept = []
-    for address in (settings.grpc_address, settings.stream_address):
+    calls = () if settings.unix_socket else (settings.grpc_address, settings.stream_address)
+    for address in (*calls, settings.scim_address, settings.oidc_logout_address):
         host, port = split_address(address) if address else ("", 0)
         if not port:
             continue
@@ -140,6 +142,6 @@ def _reserve(settings: Settings) -> list[int]:
         except OSError as error:
             raise ConfigurationError(
                 "ADDRESS_UNUSABLE",
-                f"The gRPC address cannot be listened on ({error.strerror}); set MUNJIGI_GRPC_ADDRESS to a free one.",
+                f"{address} cannot be listened on ({error.strerror}); set another address (MUNJIGI_GRPC_ADDRESS and the like).",
             ) from error
     return kept

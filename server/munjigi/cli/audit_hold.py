@@ -12,7 +12,9 @@ from munjigi.cli.options import Connection, Output, connected
 @click.command("hold")
 @click.option("--reason", required=True, metavar="TEXT", show_envvar=True, help="Why: the matter, and nobody's data.")
 @click.option("--since", type=Moment(), default=0, show_envvar=True, help="Records from this moment on.")
-@click.option("--until", type=Moment(), default=0, show_envvar=True, help="Records before this moment.")
+@click.option(
+    "--until", type=Moment(end=True), default=0, show_envvar=True, help="Records before this moment; a day counts to its end."
+)
 @click.option("--everything", is_flag=True, help="All records, those to come too.")
 @click.option("--request-id", default="", metavar="ID", show_envvar=True, help="Repeated with the same id, it is one hold.")
 @connected

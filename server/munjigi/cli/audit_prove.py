@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final
 
@@ -37,19 +38,22 @@ def audit_prove(record_ids: tuple[str, ...], state_dir: Path, out: Path | None, 
     from munjigi.app.log_sources import LogSources
     from munjigi.audit.archive import archived
     from munjigi.audit.seal.generations import opened, proving
+    from munjigi.audit.seal.origin import is_synthetic
     from munjigi.audit.seal.pack import evidence
     from munjigi.cli.failure import DONE
     from munjigi.kernel.errors import FailedPrecondition, NotFound
     from munjigi.kernel.ids import parse_record_id
 
     places = [parse_record_id(each) for each in record_ids]
-    sources = LogSources(StateFolder(state_dir))
     until = time.monotonic() + _WAIT
     while True:
         try:
-            with opened(state_dir / "seal") as generations:
+            with ExitStack() as stack:
+                sources = stack.enter_context(closing(LogSources(StateFolder(state_dir))))
+                generations = stack.enter_context(opened(state_dir / "seal"))
                 number = proving(generations, places)
-                seal, logs = generations[number], {source.log_id: archived(source, archive) for source in sources.look()}
+                seal = generations[number]
+                logs = {log.log_id: stack.enter_context(closing(archived(log, archive))) for log in sources.look()}
                 pack = "".join(evidence(seal, logs, places, generations[:number]))
             break
         except (FailedPrecondition, NotFound) as error:
@@ -63,6 +67,8 @@ def audit_prove(record_ids: tuple[str, ...], state_dir: Path, out: Path | None, 
     click.echo(
         f"{len(places)} record{'' if len(places) == 1 else 's'} with proofs under checkpoint {seal.checkpoint.size}: {out}"
     )
+    if is_synthetic(seal.checkpoint.origin):
+        click.echo("Synthetic: made-up people and records, and the pack says so.")
     click.echo("Check it anywhere:")
     click.echo("  munjigi audit verifier > munjigi_verify.py")
     click.echo(f"  python3 munjigi_verify.py {out} --key '{public_key(state_dir / 'keys' / 'seal.vkey')}'")

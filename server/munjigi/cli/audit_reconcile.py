@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,11 +31,16 @@ def audit_reconcile(settings: Settings, shared: bool, output: Output) -> int:
     Documents of records that a restored backup did not have are counted; they are no fault.
     """
     from munjigi.adapters.elasticsearch.reconcile import each_once
+    from munjigi.adapters.elasticsearch.reconciled import Reconciled, note
+    from munjigi.app.files import StateFolder
     from munjigi.cli.output import console, print_machine, safe, styled, table
     from munjigi.kernel.ids import record_id
 
     compared, others, nameless = with_cluster(settings, lambda cluster: _compare(settings, cluster))
     findings = each_once([*nameless, *(each for log in compared for each in log.findings)])
+    kinds = Counter(each.kind for each in findings)
+    missing = sum(log.missing for log in compared)
+    note(StateFolder(settings.state_dir).shipping, Reconciled(time.time_ns(), missing, kinds["edited"], kinds["invented"]))
     lost = [each for each in findings if each.kind == "lost"]
     equal = len(findings) == len(lost) and not any(log.dead for log in compared) and (shared or not others)
     named = [each._asdict() for each in findings]

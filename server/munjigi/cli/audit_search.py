@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from munjigi.cli.audit_conditions import conditions
-from munjigi.cli.moments import Moment
+from munjigi.cli.moments import Moment, zone
 from munjigi.cli.options import Connection, Output, connected
 
 
@@ -17,7 +17,7 @@ from munjigi.cli.options import Connection, Output, connected
 @click.option(
     "--since", type=Moment(), default=0, show_envvar=True, help="From this moment on: RFC 3339, a day, or 15m, 8h, 7d ago."
 )
-@click.option("--until", type=Moment(), default=0, show_envvar=True, help="Before this moment.")
+@click.option("--until", type=Moment(end=True), default=0, show_envvar=True, help="Before this moment; a day counts to its end.")
 @click.option(
     "--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, show_envvar=True, help="Records at most."
 )
@@ -43,7 +43,7 @@ def audit_search(
         screen.print(records_table(found.records))
     else:
         screen.print("No record matches.")
-    notes = f"{len(found.records)} shown, newest first; times are UTC"
+    notes = f"{len(found.records)} shown, newest first; times are {zone()}"
     if found.next_page_token:
         notes += "; there are more: raise --limit or narrow the search"
     screen.print(styled(notes, "dim"))

@@ -24,7 +24,7 @@ def records_table(records: Iterable[audit_pb2.AuditRecord]) -> Table:
         who = styled("", "").append(safe(str(content.get("employee") or each.event_type)), style="bold")
         if content.get("tool"):
             who.append(f"\nvia {safe(str(content['tool']))}", style="dim")
-        what = styled(_what(each.event_type, content), "")
+        what = styled(_what(each.event_type, content) + _SYNTHETIC[content.get("synthetic") is True], "")
         what.append(f"\n{safe(each.id)}", style="dim")
         time = show_moment(each.time)
         when = styled("", "").append(time[:10], style="dim").append(f"\n{time[11:23]}")
@@ -37,15 +37,16 @@ def line(record: audit_pb2.AuditRecord) -> Text:
     from munjigi.cli.output import as_dict, safe, styled
 
     content = as_dict(record).get("content", {})
-    shown = styled(show_moment(record.time)[:23], "dim")
+    shown = styled(show_moment(record.time), "dim")
     shown.append(f"  {safe(str(content.get('employee') or record.event_type))}", style="bold")
-    shown.append(f"  {safe(_what(record.event_type, content))}  ")
+    shown.append(f"  {safe(_what(record.event_type, content))}{_SYNTHETIC[content.get('synthetic') is True]}  ")
     answer = _answer(record.event_type, content)
     answer.plain = answer.plain.replace("\n", " ")
     shown.append_text(answer)
     return shown.append(f"  {safe(record.id)}", style="dim")
 
 
+_SYNTHETIC: Final = ("", " [synthetic]")
 _VERBS: Final = {
     "permission.grant": "gave",
     "permission.change": "changed",

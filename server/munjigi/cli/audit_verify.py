@@ -38,6 +38,7 @@ def audit_verify(state_dir: Path, log_id: str, key: str, checkpoint: Path | None
     from munjigi.app.files import StateFolder
     from munjigi.app.restoration import recorded
     from munjigi.app.verification import seal_of, verify_logs
+    from munjigi.audit.seal.origin import is_synthetic
     from munjigi.cli.output import console, print_machine, safe, styled, table
     from munjigi.rpc.verification import NOT_SEALED, answer_of
 
@@ -73,6 +74,8 @@ def audit_verify(state_dir: Path, log_id: str, key: str, checkpoint: Path | None
             screen.print(styled(f"Seal: {answer.seal_problem}", "yellow" if answer.seal_problem == NOT_SEALED else "bold red"))
         else:
             screen.print(f"Seal: checkpoint {answer.seal_entries} is signed, and the logs are what it says.")
+        if is_synthetic(seal.origin):
+            screen.print(styled(f"Synthetic: the people and records of {seal.origin} are made up.", "yellow"))
         for restored in answer.restorations:
             screen.print(styled(told(restored), "yellow"))
         if answer.lost_entries:

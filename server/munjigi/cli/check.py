@@ -50,6 +50,17 @@ if TYPE_CHECKING:
 @click.option("--observe", is_flag=True, show_envvar=True, help="Trial mode: recorded as such, never counts as use.")
 @click.option("--allow-partial", is_flag=True, show_envvar=True, help="ALLOW when at least one field is allowed.")
 @click.option("--request-id", default="", metavar="ID", show_envvar=True, help="Your own id for this question; it is recorded.")
+@click.option(
+    "--follow", is_flag=True, show_envvar=True, help="Keep the call open, and tell when the answer changes; ends with a DENY."
+)
+@click.option(
+    "--every",
+    type=click.FloatRange(0.1, 60),
+    default=1.0,
+    show_default=True,
+    show_envvar=True,
+    help="How often --follow looks again. Seconds.",
+)
 @connected
 def check(
     connection: Connection,
@@ -65,10 +76,14 @@ def check(
     observe: bool,
     allow_partial: bool,
     request_id: str,
+    follow: bool,
+    every: float,
 ) -> int:
     """Ask whether RESOURCE may be read now; the answer is recorded.
 
-    RESOURCE is database.table of the catalog, or class:NAME.
+    RESOURCE is database.table of the catalog, or class:NAME. With --follow it is asked over one open call, as a tool that goes on reading
+    asks: once as the access, then again and again as a probe, which permits no further read and never counts as use. A line is printed
+    for the first answer and for each that is another one.
     """
     from munjigi.cli.output import print_machine
     from munjigi.cli.session import Session
@@ -87,6 +102,11 @@ def check(
         allow_partial=allow_partial,
         observe=observe,
     )
+    if follow:
+        from munjigi.cli.check_follow import follow_answer
+
+        with Session(connection) as session:
+            return follow_answer(session, output, request, every)
     with Session(connection) as session:
         answer = session.ask(request, pb.CheckResponse)
     if not print_machine(output, answer, [answer]):
@@ -145,7 +165,7 @@ def _duty(duty: decision_pb2.Obligation, until: int) -> str:
     if duty.kind == pb.OBLIGATION_KIND_LIMIT_SUBJECTS:
         return f"read {duty.limit} {'member' if duty.limit == 1 else 'members'} at most"
     if duty.kind == pb.OBLIGATION_KIND_CONFIRM_READ:
-        return f"confirm the read before {show_moment(until)[11:19]} UTC"
+        return f"confirm the read before {show_moment(until)[11:19]}"
     if duty.kind == pb.OBLIGATION_KIND_STEP_UP:
         wanted = duty.step_up
         level = f" with {' or '.join(wanted.acr_values)}" if wanted.acr_values else ""

@@ -20,11 +20,18 @@ import click
 )
 def config_schema(output: str) -> None:
     """Show every setting of `munjigi serve`."""
-    from munjigi.app.config import PREFIX, Settings
+    from munjigi.app.config import PREFIX, SETTINGS, Settings
+    from munjigi.app.setting import schema_of
     from munjigi.cli.output import console, print_json, safe, table
 
-    schema: dict[str, Any] = Settings.model_json_schema()
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Munjigi configuration", **schema}
+    schema: dict[str, Any] = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Munjigi configuration",
+        "description": Settings.__doc__,
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {name: schema_of(one) for name, one in SETTINGS.items()},
+    }
     if output == "json":
         print_json(schema)
         return

@@ -10,7 +10,13 @@ from munjigi.cli.options import Connection, Output, connected
 
 @click.command("delegate")
 @click.argument("deputy", metavar="EMPLOYEE")
-@click.option("--until", type=Moment(), default=0, show_envvar=True, help="Until this moment; without it, the delegation ends.")
+@click.option(
+    "--until",
+    type=Moment(end=True),
+    default=0,
+    show_envvar=True,
+    help="Until this moment, a day to its end; without it, the delegation ends.",
+)
 @click.option("--from", "since", type=Moment(), default=0, envvar="MUNJIGI_DELEGATE_FROM", show_envvar=True, help="From then on.")
 @click.option("--request-id", default="", metavar="ID", show_envvar=True, help="Idempotency key.")
 @connected

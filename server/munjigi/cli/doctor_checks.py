@@ -24,11 +24,13 @@ from munjigi.app.files import StateFolder
 from munjigi.app.verification import missing_logs, permissions_of, seal_of, settled
 from munjigi.audit.reader import list_logs
 from munjigi.cli.doctor_cluster import search_account, shipping
+from munjigi.cli.doctor_deciders import deciders
 from munjigi.cli.doctor_finding import Finding
 from munjigi.cli.doctor_notices import notices
 from munjigi.cli.doctor_provider import provider
 from munjigi.cli.doctor_state import state_store
 from munjigi.cli.doctor_witnesses import witnesses
+from munjigi.cli.moments import ZONE_VARIABLE, zone
 from munjigi.cli.policy_files import examine as examine_policy
 from munjigi.kernel.errors import MunjigiError
 from munjigi.kernel.references import KEY_BYTES, MemberReferences
@@ -116,6 +118,12 @@ def _policy(settings: Settings) -> Iterable[Finding]:
         yield Finding("policy home", "warn", f"{summary}, {warnings} warnings", f"munjigi policy lint {found.home}")
     else:
         yield Finding("policy home", "ok", summary)
+    wanted, here = found.bundle.calendar.zone, str(zone())
+    if wanted == here:
+        yield Finding("zone", "ok", f"commands and the calendar have the zone {here}")
+    else:
+        todo = f"Set {ZONE_VARIABLE}={wanted} where commands are run."
+        yield Finding("zone", "warn", f"commands here read and show times in {here}, and the calendar's zone is {wanted}", todo)
 
 
 def _ports(settings: Settings) -> Iterable[Finding]:
@@ -253,6 +261,7 @@ _CHECKS: Final[tuple[tuple[str, Check], ...]] = (
     ("state store", state_store),
     ("keys", _keys),
     ("policy home", _policy),
+    ("who decides", deciders),
     ("ports", _ports),
     ("journal", _journal),
     ("clock", _clock),

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import socket
 from collections.abc import Iterable
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from munjigi.cli.doctor_finding import Finding
 
 if TYPE_CHECKING:
     from munjigi.app.config import Settings
-    from munjigi.grants.notices.ports import Carrier, Outcome
+    from munjigi.grants.notices.ports import Carrier, Letter, Outcome
 
 _CHECK: Final = "notices"
 _WAIT: Final = 2.0  # seconds for a connection
@@ -63,10 +64,25 @@ async def _trial(settings: Settings, carrier: Carrier) -> Outcome:
     sender = settings.notice_sender
     to = EmployeeKey("", sender if settings.notice_address == PLACE else sender.partition("@")[0])
     notice = Notice(f"trial-{secrets.token_hex(8)}", "trial", "info", SystemClock().now(), (to,), {}, {})
+    errand = _Trial()
     try:
-        return (await carrier.carry([Letter(notice.id, notice, None if carrier.channel == "webhook" else to)]))[0]
+        await carrier.carry([Letter(notice.id, notice, None if carrier.channel == "webhook" else to)], errand)
     finally:
         await carrier.close()
+    return errand.outcome
+
+
+class _Trial:
+    """Implements `grants.notices.ports.Errand`."""
+
+    outcome: Outcome
+
+    def stands(self) -> bool:
+        return True
+
+    def settle(self, letter: Letter, outcome: Outcome) -> None:
+        del letter
+        self.outcome = outcome
 
 
 def _address(settings: Settings, carrier: Carrier) -> tuple[str, int]:
@@ -81,16 +97,15 @@ def _address(settings: Settings, carrier: Carrier) -> tuple[str, int]:
 def _waiting(settings: Settings) -> Iterable[Finding]:
     from munjigi.adapters.notices.outbox import Outbox
     from munjigi.app.files import StateFolder
+    from munjigi.app.state import has_state, read_state
 
-    path = StateFolder(settings.state_dir).notices
-    if not path.exists():
+    folder = StateFolder(settings.state_dir)
+    if not has_state(folder):
         yield Finding(_CHECK, "ok", "nothing was told yet")
         return
-    outbox = Outbox(path)
-    try:
+    with closing(read_state(folder)) as store:
+        outbox = Outbox(lambda: store)
         found = [outbox.waiting("webhook"), outbox.waiting("mail")]
-    finally:
-        outbox.close()
     waiting, dead = sum(each.waiting for each in found), sum(each.dead for each in found)
     todo = "munjigi notices list --given-up; mend it, then munjigi notices retry --all." if dead else ""
     yield Finding(_CHECK, "warn" if dead else "ok", f"{waiting} wait, {dead} were given up", todo)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from munjigi.cli.moments import show_day, show_moment
+from munjigi.cli.moments import show_last_day, show_moment
 from munjigi.cli.options import Connection, Output, connected
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def show(answer: explain_pb2.ExplainResponse) -> None:
     if answer.grants:
         listing = table("grant", "role", "purpose", "standing", "until", "lacks", fold=("grant",))
         for each in answer.grants:
-            cells = (each.grant_id, each.role, each.purpose, each.standing, show_day(each.ends_at), ", ".join(each.lacking))
+            cells = (each.grant_id, each.role, each.purpose, each.standing, show_last_day(each.ends_at), ", ".join(each.lacking))
             listing.add_row(*map(safe, cells))
         screen.print(listing)
     else:

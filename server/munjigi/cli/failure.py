@@ -10,6 +10,7 @@ DONE: Final = 0
 FAILED: Final = 1
 USAGE: Final = 2
 DENIED: Final = 3
+UNCOUNTED: Final = 4
 UNVERIFIED: Final = 5
 AWAY: Final = 6
 

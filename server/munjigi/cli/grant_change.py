@@ -11,7 +11,7 @@ from munjigi.cli.options import Connection, Output, connected
 @click.command("change")
 @click.argument("grant_id", metavar="GRANT")
 @click.option("--reason", required=True, metavar="TEXT", show_envvar=True, help="Why, without anybody's data.")
-@click.option("--until", type=Moment(), default=0, show_envvar=True, help="An earlier end.")
+@click.option("--until", type=Moment(end=True), default=0, show_envvar=True, help="An earlier end; a day counts to its end.")
 @click.option("--only", multiple=True, metavar="OBJECT", help="Only this column, table.* or class:NAME; may be repeated.")
 @click.option("--action", multiple=True, metavar="ACTION", help="Only this action; may be repeated.")
 @click.option("--request-id", default="", metavar="ID", show_envvar=True, help="Idempotency key.")

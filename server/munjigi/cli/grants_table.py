@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from rich.table import Table
 
-from munjigi.cli.moments import show_day
+from munjigi.cli.moments import show_day, show_last_day
 from munjigi.cli.output import safe, styled, table
 from munjigi_client._proto.munjigi.v1 import grant_pb2
 
@@ -19,7 +19,7 @@ def grants_table(grants: Iterable[grant_pb2.Grant], *, employees: bool) -> Table
         role = styled("", "").append(safe(each.role), style="bold").append(f"\nfor {safe(each.purpose)}")
         if each.scope_objects or each.scope_actions:
             role.append(f"\nonly {safe(', '.join([*each.scope_actions, *each.scope_objects]))}", style="yellow")
-        force = styled("", "").append(f"from {show_day(each.starts_at)}\nto   {show_day(each.ends_at)}")
+        force = styled("", "").append(f"from {show_day(each.starts_at)}\nto   {show_last_day(each.ends_at)}")
         if each.break_glass:
             force.append("\nin an emergency", style="yellow")
         if not each.active:

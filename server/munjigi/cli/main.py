@@ -16,17 +16,60 @@ from munjigi.kernel.errors import MunjigiError
 
 _HERE: Final = "munjigi.cli"
 _GRANT: Final = {
-    "list": Entry(f"{_HERE}.grant_list:grant_list", "List grants: your own, one employee's, or everyone's."),
+    "list": Entry(
+        f"{_HERE}.grant_list:grant_list", "List grants: your own, one employee's, one person's with all accounts, or everyone's."
+    ),
+    "show": Entry(
+        f"{_HERE}.grant_show:grant_show",
+        "Show one grant on one page: who holds what, since when, by whose word, and each change.",
+    ),
     "change": Entry(
         f"{_HERE}.grant_change:grant_change",
         "Narrow a grant: yours, or one of a role that you own. For more, `munjigi request --renew`.",
     ),
+    "suspend": Entry(
+        f"{_HERE}.grant_suspend:grant_suspend",
+        "Let a grant not count until it is resumed. When this returns, no worker of any host answers by it any more.",
+    ),
+    "resume": Entry(f"{_HERE}.grant_resume:grant_resume", "Let a suspended grant count again, as far as its period goes."),
     "ledger": Entry(
         f"{_HERE}.grant_ledger:grant_ledger",
         "Show each step of EMPLOYEE's rights, oldest first: who asked, who decided what and why, what was given and taken.",
     ),
     "revoke": Entry(
         f"{_HERE}.grant_revoke:grant_revoke", "End a grant now. When this returns, no worker of any host answers by it any more."
+    ),
+}
+_REVIEW: Final = {
+    "plan": Entry(
+        f"{_HERE}.review_plan:review_plan",
+        "Plan a review of KIND, a row of reviews.toml, and open it: its reviewers are told, and decide.",
+    ),
+    "list": Entry(
+        f"{_HERE}.review_list:review_list",
+        "List reviews, newest first: those in which you may decide something now, or everyone's.",
+    ),
+    "show": Entry(
+        f"{_HERE}.review_show:review_show",
+        "Show a review and its items. Its reviewers see what they may decide, others all with `read` on `munjigi.review`.",
+    ),
+    "decide": Entry(f"{_HERE}.review_decide:review_decide", "Decide the items of a review that wait for your word."),
+    "except": Entry(f"{_HERE}.review_except:review_except", "Ask for an exception from a review, or approve one."),
+    "apply": Entry(
+        f"{_HERE}.review_apply:review_apply",
+        "Apply what was decided: a share first, and after the wait of reviews.toml the rest, when this is run again.",
+    ),
+    "stop": Entry(
+        f"{_HERE}.review_stop:review_stop",
+        "Stop a review that is open or being applied. What was applied stands; `munjigi review undo` gives it back.",
+    ),
+    "close-log": Entry(
+        f"{_HERE}.review_close_log:review_close_log",
+        "Say that a log is lost for good, so that reviews wait for it no longer.",
+    ),
+    "undo": Entry(
+        f"{_HERE}.review_undo:review_undo",
+        "Give back what a review took away, all of it or some items: role, scope and end as they were.",
     ),
 }
 _PEOPLE: Final = {
@@ -84,6 +127,16 @@ _NOTICES: Final = {
         "Let notices that were given up wait again, as if they were new, and try those that wait at once.",
     ),
 }
+_REPORT: Final = {
+    "dashboard": Entry(
+        f"{_HERE}.report_dashboard:report_dashboard",
+        "Draw the overview's panels: one picture with all of them, and one of each.",
+    ),
+    "review": Entry(
+        f"{_HERE}.report_review:report_review",
+        "Write what was reviewed, on which use, who decided what, and what became of it: HTML in Korean and in English.",
+    ),
+}
 _CONFIG: Final = {"schema": Entry(f"{_HERE}.config_schema:config_schema", "Show every setting of `munjigi serve`.")}
 
 
@@ -92,10 +145,12 @@ def _group(name: str, help_text: str, entries: dict[str, Entry]) -> LazyGroup:
 
 
 grant: Final = _group("grant", "See who holds what, and take of it.", _GRANT)
+review: Final = _group("review", "Find what is not used, let its owners decide, take it away, give it back.", _REVIEW)
 people: Final = _group("people", "See who there is, and tell what happened to people.", _PEOPLE)
 audit: Final = _group("audit", "Read and verify the audit trail.", _AUDIT)
 policy: Final = _group("policy", "Work on the policy home.", _POLICY)
 notices: Final = _group("notices", "See what people have not been told yet.", _NOTICES)
+report: Final = _group("report", "Write what others are shown.", _REPORT)
 config: Final = _group("config", "Describe the configuration.", _CONFIG)
 
 _COMMANDS: Final = {
@@ -112,7 +167,7 @@ _COMMANDS: Final = {
     "who-can": Entry(f"{_HERE}.who_can:who_can", "List the employees who may do this to RESOURCE, and by which path."),
     "what-can": Entry(f"{_HERE}.what_can:what_can", "List what you, or another employee, may do through this tool."),
     "request": Entry(f"{_HERE}.request:request", "Ask for ROLE, for a purpose and a period; its owners decide."),
-    "requests": Entry(f"{_HERE}.requests:requests", "List your requests, newest first, or show one as whoever decides reads it."),
+    "requests": Entry(f"{_HERE}.requests:requests", "List requests, newest first, or show one as whoever decides reads it."),
     "approve": Entry(f"{_HERE}.decide:approve", "Approve a request, as it was read: one that has changed since is refused."),
     "deny": Entry(f"{_HERE}.decide:deny", "Deny a request. What was taken in an emergency ends with it."),
     "withdraw": Entry(f"{_HERE}.withdraw:withdraw", "Withdraw an open request of yours."),
@@ -126,20 +181,23 @@ _COMMANDS: Final = {
         "Let an employee or a tool that is blocked go on. What they hold counts again, as far as it has not ended.",
     ),
     "grant": Entry(f"{_HERE}.main:grant", "See who holds what, and take of it."),
+    "review": Entry(f"{_HERE}.main:review", "Find what is not used, let its owners decide, take it away, give it back."),
     "people": Entry(f"{_HERE}.main:people", "See who there is, and tell what happened to people."),
     "audit": Entry(f"{_HERE}.main:audit", "Read and verify the audit trail."),
     "policy": Entry(f"{_HERE}.main:policy", "Work on the policy home."),
     "notices": Entry(f"{_HERE}.main:notices", "See what people have not been told yet."),
+    "report": Entry(f"{_HERE}.main:report", "Write what others are shown."),
     "config": Entry(f"{_HERE}.main:config", "Describe the configuration."),
     "witness": Entry(f"{_HERE}.witness:witness", "Co-sign the checkpoints of installations whose history only grows."),
-    "demo": Entry(f"{_HERE}.demo:demo", "Send a burst of mixed sample traffic."),
+    "demo": Entry(f"{_HERE}.demo:demo", "Play a company at work."),
     "completion": Entry(f"{_HERE}.completion:completion", "Print the completion script of a shell."),
 }
 
 _EPILOG: Final = """\b
 Exit codes:
   0 done, or ALLOW     1 failure                2 usage
-  3 DENY               5 verification failed    6 server unavailable
+  3 DENY               4 not all use counted    5 verification failed
+  6 server unavailable
 
 Every option can be set in the environment; `munjigi COMMAND --help` names the variables."""
 

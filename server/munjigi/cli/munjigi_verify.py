@@ -290,6 +290,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
         elif not options.quiet:
             show(*found)
     print("%d of %d records verified, under checkpoint %d of %s" % (len(names) - bad, len(names), top[1], top[0]))
+    if top[0].startswith("munjigi-synthetic/"):
+        print("SYNTHETIC: people and records of this installation are made up; nothing of this ever happened")
     return 5 if bad else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -19,22 +20,20 @@ from munjigi.cli.options import Output, output_option, state_option
 def notices_list(state_dir: Path, output: Output, given_up: bool, limit: int) -> None:
     """List notices that wait to be delivered, oldest first, or that were given up.
 
-    Looks into the state folder, without a server. A notice that was delivered is not kept: what it told of is in the trail.
+    Looks into the state store, without a server. A notice that was delivered is not kept: what it told of is in the trail.
     """
     from munjigi.adapters.notices.outbox import Outbox
     from munjigi.app.files import StateFolder
+    from munjigi.app.state import has_state, read_state
     from munjigi.cli.moments import show_moment
     from munjigi.cli.output import console, print_machine, safe, table
     from munjigi.kernel.clock import to_rfc3339
 
-    path = StateFolder(state_dir).notices
+    folder = StateFolder(state_dir)
     found = []
-    if path.exists():
-        outbox = Outbox(path)
-        try:
-            found = outbox.letters(dead=given_up, limit=limit)
-        finally:
-            outbox.close()
+    if has_state(folder):
+        with closing(read_state(folder)) as store:
+            found = Outbox(lambda: store).letters(dead=given_up, limit=limit)
     rows = [
         {
             "id": each.letter.letter_id,

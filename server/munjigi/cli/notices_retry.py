@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -23,18 +24,16 @@ def notices_retry(state_dir: Path, notices: tuple[str, ...], everything: bool) -
     """
     from munjigi.adapters.notices.outbox import Outbox
     from munjigi.app.files import StateFolder
+    from munjigi.app.state import has_state, write_state
     from munjigi.kernel.clock import SystemClock
 
     if bool(notices) == everything:
         raise Failure("Which notices?", "Give ids of `munjigi notices list --given-up`, or --all.", USAGE)
-    path = StateFolder(state_dir).notices
-    if not path.exists():
+    folder = StateFolder(state_dir)
+    if not has_state(folder):
         raise Failure(f"There are no notices in {state_dir}.", "Name the right folder with --state-dir (MUNJIGI_STATE_DIR).")
-    outbox = Outbox(path)
-    try:
-        count = outbox.retry(notices, now=SystemClock().now())
-    finally:
-        outbox.close()
+    with closing(write_state(folder)) as store:
+        count = Outbox(lambda: store).retry(notices, now=SystemClock().now())
     click.echo(f"{count} notice{'' if count == 1 else 's'} will be tried now.")
     if count < len(notices):
         raise Failure("Some ids name no notice that waits or was given up.", "`munjigi notices list` has them.", FAILED)

@@ -10,6 +10,8 @@ from typing import Any, Final, Literal
 
 import click
 
+from munjigi.cli.moments import zone_option
+
 Output = Literal["table", "json", "ndjson"]
 Command = Callable[..., Any]
 DEFAULT_ADDRESS: Final = "127.0.0.1:7443"
@@ -160,6 +162,6 @@ def connected(command: Command) -> Command:
         return command(connection=Connection(grpc_address, state_dir, employee, tool, ca, cert, key, timeout, verbose), **rest)
 
     wrapped: Command = collect
-    for option in reversed((output_option, *_CONNECTION)):
+    for option in reversed((output_option, zone_option, *_CONNECTION)):
         wrapped = option(wrapped)
     return wrapped

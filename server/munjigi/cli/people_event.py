@@ -36,7 +36,7 @@ _EVENTS = ("joiner", "mover", "leaver", "leave", "return", "fact", "account")
     "--fact", "fact", type=click.Choice(["pledge", "training", "device", "screening"]), show_envvar=True, help="What is on file."
 )
 @click.option("--since", type=Moment(), default=0, show_envvar=True, help="From when on it is so; now without it.")
-@click.option("--until", type=Moment(), default=0, show_envvar=True, help="Until when it is so.")
+@click.option("--until", type=Moment(end=True), default=0, show_envvar=True, help="Until when it is so; a day counts to its end.")
 @click.option("--source", default="", metavar="NAME", show_envvar=True, help="Who says so, for the records; the tool without it.")
 @click.option(
     "--effective-at", type=Moment(), default=0, show_envvar=True, help="When it took effect at its source; now without it."
@@ -99,8 +99,7 @@ def _said(kind: str, done: people_pb2.ApplyPersonnelEventResponse) -> str:
 
     parts = (
         (done.ended_grants, "ended"),
-        (done.suspended_grants, "suspended"),
-        (done.resumed_grants, "resumed"),
+        (done.suspended_grants, "wait for an owner's `munjigi grant resume`" if kind == "return" else "suspended"),
         (done.withdrawn_requests, "withdrawn"),
     )
     what = "".join(f"; {verb}: {', '.join(safe(each) for each in ids)}" for ids, verb in parts if ids)

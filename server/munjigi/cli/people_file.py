@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Final, Literal, NamedTuple
 
 from munjigi.cli.failure import USAGE, Failure
-from munjigi.cli.moments import parse_moment
+from munjigi.cli.moments import parse_moment, zone
 from munjigi.kernel.ids import ID
 from munjigi_client._proto.munjigi.v1 import people_pb2 as pb
 
@@ -54,12 +54,14 @@ class Line(NamedTuple):
 
 
 class PeopleFile:
-    """A CSV file of people. `complain` is told the line and fault of what can't be taken."""
+    """A CSV file of people. `complain` is told the line and fault of what can't be taken. `taken` are the bytes that were read."""
 
     def __init__(self, path: Path, encoding: Encoding, complain: Callable[[int, str], None]) -> None:
         self._path = path
         self._encoding = encoding
         self._complain = complain
+        self._zone = zone()
+        self.taken = 0
 
     def rows(self) -> Iterator[Line]:
         """Yield the rows that are right by themselves. Raises `Failure` for a file that can't be read as such a list at all."""
@@ -97,6 +99,7 @@ class PeopleFile:
         number = 0
         while raw := file.readline(_LONGEST_LINE + 1):
             number += 1
+            self.taken += len(raw)
             if len(raw) > _LONGEST_LINE:
                 raise Failure(f"{self._path}:{number}: the line is longer than 64 KiB.", "A list has one person a line.", USAGE)
             if number == 1:
@@ -163,9 +166,9 @@ class PeopleFile:
         for kind in FACTS:
             if text := cells.get(f"{kind}_until", ""):
                 try:
-                    row.facts.add(kind=kind, ends_at=parse_moment(text if "-" in text else "", 0))
+                    row.facts.add(kind=kind, ends_at=parse_moment(text if "-" in text else "", 0, self._zone, end=True))
                 except ValueError:
-                    faults.append(f"{kind}_until is a day like 2027-06-30, or a time like 2027-06-30T00:00:00Z")
+                    faults.append(f"{kind}_until is a day like 2027-06-30, or a time like 2027-06-30T18:00+09:00")
         for fault in faults:
             self._complain(number, fault + ".")
         return None if faults else row

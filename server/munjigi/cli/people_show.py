@@ -38,19 +38,10 @@ def people_show(connection: Connection, output: Output, person_id: str, whose: s
         found = session.ask(pb.GetPersonRequest(person_id=person_id, employee=whose), pb.GetPersonResponse)
         if print_machine(output, found, [found.person]):
             return
-        grants = [
-            grant
-            for account in dict.fromkeys(each.subject for each in found.person.accounts)
-            for grant in session.whole(
-                grant_pb2.ListGrantsRequest(employee=account, include_inactive=True, page_size=1000),
-                grant_pb2.ListGrantsResponse,
-                "grants",
-            ).grants
-        ]
-    mine = {(account.issuer, account.subject) for account in found.person.accounts}
+        held = grant_pb2.ListGrantsRequest(person_id=found.person.person_id, include_inactive=True, page_size=1000)
+        grants = session.whole(held, grant_pb2.ListGrantsResponse, "grants").grants
     for line in person_lines(found.person, SystemClock().now()):
         click.echo(line)
-    grants = [grant for grant in grants if (grant.issuer, grant.employee) in mine]
     if grants:
         console().print(grants_table(grants, employees=True))
     else:

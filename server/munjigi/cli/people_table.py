@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from munjigi.cli.moments import show_day, show_moment
+from munjigi.cli.moments import show_day, show_last_day, show_moment
 from munjigi.cli.output import safe, styled, table
 from munjigi_client._proto.munjigi.v1 import people_pb2 as pb
 
@@ -58,10 +58,10 @@ def person_lines(person: pb.Person, now: int) -> Iterable[str]:
         yield f"account     {safe(account.subject)} of {safe(account.issuer)}"
     for fact in person.facts:
         force = "" if fact.starts_at <= now < fact.ends_at else ", not in force"
-        period = f"from {show_day(fact.starts_at)} to {show_day(fact.ends_at)}"
+        period = f"from {show_day(fact.starts_at)} to {show_last_day(fact.ends_at)}"
         yield f"fact        {safe(fact.kind)} {period}, says {safe(fact.source)}{force}"
     for deputy in person.deputies:
-        period = f"from {show_day(deputy.starts_at)} to {show_day(deputy.ends_at)}"
+        period = f"from {show_day(deputy.starts_at)} to {show_last_day(deputy.ends_at)}"
         yield f"deputy      {safe(deputy.person_id)} {period}"
     if person.sessions_from:
         yield f"sessions    count from {show_moment(person.sessions_from)}"

@@ -57,7 +57,7 @@ def policy_diff(
     from munjigi.app.config import Settings
     from munjigi.policy.diff import compare, settings
 
-    home = policy_home or Settings.model_construct(policy_home=None).home()
+    home = policy_home or Settings().home()
     names = [f"{REVISION}{name}" if revisions and name else name for name in (before, after)]
     gc.disable()  # two large policies make no garbage, and looking for it takes a third of the time
     try:

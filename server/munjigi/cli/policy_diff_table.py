@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from munjigi.app.traffic import ChangedDecision
 from munjigi.cli.moments import show_day, show_moment
 from munjigi.cli.output import console, safe, styled, table
 from munjigi.cli.policy_diff_wire import Impact
 from munjigi.policy.diff import Difference, Setting
 from munjigi.policy.types import PolicyBundle
+
+if TYPE_CHECKING:
+    from munjigi.app.traffic import ChangedDecision
 
 _COLOURS = {"gains": "green", "loses": "red", "changes": "yellow"}
 

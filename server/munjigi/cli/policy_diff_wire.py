@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from munjigi.app.traffic import ChangedDecision, Traffic
-from munjigi.decision.impact import Concerned
 from munjigi.policy.diff import Difference, Setting, View
 from munjigi.policy.types import PolicyBundle
+
+if TYPE_CHECKING:
+    from munjigi.app.traffic import ChangedDecision, Traffic
+    from munjigi.decision.impact import Concerned
 
 
 class Impact(NamedTuple):

@@ -38,7 +38,7 @@ def policy_eval(model: Path, policy: Path, requests: TextIO) -> int:
     from munjigi.cli.problems import print_problems
     from munjigi.decision.casbin import Engine
     from munjigi.kernel.clock import SystemClock
-    from munjigi.policy.casbin import load
+    from munjigi.policy.casbin.load import load
 
     program, problems = load(model.read_bytes(), policy.read_bytes(), model_name=str(model), policy_name=str(policy))
     if program is None:

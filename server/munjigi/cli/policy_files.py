@@ -49,7 +49,7 @@ def examine(path: Path | None, policy_home: Path | None, *, tables_only: bool = 
     from munjigi.app.config import Settings
     from munjigi.app.policy_build import build, build_tested
 
-    home = path or policy_home or Settings.model_construct(policy_home=None).home()
+    home = path or policy_home or Settings().home()
     found = read_policy_home(home)
     built = (build_tested if tables_only else build)(found.files, found.source)
     return Examined(home, found.files, built.bundle, built.problems, built.tests_run)

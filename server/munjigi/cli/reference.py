@@ -1,8 +1,7 @@
-"""The command reference, generated from the commands' own help: `python -m munjigi.cli.reference > docs/cli.md`."""
+"""The command reference, docs/cli.md, out of the commands' own help; `.ci/generate_docs.py` writes it."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Final
 
@@ -14,7 +13,7 @@ _WIDTH: Final = 100
 _HEAD: Final = """# The command line
 
 Generated from `--help`; a test compares them. Change a command, then run
-`python -m munjigi.cli.reference > docs/cli.md`.
+`.venv/bin/python .ci/generate_docs.py`.
 """
 
 
@@ -42,7 +41,3 @@ def reference() -> str:
         depth = 2 if ctx.parent is None or ctx.parent.parent is None else 3
         parts.append(f"{'#' * depth} `{ctx.command_path}`\n\n```text\n{command.get_help(ctx).rstrip()}\n```\n")
     return "\n".join(parts)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(reference())

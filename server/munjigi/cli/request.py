@@ -14,7 +14,13 @@ from munjigi.cli.options import Connection, Output, connected
 @click.option("--purpose", default="", show_envvar=True, help="Registered purpose; needed with ROLE.")
 @click.option("--reason", required=True, metavar="TEXT", show_envvar=True, help="Why: the work, and nobody's data.")
 @click.option("--days", type=click.IntRange(1, 36500), default=None, show_envvar=True, help="For how many days.")
-@click.option("--until", type=Moment(), default=0, show_envvar=True, help="Until this moment, instead of --days.")
+@click.option(
+    "--until",
+    type=Moment(end=True),
+    default=0,
+    show_envvar=True,
+    help="Until this moment, instead of --days; a day counts to its end.",
+)
 @click.option("--from", "since", type=Moment(), default=0, envvar="MUNJIGI_REQUEST_FROM", show_envvar=True, help="From then on.")
 @click.option("--case", "case_id", default="", metavar="ID", envvar="MUNJIGI_REQUEST_CASE", show_envvar=True, help="Case.")
 @click.option("--only", multiple=True, metavar="OBJECT", help="Only this column, table.* or class:NAME; may be repeated.")

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from munjigi.app.config import PREFIX, Settings, load_settings
+from munjigi.app.config import PREFIX, SETTINGS, load_settings
 
 _SHORT: Final = {
     "state_dir": "DIR",
@@ -21,22 +21,21 @@ _SHORT: Final = {
 
 def _options(command: click.Command) -> click.Command:
     """Add an option for each setting. Variables are read by the settings themselves, so that one place decides who wins."""
-    for name, field in Settings.model_fields.items():
+    for name, one in SETTINGS.items():
         flag = name.replace("_", "-")
         shown: dict[str, Any] = {
-            "help": f"{field.description} [{PREFIX}{name.upper()}; default: {_default(field.default)}]",
+            "help": f"{one.description} [{PREFIX}{name.upper()}; default: {_default(one.default)}]",
             "default": None,
             "allow_from_autoenv": False,
         }
-        choices = typing.get_args(field.annotation)
-        if field.annotation is bool:
+        if one.kind is bool:
             option = click.Option([f"--{flag}/--no-{flag}", name], **shown)
-        elif typing.get_origin(field.annotation) is tuple:
+        elif one.listed:
             option = click.Option([f"--{flag}", name], multiple=True, callback=_none_if_empty, metavar="TEXT", **shown)
-        elif choices and all(isinstance(each, str) for each in choices):
-            option = click.Option([f"--{flag}", name], type=click.Choice(choices), **shown)
+        elif one.choices:
+            option = click.Option([f"--{flag}", name], type=click.Choice(one.choices), **shown)
         else:
-            option = click.Option([f"--{flag}", name], metavar=_metavar(name, field.annotation), **shown)
+            option = click.Option([f"--{flag}", name], metavar=_metavar(name, one.kind), **shown)
         command.params.append(option)
     return command
 

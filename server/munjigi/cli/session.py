@@ -7,28 +7,33 @@ need the state folder's issuer key, which only the embedded identity has; where 
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, Self, TypeVar
 
 import click
 from google.protobuf.message import Message
 
 from munjigi.adapters.identity.local_issuer import issuer_key_path, mint_employee, mint_tool
-from munjigi.cli.failure import AWAY, DENIED, FAILED, UNVERIFIED, USAGE, Failure
+from munjigi.cli.failure import AWAY, DENIED, FAILED, UNCOUNTED, UNVERIFIED, USAGE, Failure
 from munjigi.cli.options import OPERATOR, Connection
 from munjigi.kernel.errors import ConfigurationError
 from munjigi_client import (
     TLS,
     Client,
+    Decision,
     InvalidRequest,
     MunjigiClientError,
     NotAuthenticated,
     NotPermitted,
+    Question,
     RateLimited,
     Unavailable,
 )
 from munjigi_client import ConfigurationError as ClientConfigurationError
 
 Answer = TypeVar("Answer", bound=Message)
+_TAKEN_ANEW: Final = 240  # seconds; tokens of the embedded identity live for 600
 TOKEN_VARIABLE: Final = "MUNJIGI_TOKEN"  # noqa: S105 - a variable's name
 
 
@@ -39,13 +44,13 @@ class Session:
         self._connection = connection
         tls = TLS(authority=connection.ca, certificate=connection.cert, key=connection.key)
         used = connection.ca is not None or connection.cert is not None or connection.key is not None
-        employee, tool = credentials(connection)
-        self.employee_token = employee
+        self._credentials, self._taken_at = credentials(connection), time.monotonic()
+        self.employee_token, tool = self._credentials
         try:
             self._client = Client(
                 connection.address,
-                employee_token=employee,
-                tool_token=tool,
+                employee_token=lambda: self._fresh()[0],
+                tool_token=(lambda: self._fresh()[1] or "") if tool is not None else None,
                 tls=tls if used else None,
                 timeout=connection.timeout,
             )
@@ -58,6 +63,12 @@ class Session:
     def __exit__(self, *_error: object) -> None:
         self._client.close()
 
+    def _fresh(self) -> tuple[str, str | None]:
+        """Return the tokens, taken anew before those of the embedded identity end: a long list takes longer than they live."""
+        if time.monotonic() - self._taken_at > _TAKEN_ANEW:
+            self._credentials, self._taken_at = credentials(self._connection), time.monotonic()
+        return self._credentials
+
     def ask(self, request: Message, kind: type[Answer]) -> Answer:
         """Send one request. Raises `Failure` with the exit code that fits when there is no answer."""
         try:
@@ -66,6 +77,16 @@ class Session:
             raise failure_of(error, self._connection) from None
         assert isinstance(answer, kind)
         return answer
+
+    def over_one_call(self, questions: Iterable[Question]) -> Iterator[Decision]:
+        """Ask one question after the other over one CheckStream. Raises `Failure` with the first that has no answer."""
+        try:
+            for _, answer in self._client.check_stream(questions):
+                if isinstance(answer, MunjigiClientError):
+                    raise answer
+                yield answer
+        except MunjigiClientError as error:
+            raise failure_of(error, self._connection) from None
 
     def whole(self, request: Any, kind: type[Answer], items: str, limit: int = 0) -> Answer:
         """Follow the pages and return one answer with all items, or the first `limit` of them.
@@ -140,6 +161,8 @@ def failure_of(error: MunjigiClientError, connection: Connection) -> Failure:
     reason = f"Reason {error.reason}"
     if error.reason == "EXPLANATION_DIFFERS":
         return Failure(what, f"Reason {error.reason}; no explanation is given.", UNVERIFIED)
+    if error.reason == "USAGE_GAP":
+        return Failure(what, f"Reason {error.reason}; nothing was planned: a review never revokes on incomplete use.", UNCOUNTED)
     if isinstance(error, Unavailable):
         if error.reason == "DEADLINE_EXCEEDED":
             return Failure(

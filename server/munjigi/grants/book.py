@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 from munjigi.grants.changes import Edit
+from munjigi.grants.review_ports import Reviews
 from munjigi.kernel.access_request import AccessRequest
 from munjigi.kernel.grant import Block, Grant, Person
 from munjigi.kernel.identity import EmployeeKey
@@ -67,7 +68,7 @@ class Book(NamedTuple):
     """Grants, people and policy at one revision, at `now` (UTC nanoseconds); requests are looked up one by one.
 
     `open_requests` are those for an account that are not decided. `log_id` is the log of permission records that is written, and
-    `base` the revision before its first record. A book that is only looked at lacks them.
+    `base` the revision before its first record, `reviews` what is known of reviews. A book that is only looked at lacks them.
     """
 
     holdings: Holdings
@@ -77,6 +78,7 @@ class Book(NamedTuple):
     open_requests: Callable[[EmployeeKey], list[AccessRequest]] = lambda _: []
     log_id: str = ""
     base: int = 0
+    reviews: Reviews | None = None
 
     def record(self, number: int) -> str:
         """Return the id of the record that the plan's edit of this number (from 0) gets."""

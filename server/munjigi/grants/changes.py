@@ -6,17 +6,20 @@ dense: each change has its own `grant_revision`, so the table at any past revisi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from munjigi.grants.lifecycle import GRANT, REQUEST, GrantEvent
+from munjigi.grants.log_edits import LogEdit
+from munjigi.grants.review_edits import NO_REVIEWS, ExceptionEdit, ItemsEdit, ReviewEdit, ReviewsState
+from munjigi.grants.storable import check_storable
 from munjigi.kernel.access_request import AccessRequest, RequestState
 from munjigi.kernel.errors import FailedPrecondition, InvalidArgument, NotFound
 from munjigi.kernel.grant import Block, Grant, Person, Status
 from munjigi.kernel.identity import EmployeeKey, SessionEnd
 from munjigi.kernel.ids import ID
 
-GrantKind = Literal["grant_added", "grant_changed", "grant_suspended", "grant_resumed", "grant_ended"]
+GrantKind = Literal["grant_added", "grant_changed", "grant_suspended", "grant_resumed", "grant_ended", "grant_restored"]
 RequestChange = Literal["request_made", "request_voted", "request_closed"]
 PersonEvent = Literal["", "joiner", "mover", "leaver", "leave", "return", "facts", "account", "delegation"]
 
@@ -24,7 +27,10 @@ PersonEvent = Literal["", "joiner", "mover", "leaver", "leave", "return", "facts
 class GrantEdit(NamedTuple):
     """Add a grant, change its period, scope or approvers, suspend or resume it, or end it. `grant` is the whole grant afterwards.
 
-    `method` is how it came about: a request, break-glass, personnel, review, block, sample.
+    Only the undoing of a review restores one: exactly as it was before that review took of it.
+
+    `method` is how it came about: a request, break-glass, personnel, review, block, sample, or as whom somebody
+    changed it: holder, owner, operator.
     """
 
     kind: GrantKind
@@ -65,14 +71,14 @@ class SessionEdit(NamedTuple):
     reason: str
 
 
-Edit = GrantEdit | PersonEdit | RequestEdit | BlockEdit | SessionEdit
-_LAST_NS: Final = 2**63 - 1
+Edit = GrantEdit | PersonEdit | RequestEdit | BlockEdit | SessionEdit | ReviewEdit | ItemsEdit | ExceptionEdit | LogEdit
 _LONGEST_NAME: Final = 128
 _EVENTS: Final[dict[GrantKind, GrantEvent]] = {
     "grant_changed": "change",
     "grant_suspended": "suspend",
     "grant_resumed": "resume",
     "grant_ended": "revoke",
+    "grant_restored": "restore",
 }
 
 
@@ -92,7 +98,7 @@ class Change(NamedTuple):
 
 
 class State(NamedTuple):
-    """The grant table at one revision; grants, people and requests by id, blocks by kind and principal, ends of sessions."""
+    """The grant table at one revision; grants, people and requests by id, blocks by kind and principal, ends of sessions, reviews."""
 
     grants: list[Grant]
     people: list[Person]
@@ -100,6 +106,7 @@ class State(NamedTuple):
     blocks: list[Block] = []  # noqa: RUF012 - never changed
     requests: list[AccessRequest] = []  # noqa: RUF012 - never changed
     session_ends: list[SessionEnd] = []  # noqa: RUF012 - never changed
+    reviews: ReviewsState = NO_REVIEWS
 
 
 class Once(NamedTuple):
@@ -129,16 +136,17 @@ def person_changed(person: Person) -> PersonEdit:
     return PersonEdit("person_changed", person)
 
 
-def check_grant_edit(edit: GrantEdit, before: Grant | None, holder: Status | None) -> None:
+def check_grant_edit(edit: GrantEdit, before: Grant | None, holder: Status | None, taken: Sequence[Grant] = ()) -> None:
     """Refuse an edit that the table can't take.
 
-    `before` is the grant of that id as it is now, `holder` the status of the person whose account it is for; None: nobody's.
-    Raises `InvalidArgument`, `NotFound` or `FailedPrecondition`.
+    `before` is the grant of that id as it is now, `holder` the status of the person whose account it is for; None: nobody's. `taken`
+    is the grant as it was before each review that took of it, and was not undone. Raises `InvalidArgument`, `NotFound` or
+    `FailedPrecondition`.
     """
     grant = edit.grant
     scope = (*grant.scope.objects, *grant.scope.actions) if grant.scope else ()
     texts = (*grant.employee, grant.role, grant.purpose, *grant.approved_by, *scope, grant.suspended, grant.ended, edit.reason)
-    _check_storable(texts, (grant.starts_at, grant.ends_at))
+    check_storable(texts, (grant.starts_at, grant.ends_at))
     if ID.match(grant.grant_id) is None:
         raise InvalidArgument("GRANT_ID_INVALID", "A grant id is 1 to 64 of A-Z a-z 0-9 . _ -")
     if edit.kind == "grant_added":
@@ -161,6 +169,8 @@ def check_grant_edit(edit: GrantEdit, before: Grant | None, holder: Status | Non
         raise FailedPrecondition(
             "GRANT_STATE", f"The grant is {state}, so this can't be done to it; `munjigi grant list --include-inactive` shows it."
         )
+    if edit.kind == "grant_restored" and grant not in taken:
+        raise FailedPrecondition("NOTHING_TO_RESTORE", "A grant is restored only as it was before a review took of it.")
     _refuse_away(edit, holder)
     if grant.starts_at > grant.ends_at:
         raise InvalidArgument("GRANT_PERIOD_INVALID", "A grant can't end before it starts.")
@@ -190,7 +200,7 @@ def check_person_edit(edit: PersonEdit, owners: Mapping[EmployeeKey, str], grant
     deputies = (deputy.person_id for deputy in person.delegations)
     periods = [(each.starts_at, each.ends_at) for each in person.facts]
     periods += [(each.starts_at, each.ends_at) for each in person.delegations]
-    _check_storable(
+    check_storable(
         (person.department, person.manager, edit.source, *names, *facts, *deputies),
         (
             person.sessions_from,
@@ -226,7 +236,7 @@ def check_request_edit(edit: RequestEdit, before: AccessRequest | None) -> None:
         text for vote in request.votes for text in (vote.issuer, vote.subject, vote.person_id, vote.on_behalf_of, vote.reason)
     )
     texts = (*request.employee, *request.applicant, request.role, request.purpose, request.reason, *scope, *votes)
-    _check_storable(texts, (request.starts_at, request.ends_at, request.made_at, request.lapses_at))
+    check_storable(texts, (request.starts_at, request.ends_at, request.made_at, request.lapses_at))
     if any(ID.match(each) is None for each in (request.access_request_id, request.person_id)):
         raise InvalidArgument("ACCESS_REQUEST_ID_INVALID", "An id of a request or person is 1 to 64 of A-Z a-z 0-9 . _ -")
     if edit.kind == "request_made":
@@ -250,7 +260,7 @@ def next_states(state: RequestState) -> frozenset[RequestState]:
 
 def check_block_edit(edit: BlockEdit, *, blocked: bool) -> None:
     """Refuse to block who is blocked, or to unblock who is not. Raises `InvalidArgument` or `FailedPrecondition`."""
-    _check_storable((edit.block.principal, edit.reason), ())
+    check_storable((edit.block.principal, edit.reason), ())
     if not 0 < len(edit.block.principal) <= _LONGEST_NAME:
         raise InvalidArgument("PRINCIPAL_INVALID", "Name the employee or the tool.")
     if blocked == (edit.kind == "principal_blocked"):
@@ -260,7 +270,7 @@ def check_block_edit(edit: BlockEdit, *, blocked: bool) -> None:
 def check_session_edit(edit: SessionEdit) -> None:
     """Refuse an end of nothing, or one that ends before it begins. Raises `InvalidArgument`."""
     end = edit.end
-    _check_storable((end.issuer, end.subject, end.session, edit.reason), (end.ended_at, end.until))
+    check_storable((end.issuer, end.subject, end.session, edit.reason), (end.ended_at, end.until))
     if not end.issuer or not (end.subject or end.session) or end.until < end.ended_at:
         raise InvalidArgument("SESSION_END_INVALID", "Name the session, or the subject, of an issuer, and a time after its end.")
 
@@ -270,14 +280,4 @@ def check_origin(at: int, actor: str, request_id: str) -> None:
 
     Raises `InvalidArgument`.
     """
-    _check_storable((actor, request_id), (at,))
-
-
-def _check_storable(texts: Iterable[str], times: Iterable[int]) -> None:
-    # What every store can keep: no lone surrogate (not UTF-8), no NUL (PostgreSQL), times of 64 bits.
-    if any("\x00" in text or any("\ud800" <= char <= "\udfff" for char in text) for text in texts):
-        raise InvalidArgument(
-            "TEXT_INVALID", "A name contains a character that can't be stored; use plain Unicode text without NUL."
-        )
-    if any(not 0 <= time <= _LAST_NS for time in times):
-        raise InvalidArgument("TIME_INVALID", "A time is UTC nanoseconds since 1970, from 0 to 2^63-1.")
+    check_storable((actor, request_id), (at,))

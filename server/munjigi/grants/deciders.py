@@ -18,7 +18,7 @@ from munjigi.policy.types import ANY, PolicyBundle, Stage
 OWNER: Final = "owner"
 MANAGER: Final = "manager"
 Seats = Mapping[str, tuple[str, ...]]  # by who is named (a person's id): who may fill the seat
-_EDITORS: Final = "policy editors"  # key of the bundle's memo
+_OPERATORS: Final = "operators"  # with the resource, key of the bundle's memo
 
 
 def deciders(book: Book, request: AccessRequest, stage: Stage) -> dict[str, str]:
@@ -90,23 +90,25 @@ def may_decide(book: Book, person: Person, barred: frozenset[str]) -> bool:
 
 def edits_policy(book: Book, person: Person) -> bool:
     """Tell whether a person may edit or reload policy, with whatever account."""
-    return any(grant.role in _policy_editors(book.bundle) for grant in book.grants_of(person) if grant.active(book.now))
+    return any(
+        grant.role in operators(book.bundle, "munjigi.policy") for grant in book.grants_of(person) if grant.active(book.now)
+    )
 
 
-def _policy_editors(bundle: PolicyBundle) -> frozenset[str]:
-    """Return the roles that may operate on policy; found once for a bundle."""
-    editors = bundle.memo.get(_EDITORS)
-    if not isinstance(editors, frozenset):
+def operators(bundle: PolicyBundle, resource: str) -> frozenset[str]:
+    """Return the roles that may operate on one of Munjigi's own resources, by themselves or by roles they reach; found once for a bundle."""
+    roles = bundle.memo.get((_OPERATORS, resource))
+    if not isinstance(roles, frozenset):
         direct = {
             sub
             for (obj, act, _), by_role in bundle.index.items()
-            if obj == "munjigi.policy" and act in ("operate", ANY)
+            if obj == resource and act in ("operate", ANY)
             for sub, rules in by_role.items()
             if any(rule.allow for rule in rules)
         }
         reached = (role for role, ways in bundle.closure.items() if any(way.role in direct for way in ways))
-        editors = bundle.memo[_EDITORS] = frozenset(reached)
-    return editors
+        roles = bundle.memo[_OPERATORS, resource] = frozenset(reached)
+    return roles
 
 
 def _named(book: Book, request: AccessRequest, stage: Stage) -> list[Person]:

@@ -122,13 +122,25 @@ def check_person(book: Book, person: Person) -> None:
         )
 
 
+def check_department(role: Role, person: Person) -> None:
+    """Refuse a role whose duty the person's department does not have. Raises `FailedPrecondition`."""
+    if role.open_to(person.department):
+        return
+    raise FailedPrecondition(
+        "ROLE_NOT_FOR_DEPARTMENT",
+        f"Only who works in {' or '.join(role.departments)} may hold `{role.name}`. If the duty is theirs by now, the personnel "
+        "office tells with a mover event; if the department needs the role, its owners have roles.toml changed.",
+    )
+
+
 def check_holding(book: Book, wish: Wish, besides: str = "", *, heads: bool = True) -> None:
-    """Refuse what a person may not hold beside what is held already: the same again, what excludes it, one head too many.
+    """Refuse what a person may not hold: a role of other departments, the same again, what excludes it, one head too many.
 
     `besides` is a grant that is not counted: the one that is renewed or changed. Without `heads` the budget is not asked.
     Raises `FailedPrecondition`.
     """
     check_person(book, wish.person)
+    check_department(wish.role, wish.person)
     held = [grant for grant in _kept(book, wish.person) if grant.grant_id != besides]
     for grant in held:
         together = grant.starts_at < wish.ends_at and wish.starts_at < grant.ends_at

@@ -18,6 +18,7 @@ from munjigi.grants.changes import (
     check_request_edit,
     check_session_edit,
 )
+from munjigi.grants.review_ledger import ReviewLedger
 from munjigi.kernel.access_request import AccessRequest
 from munjigi.kernel.grant import Block, Grant, Person
 from munjigi.kernel.identity import EmployeeKey, SessionEnd
@@ -26,7 +27,7 @@ from munjigi.kernel.identity import EmployeeKey, SessionEnd
 class Ledger:
     """People, accounts and grants at the revision reached so far."""
 
-    __slots__ = ("_blocks", "_ends", "_granted", "_grants", "_owners", "_people", "_requests", "grant_revision")
+    __slots__ = ("_blocks", "_ends", "_granted", "_grants", "_owners", "_people", "_requests", "_reviews", "grant_revision")
 
     def __init__(self) -> None:
         self._grants: dict[str, Grant] = {}
@@ -36,6 +37,7 @@ class Ledger:
         self._requests: dict[str, AccessRequest] = {}
         self._blocks: set[Block] = set()
         self._ends: dict[tuple[str, str, str], SessionEnd] = {}
+        self._reviews = ReviewLedger()
         self.grant_revision = 0
 
     def apply(self, edits: Iterable[Edit]) -> None:
@@ -53,8 +55,10 @@ class Ledger:
                 self._requests[edit.request.access_request_id] = edit.request
             elif isinstance(edit, SessionEdit):
                 self._apply_session(edit)
-            else:
+            elif isinstance(edit, BlockEdit):
                 self._apply_block(edit)
+            else:
+                self._reviews.apply(edit)
             self.grant_revision += 1
 
     def copy(self) -> Ledger:
@@ -62,7 +66,7 @@ class Ledger:
         other = Ledger()
         other._grants, other._people, other._owners = dict(self._grants), dict(self._people), dict(self._owners)
         other._granted, other._requests, other._blocks = set(self._granted), dict(self._requests), set(self._blocks)
-        other._ends = dict(self._ends)
+        other._ends, other._reviews = dict(self._ends), self._reviews.copy()
         other.grant_revision = self.grant_revision
         return other
 
@@ -75,6 +79,7 @@ class Ledger:
             sorted(self._blocks),
             [self._requests[key] for key in sorted(self._requests)],
             sorted(self._ends.values()),
+            self._reviews.state(),
         )
 
     def request(self, access_request_id: str) -> AccessRequest | None:
@@ -84,7 +89,10 @@ class Ledger:
     def _apply_grant(self, edit: GrantEdit) -> None:
         grant = edit.grant
         owner = self._owners.get(grant.employee)
-        check_grant_edit(edit, self._grants.get(grant.grant_id), None if owner is None else self._people[owner].status)
+        status = None if owner is None else self._people[owner].status
+        check_grant_edit(edit, self._grants.get(grant.grant_id), status, self._reviews.taken(grant.grant_id))
+        if edit.kind == "grant_added" and owner is not None:
+            self._reviews.check_given(edit, owner, self._requests.get)
         self._grants[grant.grant_id] = grant
         self._granted.add(grant.employee)
 

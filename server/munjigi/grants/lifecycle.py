@@ -7,7 +7,7 @@ at any moment, so that no job has to come by for a right to end.
         |--deny--> denied                                             |                    |--change--> active
         |--withdraw--> withdrawn                                      |                    |--suspend--> suspended --resume--> active
         |--supersede--> superseded (asked anew)                       |--revoke--------->  |--revoke--> revoked
-        `--(nobody decides in time)--> lapsed
+        `--(nobody decides in time)--> lapsed                                   (a review's undoing: --restore--> as it was before)
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from munjigi.kernel.grant import Grant, Status
 
 GrantState = Literal["pending", "active", "suspended", "expired", "revoked"]
 RequestEvent = Literal["approve", "deny", "withdraw", "supersede"]
-GrantEvent = Literal["change", "suspend", "resume", "revoke"]
+GrantEvent = Literal["change", "suspend", "resume", "revoke", "restore"]
 PersonnelKind = Literal["joiner", "mover", "leaver", "leave", "return", "facts", "account"]
 
 # State and event -> the states that may follow.
@@ -31,7 +31,8 @@ REQUEST: Final[dict[tuple[RequestState, RequestEvent], tuple[RequestState, ...]]
     ("requested", "withdraw"): ("withdrawn",),
     ("requested", "supersede"): ("superseded",),
 }
-# A grant that is suspended may be changed and goes on being suspended; one that is over is never brought back.
+# A grant that is suspended may be changed and goes on being suspended. One that is over is brought back by nothing but the undoing of
+# the review that ended it, which makes it what it was before; what a review narrowed or suspended is restored in the same way.
 GRANT: Final[dict[tuple[GrantState, GrantEvent], tuple[GrantState, ...]]] = {
     ("pending", "change"): ("pending", "active"),
     ("pending", "suspend"): ("suspended",),
@@ -42,6 +43,10 @@ GRANT: Final[dict[tuple[GrantState, GrantEvent], tuple[GrantState, ...]]] = {
     ("suspended", "change"): ("suspended",),
     ("suspended", "resume"): ("active", "pending", "expired"),
     ("suspended", "revoke"): ("revoked",),
+    ("pending", "restore"): ("pending", "active"),
+    ("active", "restore"): ("active",),
+    ("suspended", "restore"): ("pending", "active", "suspended", "expired"),
+    ("revoked", "restore"): ("pending", "active", "suspended", "expired"),
 }
 # A person who is not known yet has the state "". Who has left joins again with nothing of what was held.
 PERSON: Final[dict[tuple[Status | Literal[""], PersonnelKind], Status]] = {

@@ -17,11 +17,14 @@ from munjigi.grants.ports import LogHead, LogRow, PermissionRows
 from munjigi.grants.records import corrupt, record_of
 
 
-def rows_of(changes: Sequence[Change], chain: bytes, base: int = 0) -> list[LogRow]:
-    """Return the rows that record changes, continuing `chain`, in a log that begins after revision `base`."""
+def rows_of(changes: Sequence[Change], chain: bytes, base: int = 0, *, synthetic: bool = False) -> list[LogRow]:
+    """Return the rows that record changes, continuing `chain`, in a log that begins after revision `base`.
+
+    `synthetic`: each says that it is none of a real company.
+    """
     rows = []
     for change in changes:
-        payload = encode(record_of(change, base))
+        payload = encode(record_of(change, base, synthetic=synthetic))
         chain = link(chain, payload)
         rows.append(LogRow(change.grant_revision - 1 - base, change.grant_revision, change.at, payload, chain))
     return rows

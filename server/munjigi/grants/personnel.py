@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple, TypedDict
 
 from munjigi.grants.book import Book
 from munjigi.grants.changes import Edit, GrantEdit, GrantKind, PersonEdit, PersonEvent, RequestEdit
@@ -51,11 +51,21 @@ class PersonnelEvent(NamedTuple):
     by: str = ""
 
 
+class _Place(TypedDict):
+    principal_type: PrincipalType
+    department: str
+    manager: str
+
+
 class Personnel:
-    """Plans events one after the other; `edits` is what they come to. After an error the plan is void."""
+    """Plans events one after the other; `edits` is what they come to. After an error the plan is void.
+
+    `waiting` are the grants of people who returned that wait for an owner to resume them.
+    """
 
     def __init__(self, book: Book) -> None:
         self.edits: list[Edit] = []
+        self.waiting: list[Grant] = []
         self._book = book
         self._people: dict[str, Person] = {}  # as they are by `edits`
         self._grants: dict[str, Grant] = {}
@@ -93,18 +103,19 @@ class Personnel:
                 "A later event of this person was applied, so this one changes nothing; if it still holds, send it with the time "
                 "from which it does.",
             )
-        changed = self._with_accounts(replace(person, status=status), event)
+        changed = self._with_accounts(person if person.status == status else replace(person, status=status), event)
         self._EFFECTS[event.kind](self, person, changed, event, at)
 
     def _joined(self, _before: Person, person: Person, event: PersonnelEvent, at: int) -> None:
-        self._keep(replace(_placed(person, event), effective_at=at), event)
+        self._keep(replace(person, **_place(person, event), effective_at=at), event)
 
     def _moved(self, before: Person, person: Person, event: PersonnelEvent, at: int) -> None:
         """End what the new department's duty does not need, at once, and withdraw what was asked for of it."""
-        moved = _placed(person, event)
+        moved = replace(person, **_place(person, event), effective_at=at)
         if moved.department != before.department:
-            self._end(before, MOVED, lambda role: not self._needed(role, moved.department))
-        self._keep(replace(moved, effective_at=at), event)
+            roles = self._book.bundle.roles
+            self._end(before, MOVED, lambda role: role not in roles or not roles[role].open_to(moved.department))
+        self._keep(moved, event)
 
     def _left(self, before: Person, person: Person, event: PersonnelEvent, at: int) -> None:
         """End everything that hangs on the person: grants, requests, sessions, and who decides in whose stead."""
@@ -125,11 +136,10 @@ class Personnel:
         self._keep(replace(person, effective_at=at), event)
 
     def _back(self, before: Person, person: Person, event: PersonnelEvent, at: int) -> None:
-        """Resume exactly what the leave suspended: what was suspended for another reason stays so."""
+        """Leave suspended what the leave suspended: an owner gives each back by resuming it (rule R7 of reviews), or it ends."""
         self._keep(replace(person, effective_at=at), event)
-        for grant in self._held(before):
-            if grant.suspended == LEAVE and not grant.ended:
-                self._put("grant_resumed", replace(grant, suspended=""))
+        now = self._book.now
+        self.waiting += [each for each in self._held(before) if each.suspended == LEAVE and state_of(each, now) == "suspended"]
 
     def _stated(self, _before: Person, person: Person, event: PersonnelEvent, at: int) -> None:
         facts = {(fact.kind, fact.source): fact for fact in person.facts}
@@ -160,11 +170,8 @@ class Personnel:
                 )
             self._claimed[account] = person.person_id
         kept = [account for account in person.accounts if account not in event.dropped]
-        return replace(person, accounts=tuple(dict.fromkeys((*kept, *event.accounts))))
-
-    def _needed(self, role: str, department: str) -> bool:
-        known = self._book.bundle.roles.get(role)
-        return known is not None and (not known.departments or department in known.departments)
+        accounts = tuple(dict.fromkeys((*kept, *event.accounts)))
+        return person if accounts == person.accounts else replace(person, accounts=accounts)
 
     def _held(self, person: Person) -> list[Grant]:
         return [self._grants.get(grant.grant_id, grant) for grant in self._book.grants_of(person)]
@@ -235,13 +242,13 @@ def _check(event: PersonnelEvent, now: int) -> None:
             raise InvalidArgument("FACT_PERIOD_INVALID", "A fact or delegation can't end before it starts.")
 
 
-def _placed(person: Person, event: PersonnelEvent) -> Person:
-    return replace(
-        person,
-        principal_type=event.principal_type or person.principal_type,
-        department=person.department if event.department is None else event.department,
-        manager=person.manager if event.manager is None else event.manager,
-    )
+def _place(person: Person, event: PersonnelEvent) -> _Place:
+    """Return where an event puts a person: what it does not say stays."""
+    return {
+        "principal_type": event.principal_type or person.principal_type,
+        "department": person.department if event.department is None else event.department,
+        "manager": person.manager if event.manager is None else event.manager,
+    }
 
 
 def _is_so(event: PersonnelEvent, person: Person) -> bool:
@@ -252,7 +259,7 @@ def _is_so(event: PersonnelEvent, person: Person) -> bool:
             and set(event.accounts) <= set(person.accounts)
             and not set(event.dropped) & set(person.accounts)
         )
-        return here and _placed(person, event) == person
+        return here and all(getattr(person, name) == value for name, value in _place(person, event).items())
     return (person.status, event.kind) in _SETTLED
 
 

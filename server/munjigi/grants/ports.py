@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, Protocol
 
 from munjigi.grants.changes import Change, Edit, Once, State
+from munjigi.grants.review_ports import Reviews
 from munjigi.kernel.access_request import AccessRequest, RequestState
 from munjigi.kernel.identity import EmployeeKey
 
@@ -36,10 +38,10 @@ class LogHead(NamedTuple):
 
 
 class RequestFilter(NamedTuple):
-    """Which requests: those in a state (empty: any), for an employee (None: any), made before (`made_at`, id), at most `limit`."""
+    """Which requests: those in a state (empty: any), for one of some accounts (None: any), made before (`made_at`, id), at most `limit`."""
 
     state: RequestState | Literal[""] = ""
-    employee: EmployeeKey | None = None
+    accounts: tuple[EmployeeKey, ...] | None = None
     before: tuple[int, str] | None = None
     limit: int = 100
 
@@ -84,6 +86,35 @@ class LeaseStore(Protocol):
         ...
 
 
+class DutyRow(NamedTuple):
+    """Who does what is done once over a store.
+
+    `holder` is a random name of one process, `fence` a number that grows by one with each take-over, `renewal` another random number
+    with each renewal, `length` how long that holds, in nanoseconds; 0: the holder has left.
+    """
+
+    name: str
+    holder: str
+    fence: int
+    renewal: int
+    length: int
+
+
+class DutyStore(Protocol):
+    """Where hosts see who has a duty. Every method raises `Unavailable` when the store can't be reached."""
+
+    def duty(self, name: str) -> DutyRow | None:
+        """Return who has a duty; None when nobody ever had."""
+        ...
+
+    def replace_duty(self, row: DutyRow, over: DutyRow | None) -> DutyRow:
+        """Put `row` in the place of `over`, unless something else stands there, commit, and return what stands there then.
+
+        Raises `FailedPrecondition` when two are the first ever at once.
+        """
+        ...
+
+
 class PermissionRows(Protocol):
     """The table of permission records, for those who only read it.
 
@@ -107,12 +138,41 @@ class PermissionRows(Protocol):
         """Return at most `limit` rows after grant revision `after`, ascending, of whatever log, as they are: nothing is checked."""
         ...
 
-    def load(self) -> State:
-        """Return people and grants at one revision."""
+    def load(self, *, whole: bool = True) -> State:
+        """Return everything at one revision; without `whole` what decisions look at: neither requests nor reviews."""
         ...
 
     def close(self) -> None:
         """Let go of the store. Closing twice is fine."""
+        ...
+
+
+class Moment(Protocol):
+    """The store at one moment: all that is asked of it is of one revision. Raises what the store's methods of these names raise."""
+
+    def changes_since(self, revision: int) -> list[Change]:
+        """Return the changes after `revision`."""
+        ...
+
+    def remembered(self, issuer: str, actor: str, request_id: str) -> Once | None:
+        """Return what an account's mutation of this idempotency key left behind."""
+        ...
+
+    def log_head(self) -> LogHead:
+        """Return where the log that is written stands."""
+        ...
+
+    def request(self, access_request_id: str) -> AccessRequest | None:
+        """Return the request of this id."""
+        ...
+
+    def requests(self, asked: RequestFilter) -> list[AccessRequest]:
+        """Return requests, newest first."""
+        ...
+
+    @property
+    def reviews(self) -> Reviews:
+        """Reviews at this moment."""
         ...
 
 
@@ -153,6 +213,10 @@ class StateStore(PermissionRows, Protocol):
         """
         ...
 
+    def moment(self) -> AbstractContextManager[Moment]:
+        """Look at one moment several times."""
+        ...
+
     def apply(
         self,
         edits: Sequence[Edit],
@@ -173,6 +237,20 @@ class StateStore(PermissionRows, Protocol):
         """
         ...
 
+    def commit(
+        self,
+        edits: Sequence[Edit],
+        *,
+        at: int,
+        actor: str,
+        request_id: str,
+        issuer: str = "",
+        after: int | None = None,
+        once: Once | None = None,
+    ) -> list[Change]:
+        """Do what `apply` does, and return the changes as `changes_since` would."""
+        ...
+
     def remembered(self, issuer: str, actor: str, request_id: str) -> Once | None:
         """Return what an account's mutation of this idempotency key left behind within the last seven days."""
         ...
@@ -183,6 +261,13 @@ class StateStore(PermissionRows, Protocol):
 
     def requests(self, asked: RequestFilter) -> list[AccessRequest]:
         """Return requests, newest first."""
+        ...
+
+    def keep_plan(self, content: bytes) -> str:
+        """Keep a review's plan, durably, and return its digest: SHA-256, hex. The same again changes nothing.
+
+        A review is opened on a plan that is kept, else `FailedPrecondition` `PLAN_NOT_KEPT` is raised.
+        """
         ...
 
     def begin_log(self, log_id: str) -> LogHead:
@@ -197,12 +282,12 @@ class StateStore(PermissionRows, Protocol):
 _PAGE: Final = 1000  # requests
 
 
-def undecided(store: StateStore, employee: EmployeeKey) -> list[AccessRequest]:
+def undecided(store: Moment, employee: EmployeeKey) -> list[AccessRequest]:
     """Return the requests for an account that are not decided. Raises `Unavailable`."""
     found: list[AccessRequest] = []
     while True:
         before = (found[-1].made_at, found[-1].access_request_id) if found else None
-        page = store.requests(RequestFilter("requested", employee, before, _PAGE))
+        page = store.requests(RequestFilter("requested", (employee,), before, _PAGE))
         found += page
         if len(page) < _PAGE:
             return found

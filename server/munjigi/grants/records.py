@@ -13,6 +13,7 @@ from munjigi.audit.permission_records import (
     GrantChangedRecord,
     GrantEndedRecord,
     GrantRecord,
+    GrantRestoredRecord,
     GrantResumedRecord,
     GrantSuspendedRecord,
     PermissionRecord,
@@ -25,8 +26,12 @@ from munjigi.audit.permission_records import (
     UnblockedRecord,
 )
 from munjigi.audit.records import decode
+from munjigi.audit.review_records import ExceptionRecord, ItemsRecord, LogClosingRecord, ReviewRecord
 from munjigi.grants.changes import BlockEdit, Change, Edit, GrantEdit, PersonEdit, RequestEdit, SessionEdit
+from munjigi.grants.log_edits import LogEdit
 from munjigi.grants.ports import LogRow
+from munjigi.grants.review_edits import ExceptionEdit, ItemsEdit, ReviewEdit
+from munjigi.grants.review_records import REVIEW_RECORDS, content_of, edit_of
 from munjigi.kernel.access_request import AccessRequest
 from munjigi.kernel.errors import Corruption
 from munjigi.kernel.grant import Block, Grant, Person
@@ -38,6 +43,7 @@ _RECORDS: Final[dict[str, type[PermissionRecord]]] = {
     "grant_suspended": GrantSuspendedRecord,
     "grant_resumed": GrantResumedRecord,
     "grant_ended": GrantEndedRecord,
+    "grant_restored": GrantRestoredRecord,
     "person_changed": PersonRecord,
     "request_made": RequestMadeRecord,
     "request_voted": RequestVotedRecord,
@@ -45,6 +51,7 @@ _RECORDS: Final[dict[str, type[PermissionRecord]]] = {
     "principal_blocked": BlockedRecord,
     "principal_unblocked": UnblockedRecord,
     "session_ended": SessionEndedRecord,
+    **REVIEW_RECORDS,
 }
 _KINDS: Final[dict[type[PermissionRecord], Any]] = {record: kind for kind, record in _RECORDS.items()}
 # What has the same name and meaning on both sides.
@@ -95,13 +102,14 @@ _OF_REQUEST: Final = (
 )
 
 
-def record_of(change: Change, base: int = 0) -> PermissionRecord:
-    """Describe a change. `base` is the grant revision before its log's first record."""
+def record_of(change: Change, base: int = 0, *, synthetic: bool = False) -> PermissionRecord:
+    """Describe a change. `base` is the grant revision before its log's first record; `synthetic` as in `Record`."""
     edit = change.edit
     return _RECORDS[edit.kind](
         index=change.grant_revision - 1 - base,
         time=change.at,
         clock_stepped=change.clock_stepped,
+        synthetic=synthetic,
         issuer=change.issuer,
         employee=change.actor,
         request_id=change.request_id,
@@ -117,6 +125,8 @@ def _content(edit: Edit) -> dict[str, Any]:
         return {"principal_kind": edit.block.kind, "principal": edit.block.principal, "reason": edit.reason}
     if isinstance(edit, SessionEdit):
         return _of_session(edit)
+    if isinstance(edit, (ReviewEdit, ItemsEdit, ExceptionEdit, LogEdit)):
+        return content_of(edit)
     if isinstance(edit, RequestEdit):
         request = edit.request
         return _taken(request, _OF_REQUEST) | {
@@ -183,6 +193,8 @@ def _edit(record: PermissionRecord) -> Edit:
     if isinstance(record, SessionEndedRecord):
         account = (record.holder_issuer, record.holder, record.provider_session)
         return SessionEdit(kind, SessionEnd(*account, record.ended_at, record.remembered_until), record.reason)
+    if isinstance(record, (ReviewRecord, ItemsRecord, ExceptionRecord, LogClosingRecord)):
+        return edit_of(kind, record)
     if isinstance(record, RequestRecord):
         request = request_of(record)
         if request.digest != record.request_digest:

@@ -3,41 +3,63 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
 from munjigi.grants.book import Book
 from munjigi.grants.changes import GrantEdit
-from munjigi.grants.eligibility import check_scope, held
+from munjigi.grants.deciders import barred_from, edits_policy
+from munjigi.grants.eligibility import behind, check_department, check_person, check_scope, held
 from munjigi.grants.lifecycle import over, require
-from munjigi.kernel.errors import InvalidArgument
+from munjigi.kernel.errors import InvalidArgument, PermissionDenied
 from munjigi.kernel.grant import Scope
+from munjigi.kernel.identity import EmployeeKey
 
 REVOKED: Final = "revoked"
+Concern = Literal["holder", "owner", "operator"]  # as whom somebody takes of a grant
+OPERATOR: Final = "operator"
 
 
-def revoke(book: Book, grant_id: str, reason: str, *, ended: str = REVOKED, method: str = "operator") -> GrantEdit:
+def revoke(book: Book, grant_id: str, reason: str, *, ended: str = REVOKED, method: str = OPERATOR) -> GrantEdit:
     """End a grant now. `ended` is the code of why, `reason` somebody's words. Raises `NotFound` or `FailedPrecondition`."""
     grant = held(book, grant_id)
     require(grant, "revoke", book.now)
     return GrantEdit("grant_ended", over(grant, book.now, ended), reason, method)
 
 
-def suspend(book: Book, grant_id: str, reason: str, *, why: str, method: str = "operator") -> GrantEdit:
-    """Let a grant not count for now. `why` is a code. Raises `NotFound` or `FailedPrecondition`."""
+def suspend(book: Book, grant_id: str, reason: str, *, why: str, method: str = OPERATOR) -> GrantEdit:
+    """Let a grant not count for now. `why` is a code, or who does it. Raises `NotFound` or `FailedPrecondition`."""
     grant = held(book, grant_id)
     require(grant, "suspend", book.now)
     return GrantEdit("grant_suspended", replace(grant, suspended=why), reason, method)
 
 
-def resume(book: Book, grant_id: str, reason: str, *, method: str = "operator") -> GrantEdit:
-    """Let a suspended grant count again, as far as its period goes. Raises `NotFound` or `FailedPrecondition`."""
+def resume(book: Book, grant_id: str, by: EmployeeKey, reason: str, *, concern: Concern = OPERATOR) -> GrantEdit:
+    """Let a suspended grant count again, as far as its period goes, by the word of `by`.
+
+    It gives a right, so nobody does it for themselves, and whoever holds it must be able to hold it (promise P9). What was suspended
+    with the right to operate takes that right. Raises `NotFound`, `FailedPrecondition`, or `PermissionDenied`.
+    """
     grant = held(book, grant_id)
     require(grant, "resume", book.now)
-    return GrantEdit("grant_resumed", replace(grant, suspended=""), reason, method)
+    if grant.suspended == OPERATOR != concern:
+        raise PermissionDenied(
+            "SUSPENDED_BY_OPERATOR", "This takes the right to operate on `munjigi.grant`, as its suspension did."
+        )
+    holder, person = behind(book, grant.employee), behind(book, by)
+    asked = book.request(grant.access_request_id) if grant.access_request_id else None
+    if person.person_id in ((holder.person_id,) if asked is None else barred_from(book, asked)):
+        raise PermissionDenied("SELF_APPROVAL", "Nobody resumes what they asked for or hold, with whatever account.")
+    if edits_policy(book, person):
+        raise PermissionDenied("POLICY_EDITOR", "Who edits policy does not decide who gets access by it.")
+    check_person(book, holder)
+    role = book.bundle.roles.get(grant.role)
+    if role is not None:
+        check_department(role, holder)
+    return GrantEdit("grant_resumed", replace(grant, suspended=""), reason, concern)
 
 
 def narrow(
-    book: Book, grant_id: str, reason: str, *, ends_at: int = 0, scope: Scope | None = None, method: str = "operator"
+    book: Book, grant_id: str, reason: str, *, ends_at: int = 0, scope: Scope | None = None, method: str = OPERATOR
 ) -> GrantEdit:
     """Make a grant end earlier (`ends_at`, UTC nanoseconds) or cover less, or both. More is asked for by a request.
 

@@ -5,9 +5,11 @@ Demo, documents and tests share it. Everyone exists under the embedded issuer on
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, NamedTuple
 
-from munjigi.grants.changes import Edit, grant_added, person_changed
+from munjigi.grants.book import Holdings
+from munjigi.grants.changes import Edit, grant_added, grant_changed, person_changed
 from munjigi.grants.ports import StateStore
 from munjigi.kernel.clock import SECOND
 from munjigi.kernel.grant import Fact, Grant, Person, PrincipalType
@@ -76,6 +78,21 @@ def sample_company(now: int) -> tuple[Edit, ...]:
         if row.role
     ]
     return (*people, *grants)
+
+
+def renewed_sample(holdings: Holdings, now: int) -> tuple[Edit, ...]:
+    """Return the edits by which what the sample company holds, and what is known about it, goes on from `now` (UTC nanoseconds).
+
+    For a store whose time goes by quicker than a year does: nobody there would decide any more.
+    """
+    ends_at = now + GRANT_DAYS * DAY
+    edits: list[Edit] = []
+    for row in _COMPANY:
+        account = EmployeeKey(EMBEDDED_ISSUER, row.subject)
+        if (person := holdings.person(account)) is not None:
+            edits.append(person_changed(replace(person, facts=tuple(each._replace(ends_at=ends_at) for each in person.facts))))
+        edits += [grant_changed(replace(grant, ends_at=ends_at)) for grant in holdings.of(account) if not grant.ended]
+    return tuple(edits)
 
 
 def seed_sample(store: StateStore, now: int) -> bool:

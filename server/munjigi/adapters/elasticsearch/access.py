@@ -173,8 +173,13 @@ def tls_of(access: Access) -> ssl.SSLContext | None:
 
 
 def quiet() -> None:
-    """Let the client be silent: what fails is said once, by us, without a traceback."""
-    logging.getLogger("elastic_transport").setLevel(logging.ERROR)
+    """Let the client be silent: what fails is said once, by us, without a traceback.
+
+    Where its log led anywhere, it would turn the body of every request into text for it, at whatever level.
+    """
+    logger = logging.getLogger("elastic_transport")
+    logger.setLevel(logging.ERROR)
+    logger.propagate = False
 
 
 def json_bytes(value: object) -> bytes:

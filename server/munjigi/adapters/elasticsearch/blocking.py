@@ -8,19 +8,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from elastic_transport import NodeConfig, OrjsonSerializer, Transport, TransportError
+from elastic_transport import NodeConfig, Transport, TransportError
 from elastic_transport.client_utils import url_to_node_config
 
 from munjigi.adapters.elasticsearch.access import Access, Authorization, Reply, quiet, reply_of, tls_of, unreachable
+from munjigi.adapters.elasticsearch.wire import SERIALIZERS
 
-_MIMETYPE: Final = "application/vnd.elasticsearch+json"
 _CONNECTIONS: Final = 4  # to one node: as many searches run at once
-
-
-class _Json(OrjsonSerializer):
-    """JSON under the name that Elasticsearch has for it."""
-
-    mimetype = _MIMETYPE
 
 
 class BlockingCluster:
@@ -31,7 +25,7 @@ class BlockingCluster:
         quiet()
         self._authorization = Authorization(access)
         trusted = tls_of(access)
-        self._transport = Transport([_node(url, trusted) for url in access.urls], serializers={_MIMETYPE: _Json()}, max_retries=0)
+        self._transport = Transport([_node(url, trusted) for url in access.urls], serializers=SERIALIZERS, max_retries=0)
 
     def request(self, method: str, target: str, body: object = None) -> Reply:
         """Send one request.

@@ -11,9 +11,9 @@ from typing import Any, Self
 
 from elastic_transport import TransportError
 from elasticsearch import AsyncElasticsearch
-from elasticsearch.serializer import OrjsonSerializer
 
 from munjigi.adapters.elasticsearch.access import Access, Authorization, Reply, quiet, reply_of, tls_of, unreachable
+from munjigi.adapters.elasticsearch.wire import SERIALIZERS
 
 
 class Cluster:
@@ -27,7 +27,7 @@ class Cluster:
         self._authorization = Authorization(access)
         trusted = tls_of(access)
         options: dict[str, Any] = {} if trusted is None else {"ssl_context": trusted}
-        self._client = AsyncElasticsearch(list(access.urls), serializer=OrjsonSerializer(), **options)
+        self._client = AsyncElasticsearch(list(access.urls), serializers=SERIALIZERS, **options)
 
     async def request(self, method: str, target: str, body: object = None, *, lines: bool = False) -> Reply:
         """Send one request; `lines` says that `body` is newline-delimited JSON.

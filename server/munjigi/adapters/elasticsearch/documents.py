@@ -9,20 +9,17 @@ from base64 import b64decode
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 import msgspec
-import orjson
 
-from munjigi.audit.schema.ecs import document
-from munjigi.kernel.ids import record_id
+from munjigi.audit.schema.ecs import ORIGINAL
+from munjigi.audit.schema.written import write
 
-PAYLOAD: Final = "event.original"  # the record's canonical bytes, so that a search can answer with them
 _DAY: Final = 86_400_000_000_000  # nanoseconds
 _FORMATS: Final = {"day": "%Y.%m.%d", "month": "%Y.%m"}
 
 Rollover = Literal["day", "month"]
-ToDocument = Callable[[str, int, bytes], dict[str, object]]
 
 
 class _Moment(msgspec.Struct):
@@ -32,7 +29,7 @@ class _Moment(msgspec.Struct):
 _moment: Final = msgspec.msgpack.Decoder(_Moment)
 
 
-class Line(NamedTuple):
+class Line(msgspec.Struct, frozen=True, gc=False):
     """One document of a bulk request: the two lines as they are sent."""
 
     position: int  # the record's index in its log
@@ -73,34 +70,37 @@ def _everything(_time: int) -> bool:
 
 
 class Documents:
-    """Make documents and their lines; `source` makes the document of a record.
+    """Make documents and their lines.
 
     `expected` tells of a record's time whether its document belongs there: not once its period is past its retention.
     """
 
-    def __init__(self, naming: Naming, source: ToDocument = document, expected: Callable[[int], bool] = _everything) -> None:
+    def __init__(self, naming: Naming, expected: Callable[[int], bool] = _everything) -> None:
         self.naming = naming
         self.expected = expected
-        self.source = source
-        self._day = (-1, "")
+        self._day = (-1, "", b"")
 
     def target(self, payload: bytes) -> str:
         """Name the index that a record belongs to."""
-        time = time_of(payload)
-        day = time // _DAY
-        if self._day[0] != day:
-            self._day = (day, self.naming.of_time(time))
-        return self._day[1]
+        return self._index_of(time_of(payload))[1]
 
     def lines(self, log_id: str, records: Sequence[tuple[int, bytes]]) -> list[Line]:
-        """Make the lines of records. Raises `Corruption` when one can't be read."""
+        """Make the lines of records, but for those that do not belong there any more. Raises `Corruption` when one can't be read."""
         made = []
+        log = log_id.encode()
         for index, payload in records:
-            body = orjson.dumps(self.source(log_id, index, payload), option=orjson.OPT_APPEND_NEWLINE)
-            target = self.target(payload)
-            head = b'{"create":{"_index":"%b","_id":"%b"}}\n' % (target.encode(), record_id(log_id, index).encode())
-            made.append(Line(index, target, head + body))
+            time, document = write(log_id, index, payload)
+            if self.expected(time):
+                _, target, head = self._index_of(time)
+                made.append(Line(index, target, b"".join((head, log, b'-%d"}}\n' % index, document, b"\n"))))
         return made
+
+    def _index_of(self, time: int) -> tuple[int, str, bytes]:
+        """Return the day of a record's time, the index of that day, and how a line for it begins; records come in order."""
+        if self._day[0] != time // _DAY:
+            target = self.naming.of_time(time)
+            self._day = (time // _DAY, target, b'{"create":{"_index":"%b","_id":"' % target.encode())
+        return self._day
 
 
 def time_of(payload: bytes) -> int:
@@ -110,7 +110,7 @@ def time_of(payload: bytes) -> int:
 
 def payload_of(source: dict[str, Any]) -> bytes:
     """Return the canonical bytes that a document carries; empty when it carries none."""
-    text = source.get(PAYLOAD)
+    text = source.get(ORIGINAL)
     try:
         return b64decode(text, validate=True) if isinstance(text, str) else b""
     except ValueError:
@@ -119,6 +119,10 @@ def payload_of(source: dict[str, Any]) -> bytes:
 
 def chunks(lines: Sequence[Line], documents: int, size: int) -> Iterator[list[Line]]:
     """Split lines into requests of at most `documents` lines and `size` bytes; a longer line goes alone."""
+    if len(lines) <= documents and sum([len(line.data) for line in lines]) <= size:
+        if lines:
+            yield list(lines)
+        return
     chunk: list[Line] = []
     held = 0
     for line in lines:

@@ -21,6 +21,7 @@ from munjigi.adapters.elasticsearch.documents import Documents, payload_of, time
 from munjigi.adapters.elasticsearch.progress import DeadLetter, Progress
 from munjigi.adapters.elasticsearch.sender import Sender
 from munjigi.audit.ports import LogSource
+from munjigi.audit.schema.ecs import document
 from munjigi.audit.seal.merkle import leaf_hash
 from munjigi.kernel.errors import Corruption
 from munjigi.kernel.ids import is_log_id, record_id
@@ -111,7 +112,7 @@ class Reconciler:
         place_of: dict[Place, tuple[int, bytes]] = {}
         for index, payload in records:
             place = (self._documents.target(payload), record_id(log_id, index))
-            expected[place] = json_bytes(self._documents.source(log_id, index, payload))
+            expected[place] = json_bytes(document(log_id, index, payload))
             place_of[place] = (index, payload)
         if len(there) == len(expected) and _digest(there) == _digest(expected):
             return {}, []
@@ -129,7 +130,7 @@ class Reconciler:
             index, payload = int(source[_INDEX]), payload_of(source)
             try:
                 same = (target, name) == (self._documents.target(payload), record_id(log_id, index)) and data == json_bytes(
-                    self._documents.source(log_id, index, payload)
+                    document(log_id, index, payload)
                 )
             except (Corruption, msgspec.MsgspecError, ValueError):
                 same = False
@@ -149,7 +150,7 @@ class Reconciler:
         for (place, (index, payload)), each in zip(lost.items(), reply.body.get("docs", []), strict=True):
             if not each.get("found"):
                 gone.append((index, payload))
-            elif json_bytes(each.get("_source")) != json_bytes(self._documents.source(log_id, index, payload)):
+            elif json_bytes(each.get("_source")) != json_bytes(document(log_id, index, payload)):
                 findings.append(Finding("edited", *place))
         if not gone:
             return 0
@@ -167,7 +168,7 @@ class Reconciler:
             records = source.read(index, 1) if index >= end else []
             if not records or (target, name) != (self._documents.target(records[0][1]), record_id(source.log_id, index)):
                 findings.append(Finding("invented", target, name))
-            elif data != json_bytes(self._documents.source(source.log_id, index, records[0][1])):
+            elif data != json_bytes(document(source.log_id, index, records[0][1])):
                 findings.append(Finding("edited", target, name))
         return findings
 

@@ -24,6 +24,7 @@ from munjigi.adapters.elasticsearch.progress import AHEAD, Progress
 from munjigi.audit import pages
 from munjigi.audit.ports import IndexedRecord, RecordPage, RecordQuery
 from munjigi.audit.schema.catalogue import SEARCHED
+from munjigi.audit.schema.ecs import document
 from munjigi.kernel.clock import to_rfc3339
 from munjigi.kernel.errors import Corruption, FailedPrecondition, InvalidArgument, Unavailable
 from munjigi.kernel.ids import parse_record_id, record_id
@@ -135,7 +136,7 @@ class ElasticsearchSearch:
         payload = payload_of(source)
         try:
             log_id, index = parse_record_id(name)
-            same = json_bytes(self._documents.source(log_id, index, payload)) == json_bytes(source)
+            same = json_bytes(document(log_id, index, payload)) == json_bytes(source)
             if same and target == self._documents.target(payload) and self._agrees(log_id, index, payload):
                 return IndexedRecord(log_id, index, time_of(payload), payload)
             shown = record_id(log_id, index)

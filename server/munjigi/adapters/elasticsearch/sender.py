@@ -18,14 +18,14 @@ from munjigi.adapters.elasticsearch.cluster import Cluster
 from munjigi.adapters.elasticsearch.documents import Line, chunks
 from munjigi.adapters.elasticsearch.request_size import MOST_DOCUMENTS, RequestSize
 from munjigi.adapters.elasticsearch.verdicts import PASSING, Refused, items, verdict
+from munjigi.adapters.elasticsearch.wire import BULK, STORED
 from munjigi.kernel.errors import FailedPrecondition, Unavailable
 from munjigi.monitoring import catalogue
-from munjigi.monitoring.catalogue import Metric
+from munjigi.monitoring.metric import Metric
 
 ATTEMPTS: Final = 6
 _FIRST_PAUSE: Final = 0.1  # seconds; doubles with every attempt up to the longest; a random part of it is waited
 _LONGEST_PAUSE: Final = 5.0
-_BULK: Final = "/_bulk?filter_path=errors,items.*.status,items.*.error.type"
 
 
 class Count(Protocol):
@@ -54,7 +54,7 @@ class Sender:
 
     def __init__(self, cluster: Cluster, count: Count = _uncounted) -> None:
         self._cluster = cluster
-        self._count = count
+        self.count = count
         self._size = RequestSize()
         self._checked: set[str] = set()
 
@@ -83,12 +83,12 @@ class Sender:
                 again = []
             if not again:
                 if dead:
-                    self._count(catalogue.SHIP_RECORDS, "dead", amount=len(dead))
+                    self.count(catalogue.SHIP_RECORDS, "dead", amount=len(dead))
                 await self._check({line.target for line in lines})
                 return dead
             left = [each.line for each in again]
             if attempt + 1 < ATTEMPTS:
-                self._count(catalogue.SHIP_RETRIES, amount=len(left))
+                self.count(catalogue.SHIP_RETRIES, amount=len(left))
                 longest = min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE)
                 await asyncio.sleep(random.random() * longest)  # noqa: S311 -- spreads load, guards nothing
         raise outcome.problem or refusal(503, "")
@@ -103,7 +103,7 @@ class Sender:
             chunk = waiting.pop(0)
             body = b"".join(line.data for line in chunk)
             try:
-                reply = await self._cluster.request("POST", _BULK, body, lines=True)
+                reply = await self._cluster.request("POST", BULK, body, lines=True)
             except Unavailable as error:
                 if error.reason == "ELASTICSEARCH_SLOW":
                     self._size.too_slow(len(body))
@@ -127,6 +127,10 @@ class Sender:
 
     def _judge(self, chunk: list[Line], reply: Reply, taking: set[str]) -> _Outcome:
         """Go through the verdicts of one request."""
+        if reply.ok and reply.body.get(STORED) == len(chunk):
+            self.count(catalogue.SHIP_RECORDS, "stored", amount=len(chunk))
+            taking.update([line.target for line in chunk])
+            return _Outcome([], [], None, held=False)
         found = items(reply)
         if not reply.ok or len(found) != len(chunk):
             passing = reply.ok or reply.status in PASSING  # with 200 and another form, something before the cluster answered
@@ -141,7 +145,7 @@ class Sender:
                 counted[what] += 1
                 taking.add(line.target)
         for result, amount in counted.items():
-            self._count(catalogue.SHIP_RECORDS, result, amount=amount)
+            self.count(catalogue.SHIP_RECORDS, result, amount=amount)
         problems = [refusal(each.status, each.kind) for each in (*refused["held"], *refused["again"], *refused["doubtful"])]
         again = [*refused["again"], *refused["doubtful"], *refused["held"]]
         return _Outcome(refused["dead"], again, problems[0] if problems else None, held=bool(refused["held"]))

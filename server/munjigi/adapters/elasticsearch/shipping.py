@@ -16,17 +16,22 @@ from munjigi.adapters.elasticsearch.request_size import MOST_DOCUMENTS
 from munjigi.adapters.elasticsearch.sender import Sender
 from munjigi.audit.ports import LogSource
 from munjigi.kernel.errors import Corruption
+from munjigi.monitoring import catalogue
 
 IN_FLIGHT: Final = 4  # requests of one log
 _READ: Final = 2 * MOST_DOCUMENTS  # records read at once
 
 
 class _Chunk(NamedTuple):
-    """Lines of consecutive records that go in one request, the cursor after them, and the first one's time."""
+    """Consecutive records: the lines of those that go in one request, the cursor after them all, and the first one's time.
+
+    `expired` of them are past the retention of their index and have no line.
+    """
 
     lines: list[Line]
     after: Cursor
     time: int
+    expired: int
 
 
 class _Run:
@@ -38,11 +43,15 @@ class _Run:
         self.open: deque[_Chunk] = deque()
         self.ready: deque[_Chunk] = deque()
         self.done: set[int] = set()  # `after.next_index` of finished chunks
+        self.more = True  # the last read did not reach the log's end
         self.failed = False
 
 
 class LogShipping:
-    """One log on its way. `pending_since` is the time of the oldest record that is not shipped, 0 when all are."""
+    """One log on its way. `pending_since` is the time of the oldest record that is not shipped, 0 when all are.
+
+    `more`: the last step ended before the log did.
+    """
 
     def __init__(self, source: LogSource, documents: Documents, sender: Sender, progress: Progress) -> None:
         self._source = source
@@ -56,6 +65,7 @@ class LogShipping:
         self._letters = (-1, -1)
         self.dead_letters = 0
         self.sent = 0
+        self.more = False
         self.pending_since = 0
 
     @property
@@ -76,7 +86,9 @@ class LogShipping:
         for each in ended:
             if isinstance(each, BaseException):
                 raise each
-        return self._cursor.next_index - begin
+        moved = self._cursor.next_index - begin
+        self.more = moved > 0 and run.more
+        return moved
 
     def _look(self) -> None:
         """Whenever the log's end may have been cut, make sure that it still holds the last record that was shipped."""
@@ -108,6 +120,8 @@ class LogShipping:
             while (chunk := await self._next(run)) is not None:
                 dead = await self._sender.send(chunk.lines) if chunk.lines else []
                 self.sent += len(chunk.lines)
+                if chunk.expired:
+                    self._sender.count(catalogue.SHIP_RECORDS, "expired", amount=chunk.expired)
                 if dead:
                     letters = [DeadLetter(each.line.position, each.status, each.kind) for each in dead]
                     self.dead_letters = await asyncio.to_thread(self._progress.add_letters, letters)
@@ -122,27 +136,33 @@ class LogShipping:
             if run.failed:
                 return None
             if not run.ready and run.following < run.last:
-                found = await asyncio.to_thread(self._read, run.following)
+                found, run.more = await asyncio.to_thread(self._read, run.following)
                 run.ready.extend(found)
                 run.open.extend(found)
-                run.following = found[-1].after.next_index if found else run.last
+                # What is written meanwhile waits, and shares the requests of the next step.
+                run.following = found[-1].after.next_index if found and run.more else run.last
                 self.pending_since = run.open[0].time if run.open else 0
             return run.ready.popleft() if run.ready else None
 
-    def _read(self, following: int) -> list[_Chunk]:
-        """Read records that are durable, and make their requests. Runs on a thread; one at a time."""
+    def _read(self, following: int) -> tuple[list[_Chunk], bool]:
+        """Read records that are durable, and make their requests; tell whether there may be more. Runs on a thread; one at a time.
+
+        What is past its retention goes along with what is sent after or before it, so that the cursor passes it.
+        """
         records = self._source.read(following, _READ)
         if not records:
-            return []
+            return [], False
         self._source.settle()
-        lines = self._documents.lines(
-            self._source.log_id, [each for each in records if self._documents.expected(time_of(each[1]))]
-        )
+        lines = self._documents.lines(self._source.log_id, records)
+        requests = list(chunks(lines, MOST_DOCUMENTS, self._sender.most_bytes)) or [[]]
+        ends = [*(request[0].position - following for request in requests[1:]), len(records)]
         made = []
-        for chunk in chunks(lines, MOST_DOCUMENTS, self._sender.most_bytes):
-            (_, first), (last, payload) = records[chunk[0].position - following], records[chunk[-1].position - following]
-            made.append(_Chunk(chunk, Cursor(next_index=last + 1, digest=digest_of(payload)), time_of(first)))
-        return made
+        begin = 0
+        for request, end in zip(requests, ends, strict=True):
+            after = Cursor(next_index=following + end, digest=digest_of(records[end - 1][1]))
+            made.append(_Chunk(request, after, time_of(records[begin][1]), end - begin - len(request)))
+            begin = end
+        return made, len(records) == _READ
 
     async def _advance(self, run: _Run) -> None:
         """Move the cursor over the chunks that are finished without a gap, and make it durable."""

@@ -1,14 +1,16 @@
 """Notices by mail: one message a recipient over one SMTP connection, under TLS (RFC 3207, RFC 8314) unless the relay is on loopback.
 
 A refusal of one recipient concerns that letter alone: for good with a 5xx (RFC 5321), for now with a 4xx. Whatever happens to the
-connection says that the relay takes nothing at present. smtplib blocks, so it has a thread of its own, which is cut off when its
-time is over and never waited for.
+connection says that the relay takes nothing at present. Whether the letter is still ours to send is looked at last, when the relay
+waits for its text: what has not left then never leaves. smtplib blocks, so it has a thread of its own, which is cut off when its
+time is over.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import smtplib
 import socket
 import ssl
@@ -25,7 +27,7 @@ from typing import Final, Literal
 from munjigi.adapters.notices.addresses import address_of
 from munjigi.adapters.notices.trust import tls_of
 from munjigi.adapters.secrets import read_secret
-from munjigi.grants.notices.ports import Channel, Letter, Outcome
+from munjigi.grants.notices.ports import Channel, Errand, Letter, Outcome
 from munjigi.grants.notices.words import Language, say, shown_at
 from munjigi.kernel.errors import ConfigurationError
 from munjigi.policy.calendar import zone_of
@@ -33,6 +35,8 @@ from munjigi.policy.calendar import zone_of
 Security = Literal["starttls", "tls", "plain"]
 _STEP_SECONDS: Final = 15.0  # of one answer of the relay
 _RUN_SECONDS: Final = 120.0  # of one run of letters
+_LAST_SECONDS: Final = 3.0  # for the relay's word on a letter that has left, at the end of the process
+_LINE: Final = re.compile(rb"(?m)^\.")  # RFC 5321, 4.5.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +63,18 @@ class Mail:
         self._language = language
         self._run: _Run | None = None
 
-    async def carry(self, letters: Sequence[Letter]) -> list[Outcome]:
+    async def carry(self, letters: Sequence[Letter], errand: Errand) -> None:
         """Send letters over one connection; it is closed afterwards.
 
         Raises `ConfigurationError` when the credentials or the authority can't be used.
         """
-        self._run = run = _Run(self._relay, [(letter, self._message(letter)) for letter in letters])
-        return await _in_thread(run.carry)
+        self._run = run = _Run(self._relay, [(letter, self._message(letter)) for letter in letters], errand)
+        await _in_thread(run.carry)
 
     async def close(self) -> None:
-        """Break off what is being sent."""
+        """Begin no other letter, wait a moment for what the relay makes of the one that has left, and break off."""
         if self._run is not None:
-            self._run.cut()
+            await asyncio.to_thread(self._run.end)
 
     def _message(self, letter: Letter) -> EmailMessage | None:
         """Write one mail; None when the recipient has no address by the rule."""
@@ -107,35 +111,51 @@ def credentials_of(relay: Relay) -> tuple[str, str] | None:
 class _Run:
     """Letters over one connection, in a thread that can be cut off."""
 
-    def __init__(self, relay: Relay, letters: list[tuple[Letter, EmailMessage | None]]) -> None:
+    def __init__(self, relay: Relay, letters: list[tuple[Letter, EmailMessage | None]], errand: Errand) -> None:
         self._relay = relay
         self._letters = letters
+        self._errand = errand
         self._client: smtplib.SMTP | None = None
         self._cut = threading.Event()
+        self._ending = threading.Event()
+        self._ended = threading.Event()
 
-    def carry(self) -> list[Outcome]:
+    def carry(self) -> None:
         limit = threading.Timer(_RUN_SECONDS, self.cut)
         limit.daemon = True
         limit.start()
-        done: list[Outcome] = []
+        done = 0
         try:
             with self._connected() as client:
-                for _, message in self._letters:
-                    done.append(self._send(client, message) if message is not None else Outcome("never", "NO_ADDRESS"))
-        except smtplib.SMTPAuthenticationError as error:
-            done.append(Outcome("away", f"AUTHENTICATION_{error.smtp_code}"))
-        except smtplib.SMTPNotSupportedError:
-            done.append(Outcome("away", "RECEIVER_UNSUITABLE"))
-        except smtplib.SMTPResponseException as error:
-            done.append(Outcome("away", f"STATUS_{error.smtp_code}"))
-        except ssl.SSLError:
-            done.append(Outcome("away", "RECEIVER_NOT_TRUSTED"))
+                for letter, message in self._letters:
+                    outcome = self._send(client, message) if message is not None else Outcome("never", "NO_ADDRESS")
+                    done += 1
+                    self._errand.settle(letter, outcome)
+        except _NotOurs:
+            return
         except (OSError, smtplib.SMTPException, ValueError) as error:
-            late = self._cut.is_set() or isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)
-            done.append(Outcome("away", "RECEIVER_SLOW" if late else "RECEIVER_UNREACHABLE"))
+            if done < len(self._letters):
+                self._errand.settle(self._letters[done][0], self._away(error))
         finally:
             limit.cancel()
-        return done
+            self._ended.set()
+
+    def _away(self, error: Exception) -> Outcome:
+        if isinstance(error, smtplib.SMTPAuthenticationError):
+            return Outcome("away", f"AUTHENTICATION_{error.smtp_code}")
+        if isinstance(error, smtplib.SMTPNotSupportedError):
+            return Outcome("away", "RECEIVER_UNSUITABLE")
+        if isinstance(error, smtplib.SMTPResponseException):
+            return Outcome("away", f"STATUS_{error.smtp_code}")
+        if isinstance(error, ssl.SSLError):
+            return Outcome("away", "RECEIVER_NOT_TRUSTED")
+        late = self._cut.is_set() or isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)
+        return Outcome("away", "RECEIVER_SLOW" if late else "RECEIVER_UNREACHABLE")
+
+    def end(self) -> None:
+        self._ending.set()
+        self._ended.wait(_LAST_SECONDS)
+        self.cut()
 
     def cut(self) -> None:
         """End it at once, from another thread."""
@@ -171,44 +191,60 @@ class _Run:
             client.close()
 
     def _send(self, client: smtplib.SMTP, message: EmailMessage) -> Outcome:
-        try:
-            client.send_message(message)
-        except smtplib.SMTPRecipientsRefused as error:
-            return _refused(next(iter(error.recipients.values()))[0])
-        except smtplib.SMTPDataError as error:
-            return _refused(error.smtp_code)
-        return Outcome("sent")
+        """Go through the steps of one letter, as `smtplib.SMTP.sendmail` does, and look before its text leaves.
+
+        Raises `_NotOurs`, which leaves the connection without the text's end, so that the relay takes nothing.
+        """
+        code, _ = client.mail(self._relay.sender)
+        if code != 250:  # we as the sender are refused: that concerns all of them
+            raise smtplib.SMTPResponseException(code, "")
+        code, _ = client.rcpt(message["To"].addresses[0].addr_spec)
+        if code not in (250, 251):
+            return _refused(client, code)
+        code, _ = client.docmd("DATA")
+        if code != 354:
+            return _refused(client, code)
+        text = _LINE.sub(b"..", message.as_bytes())
+        if self._ending.is_set() or not self._errand.stands():
+            raise _NotOurs
+        client.send(text + b".\r\n")
+        code, _ = client.getreply()
+        return Outcome("sent") if code == 250 else _refused(client, code)
 
 
-def _refused(code: int) -> Outcome:
-    """Judge a refusal of one letter. 421 is the relay's goodbye."""
+class _NotOurs(Exception):
+    """Another host sends, or the process ends: nothing more leaves."""
+
+
+def _refused(client: smtplib.SMTP, code: int) -> Outcome:
+    """Judge a refusal of one letter, and go on to the next one. 421 is the relay's goodbye."""
     if code == 421:
         raise smtplib.SMTPResponseException(code, "")
+    client.rset()
     return Outcome("never" if code >= 500 else "later", f"STATUS_{code}")
 
 
-async def _in_thread(work: Callable[[], list[Outcome]]) -> list[Outcome]:
+async def _in_thread(work: Callable[[], None]) -> None:
     """Run `work` in a thread of its own that the process does not wait for at its end."""
     loop = asyncio.get_running_loop()
-    ended: asyncio.Future[list[Outcome]] = loop.create_future()
+    ended: asyncio.Future[None] = loop.create_future()
 
-    def finish(result: list[Outcome] | None, error: BaseException | None) -> None:
+    def finish(error: BaseException | None) -> None:
         if ended.done():
             return
         if error is not None:
             ended.set_exception(error)
         else:
-            ended.set_result(result or [])
+            ended.set_result(None)
 
     def run() -> None:
-        result: list[Outcome] | None = None
         error: BaseException | None = None
         try:
-            result = work()
+            work()
         except BaseException as failure:  # noqa: BLE001 - it is raised where somebody waits for it
             error = failure
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(finish, result, error)
+            loop.call_soon_threadsafe(finish, error)
 
     threading.Thread(target=run, name="mail", daemon=True).start()
-    return await ended
+    await ended

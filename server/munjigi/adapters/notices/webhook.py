@@ -19,7 +19,7 @@ import orjson
 from munjigi.adapters.notices.secret import read_secrets, signature
 from munjigi.adapters.notices.trust import tls_of
 from munjigi.grants.notices.notice import Notice
-from munjigi.grants.notices.ports import Channel, Letter, Outcome
+from munjigi.grants.notices.ports import Channel, Errand, Letter, Outcome
 from munjigi.grants.notices.words import Language, languages, say
 from munjigi.kernel.clock import Clock, to_rfc3339
 
@@ -53,7 +53,7 @@ class Webhook:
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
 
-    async def carry(self, letters: Sequence[Letter]) -> list[Outcome]:
+    async def carry(self, letters: Sequence[Letter], errand: Errand) -> None:
         """Send letters, some at a time. Raises `ConfigurationError` when the secret or the authority can't be used."""
         secrets = await asyncio.to_thread(read_secrets, self._address.secret)  # anew, so that one is replaced without a restart
         if self._session is None:
@@ -61,11 +61,13 @@ class Webhook:
             self._session = aiohttp.ClientSession(connector=limit, timeout=aiohttp.ClientTimeout(self._address.timeout))
         session, gate = self._session, asyncio.Semaphore(_AT_ONCE)
 
-        async def one(letter: Letter) -> Outcome:
+        async def one(letter: Letter) -> None:
             async with gate:
-                return await self._post(session, secrets, letter)
+                if errand.stands():
+                    outcome = await self._post(session, secrets, letter)
+                    await asyncio.to_thread(errand.settle, letter, outcome)
 
-        return list(await asyncio.gather(*(one(letter) for letter in letters)))
+        await asyncio.gather(*(one(letter) for letter in letters))
 
     async def close(self) -> None:
         """Close the connections."""

@@ -19,7 +19,7 @@ _POLL_SECONDS: Final = 0.02
 def signals_held() -> Iterator[None]:
     """Let SIGTERM and SIGINT wait, so that a child's start and the note of its pid can't be torn apart.
 
-    A child inherits the mask; PostgreSQL's programs set their own.
+    A child inherits the mask; PostgreSQL's programs set their own. Every other thread has to hold them all the time.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
     try:

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Final
 
 from munjigi.adapters.sample.postgres import SampleDatabase
+from munjigi.adapters.sample.processes import signals_held
 from munjigi.adapters.sample.wheel import REACHABLE
 from munjigi.kernel.errors import MunjigiError
 
@@ -74,7 +75,8 @@ def _stop_with_parent() -> None:
             pass
         os.kill(os.getpid(), signal.SIGTERM)
 
-    threading.Thread(target=wait, name="parent", daemon=True).start()
+    with signals_held():  # in this thread for ever: what it took while the main thread holds them, that one would be told at once
+        threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
 if __name__ == "__main__":

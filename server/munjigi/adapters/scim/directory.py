@@ -6,6 +6,7 @@ knows nothing any more; whoever is known here by other ways is taken over by the
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
@@ -41,14 +42,17 @@ class Directory:
         self._issuer = issuer
         self._attribute: AccountAttribute = attribute
 
-    def get(self, person_id: str) -> dict[str, Any]:
+    async def get(self, person_id: str) -> dict[str, Any]:
         """Return a user. Raises `Refused` 404."""
-        found = self._known(self._registry.holdings, person_id)
+        found = self._known(await self._registry.newest(), person_id)
         return resource_of(person_id, found.user)
 
-    def search(self, terms: tuple[Term, ...], start: int, count: int) -> dict[str, Any]:
+    async def search(self, terms: tuple[Term, ...], start: int, count: int) -> dict[str, Any]:
         """Return a page of the users of whom all terms hold, by id."""
-        people = self._candidates(self._registry.holdings, terms)
+        return await asyncio.to_thread(self._search, await self._registry.newest(), terms, start, count)
+
+    def _search(self, holdings: Holdings, terms: tuple[Term, ...], start: int, count: int) -> dict[str, Any]:
+        people = self._candidates(holdings, terms)
         found = [each for each in map(self._as_user, people) if each is not None]
         found = [each for each in found if all(term.holds(each.person.person_id, each.user) for term in terms)]
         found.sort(key=lambda each: each.person.person_id)

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import orjson
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -86,13 +85,13 @@ class _Users:
         asked = request.query_params
         terms = parse_filter(asked.get("filter", ""))
         start, count = _number(asked.get("startIndex"), 1), _number(asked.get("count"), PAGE)
-        return _answer(await run_in_threadpool(self._directory.search, terms, start, count))
+        return _answer(await self._directory.search(terms, start, count))
 
     async def create(self, request: Request) -> Response:
         return _resource(await self._directory.create(user_of(await _body(request))), 201)
 
     async def get(self, request: Request) -> Response:
-        resource = self._directory.get(request.path_params["person_id"])
+        resource = await self._directory.get(request.path_params["person_id"])
         known = [each.strip() for each in request.headers.get("if-none-match", "").split(",")]
         if resource["meta"]["version"] in known:
             return Response(status_code=304, headers={"etag": resource["meta"]["version"]})

@@ -11,9 +11,8 @@ from munjigi.grants.book import Book, Holdings, Plan
 class Registry(Protocol):
     """The table of people, and the one way to change it."""
 
-    @property
-    def holdings(self) -> Holdings:
-        """The newest table here."""
+    async def newest(self) -> Holdings:
+        """Return the table as the store has it now, whoever changed it. Raises `Unavailable`."""
         ...
 
     async def change(self, plan: Callable[[Book], Plan], *, urgent: bool) -> bytes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
 from munjigi.kernel.access_request import AccessRequest
 from munjigi.kernel.errors import Corruption
 from munjigi.kernel.grant import Delegation, Grant, Scope
+from munjigi.kernel.review import LogClosing, Review, ReviewException, ReviewItem
 
 
 class GrantRow(NamedTuple):
@@ -23,6 +24,11 @@ _NAMES: Final = msgspec.json.Decoder(tuple[str, ...])
 _SCOPE: Final = msgspec.json.Decoder(Scope)
 _DELEGATIONS: Final = msgspec.json.Decoder(tuple[Delegation, ...])
 _REQUEST: Final = msgspec.json.Decoder(AccessRequest)
+_REVIEW: Final = msgspec.json.Decoder(Review)
+_ITEM: Final = msgspec.json.Decoder(ReviewItem)
+_EXCEPTION: Final = msgspec.json.Decoder(ReviewException)
+_CLOSING: Final = msgspec.json.Decoder(LogClosing)
+T = TypeVar("T")
 
 
 def encode_grant(grant: Grant) -> GrantRow:
@@ -49,10 +55,7 @@ def encode_delegations(delegations: tuple[Delegation, ...]) -> str:
 
 def decode_delegations(text: str) -> tuple[Delegation, ...]:
     """Read a person's delegations. Raises `Corruption` when they don't decode."""
-    try:
-        return _DELEGATIONS.decode(text)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        raise _corrupt() from None
+    return _decoded(_DELEGATIONS, text)
 
 
 def encode_request(request: AccessRequest) -> str:
@@ -62,8 +65,37 @@ def encode_request(request: AccessRequest) -> str:
 
 def decode_request(text: str) -> AccessRequest:
     """Read a request. Raises `Corruption` when it doesn't decode."""
+    return _decoded(_REQUEST, text)
+
+
+def encode_of_review(value: Review | ReviewItem | ReviewException | LogClosing) -> str:
+    """Write a review, an item, an exception or the closing of a log."""
+    return _ENCODER.encode(value).decode()
+
+
+def decode_review(text: str) -> Review:
+    """Read a review. Raises `Corruption` when it doesn't decode."""
+    return _decoded(_REVIEW, text)
+
+
+def decode_item(text: str) -> ReviewItem:
+    """Read an item of a review. Raises `Corruption` when it doesn't decode."""
+    return _decoded(_ITEM, text)
+
+
+def decode_exception(text: str) -> ReviewException:
+    """Read an exception. Raises `Corruption` when it doesn't decode."""
+    return _decoded(_EXCEPTION, text)
+
+
+def decode_closing(text: str) -> LogClosing:
+    """Read the closing of a log. Raises `Corruption` when it doesn't decode."""
+    return _decoded(_CLOSING, text)
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], text: str) -> T:
     try:
-        return _REQUEST.decode(text)
+        return decoder.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise _corrupt() from None
 

@@ -21,6 +21,10 @@ OLDEST: Final = 14  # major version
 _MIGRATING: Final = 0x6D756E6A69676901  # the advisory lock's number: "munjigi", 1
 _WAIT_SECONDS: Final = 60  # for another process's migration
 _LONG_SECONDS: Final = 600  # for one read
+_LONG: Final = text(
+    f"SELECT set_config('statement_timeout', '{_LONG_SECONDS}s', true), "
+    f"set_config('idle_in_transaction_session_timeout', '{_LONG_SECONDS}s', true)"
+)
 _POOL: Final = 4
 _POOL_SECONDS: Final = 5
 _DURABLE: Final = {
@@ -108,8 +112,10 @@ class PostgresqlStateStore(SqlStateStore):
 
     def _began(self, connection: Connection, kind: Kind) -> None:
         if kind == "read":  # holds nobody up, and may read a million rows
-            connection.execute(text(f"SET LOCAL statement_timeout = '{_LONG_SECONDS}s'"))
-            connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{_LONG_SECONDS}s'"))
+            connection.execute(_LONG)
+
+    def _committed(self) -> None:
+        """Do nothing: the server writes into segments of its log that are on the disk already."""
 
     def _alone(self, connection: Connection) -> None:
         connection.execute(text(f"SET LOCAL lock_timeout = '{_WAIT_SECONDS}s'"))

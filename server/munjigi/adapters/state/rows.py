@@ -4,39 +4,43 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from sys import intern
 from typing import Any, Final, cast
 
-from sqlalchemy import BindParameter, Connection, Row, RowMapping, Table, bindparam, delete, insert, select, update
+from sqlalchemy import BindParameter, Connection, Row, RowMapping, Table, bindparam, insert, select, update
 
-from munjigi.adapters.state.codec import GrantRow, decode_delegations, decode_grant, encode_delegations, encode_grant
-from munjigi.adapters.state.request_rows import write_block, write_request
+from munjigi.adapters.state.codec import GrantRow, decode_delegations, decode_grant, encode_grant
+from munjigi.adapters.state.people_rows import write_people
+from munjigi.adapters.state.request_rows import read_request, write_block, write_request
+from munjigi.adapters.state.review_rows import (
+    lift,
+    standing,
+    taken_from,
+    write_closing,
+    write_exception,
+    write_items,
+    write_review,
+)
 from munjigi.adapters.state.session_rows import write_session_end
 from munjigi.adapters.state.tables import ACCOUNT, FACT, PERSON, ROLE_GRANT
-from munjigi.grants.changes import BlockEdit, Edit, GrantEdit, PersonEdit, SessionEdit, check_grant_edit, check_person_edit
+from munjigi.grants.changes import BlockEdit, Edit, GrantEdit, PersonEdit, RequestEdit, SessionEdit, check_grant_edit
+from munjigi.grants.log_edits import LogEdit
+from munjigi.grants.review_edits import ExceptionEdit, ItemsEdit, ReviewEdit
+from munjigi.grants.review_marks import check_mark, lifted
 from munjigi.kernel.grant import Fact, Grant, Person, PrincipalType, Scope, Status
 from munjigi.kernel.identity import EmployeeKey
 
-# Built once: lists of people are as long as the company is large.
+# Built once: each change goes through these.
 _MINE: Final[BindParameter[str]] = bindparam("mine")
-_ACCOUNTS: Final = (
-    select(PERSON.c.person_id, ACCOUNT.c.issuer, ACCOUNT.c.subject, ACCOUNT.c.position)
-    .select_from(PERSON.outerjoin(ACCOUNT, ACCOUNT.c.person_id == PERSON.c.person_id))
-    .where(PERSON.c.person_id == _MINE)
+_GRANT: Final = select(ROLE_GRANT).where(ROLE_GRANT.c.grant_id == _MINE)
+_STANDING: Final = (
+    select(PERSON.c.status, PERSON.c.person_id)
+    .select_from(PERSON.join(ACCOUNT, ACCOUNT.c.person_id == PERSON.c.person_id))
+    .where(ACCOUNT.c.issuer == bindparam("issuer"), ACCOUNT.c.subject == bindparam("subject"))
 )
-_OWNER: Final = select(ACCOUNT.c.person_id).where(
-    ACCOUNT.c.issuer == bindparam("issuer"), ACCOUNT.c.subject == bindparam("subject")
-)
-_HELD: Final = (
-    select(ROLE_GRANT.c.grant_id)
-    .where(ROLE_GRANT.c.issuer == bindparam("issuer"), ROLE_GRANT.c.subject == bindparam("subject"))
-    .limit(1)
-)
-_CHANGE: Final = update(PERSON).where(PERSON.c.person_id == _MINE)
-_FORGET: Final = delete(FACT).where(FACT.c.person_id == _MINE)
-_HERE: Final = (ACCOUNT.c.issuer == bindparam("of")) & (ACCOUNT.c.subject == bindparam("who"))
-_DROP: Final = delete(ACCOUNT).where(_HERE)
-_MOVE: Final = update(ACCOUNT).where(_HERE)
+_GIVE: Final = insert(ROLE_GRANT)
+_ALTER: Final = update(ROLE_GRANT).where(ROLE_GRANT.c.grant_id == _MINE)
 
 
 def read_grants(connection: Connection) -> list[Grant]:
@@ -88,18 +92,33 @@ def read_people(connection: Connection, only: Sequence[str] | None = None) -> li
     ]
 
 
-def write(connection: Connection, edit: Edit) -> None:
-    """Write one edit after asking the rules. Raises what `grants/changes.py` raises."""
+def write_all(connection: Connection, edits: Iterable[Edit]) -> None:
+    """Write edits in order, each after asking the rules; people who follow each other together. Raises what `grants/changes.py` raises."""
+    for of_people, several in groupby(edits, lambda edit: isinstance(edit, PersonEdit)):
+        if of_people:
+            write_people(connection, cast("list[PersonEdit]", list(several)))
+        else:
+            for edit in several:
+                _write(connection, edit)
+
+
+def _write(connection: Connection, edit: Edit) -> None:
     if isinstance(edit, GrantEdit):
         write_grant(connection, edit)
-    elif isinstance(edit, PersonEdit):
-        write_person(connection, edit)
     elif isinstance(edit, BlockEdit):
         write_block(connection, edit)
     elif isinstance(edit, SessionEdit):
         write_session_end(connection, edit)
-    else:
+    elif isinstance(edit, RequestEdit):
         write_request(connection, edit)
+    elif isinstance(edit, ItemsEdit):
+        write_items(connection, edit)
+    elif isinstance(edit, ReviewEdit):
+        write_review(connection, edit)
+    elif isinstance(edit, ExceptionEdit):
+        write_exception(connection, edit)
+    elif isinstance(edit, LogEdit):
+        write_closing(connection, edit)
 
 
 def write_grant(connection: Connection, edit: GrantEdit) -> None:
@@ -108,61 +127,32 @@ def write_grant(connection: Connection, edit: GrantEdit) -> None:
     Raises what `check_grant_edit` raises.
     """
     grant = edit.grant
-    mine = ROLE_GRANT.c.grant_id == grant.grant_id
-    found = connection.execute(select(ROLE_GRANT).where(mine)).mappings().first()
-    status = select(PERSON.c.status).select_from(PERSON.join(ACCOUNT, ACCOUNT.c.person_id == PERSON.c.person_id))
-    account = (ACCOUNT.c.issuer == grant.employee.issuer) & (ACCOUNT.c.subject == grant.employee.subject)
-    holder = connection.execute(status.where(account)).scalar_one_or_none()
-    check_grant_edit(edit, None if found is None else grant_of(found), holder)
+    found = connection.execute(_GRANT, {"mine": grant.grant_id}).mappings().first()
+    holder = connection.execute(_STANDING, grant.employee._asdict()).first()
+    taken = taken_from(connection, grant.grant_id) if edit.kind == "grant_restored" else ()
+    check_grant_edit(edit, None if found is None else grant_of(found), None if holder is None else holder.status, taken)
+    if edit.kind == "grant_added" and holder is not None:
+        _check_mark(connection, grant, holder.person_id)
     lists = encode_grant(grant)
     values: dict[str, Any] = {"starts_at": grant.starts_at, "ends_at": grant.ends_at, **lists._asdict()}
     values |= {name: getattr(grant, name) for name in ("access_request_id", "suspended", "ended", "break_glass")}
     if edit.kind == "grant_added":
         values |= {"grant_id": grant.grant_id, "issuer": grant.employee.issuer, "subject": grant.employee.subject}
         values |= {"role": grant.role, "purpose": grant.purpose}
-        connection.execute(insert(ROLE_GRANT).values(values))
+        connection.execute(_GIVE, values)
     else:
-        connection.execute(update(ROLE_GRANT).where(mine).values(values))
+        connection.execute(_ALTER, values | {"mine": grant.grant_id})
 
 
-def write_person(connection: Connection, edit: PersonEdit) -> None:
-    """Insert or replace one person after asking the rules.
-
-    Raises what `check_person_edit` raises.
-    """
-    person = edit.person
-    mine = {"mine": person.person_id}
-    rows = connection.execute(_ACCOUNTS, mine).all()
-    had = {EmployeeKey(row.issuer, row.subject): row.position for row in rows if row.issuer is not None}
-    owners = {}
-    for account in person.accounts:
-        owner = person.person_id if account in had else connection.execute(_OWNER, account._asdict()).scalar_one_or_none()
-        if owner is not None:
-            owners[account] = owner
-    dropped = [account for account in had if account not in person.accounts]
-    granted = [account for account in dropped if connection.execute(_HELD, account._asdict()).first() is not None]
-    check_person_edit(edit, owners, granted)
-
-    named = ("principal_type", "department", "status", "manager", "sessions_from", "effective_at")
-    values = {name: getattr(person, name) for name in named}
-    values["delegations"] = encode_delegations(person.delegations)
-    if rows:
-        connection.execute(_CHANGE, mine | values)
-        connection.execute(_FORGET, mine)
-    else:
-        connection.execute(insert(PERSON), {"person_id": person.person_id, **values})
-    for account in dropped:
-        connection.execute(_DROP, {"of": account.issuer, "who": account.subject})
-    for position, account in enumerate(person.accounts):
-        if account not in had:
-            connection.execute(insert(ACCOUNT), {**account._asdict(), "person_id": person.person_id, "position": position})
-        elif had[account] != position:  # updated, not made anew: grants refer to it
-            connection.execute(_MOVE, {"of": account.issuer, "who": account.subject, "position": position})
-    if person.facts:
-        facts = [
-            {"person_id": person.person_id, "position": position, **fact._asdict()} for position, fact in enumerate(person.facts)
-        ]
-        connection.execute(insert(FACT), facts)
+def _check_mark(connection: Connection, grant: Grant, person_id: str) -> None:
+    """Refuse to give what a review took without a new approval, and note one. Raises `FailedPrecondition`."""
+    mark = standing(connection, person_id, grant.role, grant.purpose)
+    if mark is None:
+        return
+    asked = read_request(connection, grant.access_request_id) if grant.access_request_id else None
+    check_mark(mark, asked)
+    if not grant.break_glass:
+        lift(connection, lifted(mark, asked))
 
 
 def grant_of(row: RowMapping) -> Grant:

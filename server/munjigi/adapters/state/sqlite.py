@@ -18,6 +18,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Executable, Update, create_engine, event, exc, text
 
 from munjigi.adapters.state.store import Kind, SqlStateStore
+from munjigi.audit.files import require_kept
 from munjigi.kernel.errors import ConfigurationError, Corruption, Unavailable
 
 _BUSY_SECONDS: Final = 5
@@ -41,9 +42,10 @@ class SqliteStateStore(SqlStateStore):
     name = "state.sqlite"
     where = "its folder, its disk and its owner"
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, synthetic: bool = False) -> None:
         """Open or make the file. A reader (`read_only`) makes and changes nothing; until the file is there, it is `Unavailable`.
 
+        `synthetic`: every permission record says that it is none of a real company.
         Raises `ConfigurationError` when others may read or write it, or when it can't be made there.
         """
         if not read_only:
@@ -52,13 +54,21 @@ class SqliteStateStore(SqlStateStore):
         engine = create_engine(url, pool_size=2, max_overflow=2, pool_timeout=_BUSY_SECONDS)
         event.listen(engine, "connect", partial(_prepare, _READ_PRAGMAS if read_only else _PRAGMAS))
         event.listen(engine, "begin", _begin)
-        super().__init__(engine)
+        super().__init__(engine, synthetic=synthetic)
+        self._path = path
 
     def _has_tables(self, connection: Connection) -> bool:
         return connection.execute(text("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")).first() is not None
 
     def _began(self, connection: Connection, kind: Kind) -> None:
         """Do nothing: `BEGIN` has said it."""
+
+    def _committed(self) -> None:
+        """See that SQLite's own sync was kept: it does not look."""
+        try:
+            require_kept(self._path)
+        except OSError as error:
+            raise sqlite3.OperationalError(error.strerror) from error
 
     def _alone(self, connection: Connection) -> None:
         """Do nothing: a writer is alone."""

@@ -8,16 +8,19 @@ So what its rules looked up is still true then. The permission records are rows 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, Final, Literal
 
-from sqlalchemy import Connection, Engine, Executable, Row, Update, exc, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, Executable, Update, exc, func, insert, select, text, update
 
+from munjigi.adapters.state.duties import read_duty, replace_duty
 from munjigi.adapters.state.leases import read_leases, remove_lease, store_clock, write_lease
-from munjigi.adapters.state.request_rows import read_blocks, read_request, read_requests, remember, remembered
-from munjigi.adapters.state.rows import read_grants, read_people, write
+from munjigi.adapters.state.log_rows import MOVE, add_rows, changes_of, corrupt, head_of, locked_head, log_heads, rows_after
+from munjigi.adapters.state.moment import StoredMoment
+from munjigi.adapters.state.request_rows import forget, read_blocks, read_request, read_requests, remember, remembered
+from munjigi.adapters.state.review_rows import keep_plan, read_all_reviews
+from munjigi.adapters.state.rows import read_grants, read_people, write_all
 from munjigi.adapters.state.session_rows import read_session_ends
 from munjigi.adapters.state.tables import ENDED_LOG, HEAD, PERMISSION_LOG
 from munjigi.adapters.state.transfer import copy_rows
@@ -25,12 +28,24 @@ from munjigi.audit.segment import GENESIS
 from munjigi.grants.changes import Change, Edit, Once, State, check_origin
 from munjigi.grants.ledger import Ledger
 from munjigi.grants.permission_log import rows_of
-from munjigi.grants.ports import LeaseRow, Leases, LogHead, LogRow, RequestFilter
-from munjigi.grants.records import change_of
+from munjigi.grants.ports import DutyRow, LeaseRow, Leases, LogHead, LogRow, RequestFilter
 from munjigi.kernel.access_request import AccessRequest
-from munjigi.kernel.errors import ConfigurationError, Corruption, FailedPrecondition, MunjigiError, NotFound, Unavailable
+from munjigi.kernel.clock import SECOND
+from munjigi.kernel.errors import ConfigurationError, FailedPrecondition, MunjigiError, NotFound, Unavailable
 
-SCHEMA_VERSIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")  # oldest first; the last one is this code's
+SCHEMA_VERSIONS: Final = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+    "0010",
+)  # oldest first; the last one is this code's
+_FORGET_EVERY: Final = 60 * SECOND  # between looks for answers of mutations that are old enough to be forgotten
 _LAST_TIME: Final = 2**63 - 1  # nanoseconds
 
 Kind = Literal["read", "write"]
@@ -48,10 +63,13 @@ class SqlStateStore(ABC):
     name: ClassVar[str]
     """What findings call it."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Keep the engine; nothing is opened yet."""
+    def __init__(self, engine: Engine, *, synthetic: bool = False) -> None:
+        """Keep the engine; nothing is opened yet. `synthetic`: every permission record says that it is none of a real company."""
         self._closed = False
+        self._synthetic = synthetic
         self._engine = engine
+        self._moving = self._telling(MOVE)
+        self._forgot_at = 0
 
     @abstractmethod
     def _has_tables(self, connection: Connection) -> bool:
@@ -64,6 +82,10 @@ class SqlStateStore(ABC):
     @abstractmethod
     def _began(self, connection: Connection, kind: Kind) -> None:
         """Prepare a transaction that has just begun."""
+
+    @abstractmethod
+    def _committed(self) -> None:
+        """See that a commit that returned is kept. Raises `driver_error`."""
 
     @abstractmethod
     def _alone(self, connection: Connection) -> None:
@@ -91,13 +113,15 @@ class SqlStateStore(ABC):
     def revision(self) -> int:
         """Return the last committed revision."""
         with self._transaction("read") as connection:
-            return _head(connection)
+            return head_of(connection)
 
-    def load(self) -> State:
-        """Return everything at one revision."""
+    def load(self, *, whole: bool = True) -> State:
+        """Return everything at one revision, without `whole` neither requests nor reviews."""
         with self._transaction("read") as connection:
-            tables = (read_grants(connection), read_people(connection), _head(connection))
-            return State(*tables, read_blocks(connection), read_requests(connection), read_session_ends(connection))
+            tables = (read_grants(connection), read_people(connection), head_of(connection))
+            requests = read_requests(connection) if whole else []
+            state = State(*tables, read_blocks(connection), requests, read_session_ends(connection))
+            return state._replace(reviews=read_all_reviews(connection)) if whole else state
 
     def load_at(self, revision: int) -> State:
         """Rebuild the table at a past revision.
@@ -105,14 +129,14 @@ class SqlStateStore(ABC):
         Raises `NotFound` when there is no such revision, `Corruption` when the log does not replay.
         """
         with self._transaction("read") as connection:
-            if not 0 <= revision <= _head(connection):
+            if not 0 <= revision <= head_of(connection):
                 raise NotFound("REVISION_UNKNOWN", "The store has no such grant revision; ask for one up to its last.")
-            changes = _changes(connection, 0, revision)
+            changes = changes_of(connection, 0, revision)
         ledger = Ledger()
         try:
             ledger.apply(change.edit for change in changes)
         except MunjigiError:
-            raise _corrupt("has a log of permission records that does not replay") from None
+            raise corrupt("has a log of permission records that does not replay") from None
         return ledger.state()
 
     def revision_at(self, at: int) -> int:
@@ -126,11 +150,14 @@ class SqlStateStore(ABC):
 
         Raises `FailedPrecondition` when the store is older than `revision`.
         """
+        with self.moment() as moment:
+            return moment.changes_since(revision)
+
+    @contextmanager
+    def moment(self) -> Iterator[StoredMoment]:
+        """Look at one moment several times."""
         with self._transaction("read") as connection:
-            head = _head(connection)
-            if revision > head:
-                raise FailedPrecondition("STATE_REWOUND", "The state store is older than what was loaded from it; load it again.")
-            return _changes(connection, revision, head) if revision < head else []
+            yield StoredMoment(connection)
 
     def apply(
         self,
@@ -143,32 +170,49 @@ class SqlStateStore(ABC):
         after: int | None = None,
         once: Once | None = None,
     ) -> int:
-        """Commit all edits or none and return the last revision.
+        """Commit all edits or none and return the last revision. Raises what `commit` raises."""
+        origin = {"at": at, "actor": actor, "request_id": request_id, "issuer": issuer}
+        changes = self.commit(edits, after=after, once=once, **origin)  # type: ignore[arg-type]  # each has its own type
+        return changes[-1].grant_revision if changes else self.revision()
+
+    def commit(
+        self,
+        edits: Sequence[Edit],
+        *,
+        at: int,
+        actor: str,
+        request_id: str,
+        issuer: str = "",
+        after: int | None = None,
+        once: Once | None = None,
+    ) -> list[Change]:
+        """Commit all edits or none and return them as changes.
 
         Raises `FailedPrecondition` `STATE_MOVED`, and what `munjigi.grants.changes` raises.
         """
         check_origin(at, actor, request_id)
         with self._transaction("write") as connection:
-            head = _locked_head(connection)
+            head = locked_head(connection)
             if after is not None and after != head.grant_revision:
                 raise FailedPrecondition("STATE_MOVED", "Another change came first; read the state again and retry.")
             if once is not None:
+                if abs(at - self._forgot_at) >= _FORGET_EVERY:
+                    forget(connection, at)
+                    self._forgot_at = at
                 remember(connection, once, issuer=issuer, actor=actor, request_id=request_id, at=at)
-            for edit in edits:
-                write(connection, edit)
+            write_all(connection, edits)
             if not edits:
-                return int(head.grant_revision)
-            last = head.grant_revision + len(edits)
+                return []
             stamped, first = max(at, head.at), head.grant_revision + 1
             changes = [
                 Change(first + offset, stamped, stamped != at, actor, request_id, edit, issuer)
                 for offset, edit in enumerate(edits)
             ]
-            rows = rows_of(changes, head.chain, head.base)
-            connection.execute(insert(PERMISSION_LOG), [_values(row) for row in rows])
-            moved = update(HEAD).values(grant_revision=last, at=stamped, chain=rows[-1].chain)
-            connection.execute(self._telling(moved))
-        return int(last)
+            rows = rows_of(changes, head.chain, head.base, synthetic=self._synthetic)
+            add_rows(connection, rows)
+            moved = {"last": changes[-1].grant_revision, "stamped": stamped, "linked": rows[-1].chain}
+            connection.execute(self._moving, moved)
+        return changes
 
     def remembered(self, issuer: str, actor: str, request_id: str) -> Once | None:
         """Return what a mutation of this idempotency key left behind."""
@@ -185,11 +229,16 @@ class SqlStateStore(ABC):
         with self._transaction("read") as connection:
             return read_requests(connection, asked)
 
+    def keep_plan(self, content: bytes) -> str:
+        """Keep a review's plan, and return its digest."""
+        with self._transaction("write") as connection:
+            return keep_plan(connection, content)
+
     def begin_log(self, log_id: str) -> LogHead:
         """End the log, and begin another one under `log_id`; return what was ended."""
         with self._transaction("write") as connection:
-            _locked_head(connection)
-            ended = _log_heads(connection)[-1]
+            locked_head(connection)
+            ended = log_heads(connection)[-1]
             values = {"log_id": ended.log_id, "base": ended.base, "grant_revision": ended.base + ended.next_index}
             connection.execute(insert(ENDED_LOG).values(**values, chain=ended.chain))
             connection.execute(update(HEAD).values(log_id=log_id, base=values["grant_revision"], chain=GENESIS))
@@ -198,7 +247,7 @@ class SqlStateStore(ABC):
     def log_heads(self) -> list[LogHead]:
         """Return where the logs of permission records stand."""
         with self._transaction("read") as connection:
-            return _log_heads(connection)
+            return log_heads(connection)
 
     def log_head(self) -> LogHead:
         """Return where the log that is written stands."""
@@ -207,12 +256,12 @@ class SqlStateStore(ABC):
     def log_rows(self, after: int, limit: int) -> list[LogRow]:
         """Return rows as they are."""
         with self._transaction("read") as connection:
-            return _rows(connection, after, limit)
+            return rows_after(connection, after, limit)
 
     def leases(self) -> Leases:
         """Return all leases, and then revision and clock."""
         with self._transaction("read") as connection:
-            return Leases(read_leases(connection), _head(connection), store_clock(connection))
+            return Leases(read_leases(connection), head_of(connection), store_clock(connection))
 
     def renew_lease(self, row: LeaseRow) -> Leases:
         """Put a worker's lease in the place of its one before; what is returned is read in a transaction after its commit."""
@@ -224,6 +273,16 @@ class SqlStateStore(ABC):
         """Remove a lease, unless it was renewed since."""
         with self._transaction("write") as connection:
             remove_lease(connection, row)
+
+    def duty(self, name: str) -> DutyRow | None:
+        """Return who has a duty."""
+        with self._transaction("read") as connection:
+            return read_duty(connection, name)
+
+    def replace_duty(self, row: DutyRow, over: DutyRow | None) -> DutyRow:
+        """Put `row` in the place of `over`, unless something else stands there."""
+        with self._transaction("write") as connection:
+            return replace_duty(connection, row, over)
 
     def copy_to(self, target: SqlStateStore) -> None:
         """Copy everything, as of one moment, into an empty store.
@@ -243,6 +302,12 @@ class SqlStateStore(ABC):
         with self._transaction("read") as connection:
             yield connection
 
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Change tables that are none of the grants' own: whoever uses this commits with the block, and takes no head."""
+        with self._transaction("write") as connection:
+            yield connection
+
     def close(self) -> None:
         """Close all connections; the write-ahead log is folded in by the last one."""
         self._closed = True
@@ -256,6 +321,8 @@ class SqlStateStore(ABC):
             with self._engine.connect().execution_options(**self.options[kind]) as connection, connection.begin():
                 self._began(connection, kind)
                 yield connection
+            if kind == "write":
+                self._committed()
         except (exc.DBAPIError, exc.TimeoutError, self.driver_error) as error:
             raise self._translated(error) from None
 
@@ -265,7 +332,7 @@ class SqlStateStore(ABC):
         if isinstance(error, exc.TimeoutError) or self._passes(error):
             message = f"The state store can't be used now (busy, full, read-only or gone); look at {self.where}."
             return Unavailable("STATE_UNREACHABLE", message)
-        return _corrupt("is damaged")
+        return corrupt("is damaged")
 
     def _schema_version(self, connection: Connection) -> str:
         # Plain SQL, so that a start without a pending migration does not import alembic.
@@ -276,52 +343,3 @@ class SqlStateStore(ABC):
             message = "The state store was written by a newer Munjigi; start that version, or restore a backup made by this one."
             raise ConfigurationError("STATE_NEWER", message)
         return version
-
-
-def _head(connection: Connection) -> int:
-    found = connection.execute(select(HEAD.c.grant_revision)).scalar_one_or_none()
-    if found is None:
-        raise _corrupt("has lost its head row")
-    return int(found)
-
-
-def _locked_head(connection: Connection) -> Row[Any]:
-    """Take the head row for this transaction: the next writer waits here. SQLite leaves that to `BEGIN IMMEDIATE`."""
-    found = connection.execute(select(HEAD).with_for_update()).first()
-    if found is None:
-        raise _corrupt("has lost its head row")
-    return found
-
-
-def _corrupt(what: str) -> Corruption:
-    return Corruption("STATE_CORRUPT", f"The state store {what}; put it aside as it is and restore a backup.")
-
-
-def _changes(connection: Connection, after: int, last: int) -> list[Change]:
-    rows = _rows(connection, after, last - after)
-    if [row.grant_revision for row in rows] != list(range(after + 1, last + 1)):
-        raise _corrupt("has a log of permission records with a gap")
-    return [change_of(row) for row in rows]
-
-
-def _log_heads(connection: Connection) -> list[LogHead]:
-    ended = connection.execute(select(ENDED_LOG).order_by(ENDED_LOG.c.grant_revision, ENDED_LOG.c.base)).all()
-    head = connection.execute(select(HEAD)).first()
-    if head is None:
-        raise _corrupt("has lost its head row")
-    return [LogHead(row.log_id, row.grant_revision - row.base, row.chain, row.base) for row in (*ended, head)]
-
-
-def _rows(connection: Connection, after: int, limit: int) -> list[LogRow]:
-    log = PERMISSION_LOG.c
-    rows = select(log.grant_revision, log.at, log.payload, log.chain).where(log.grant_revision > after)
-    found = connection.execute(rows.order_by(log.grant_revision).limit(limit))
-    bases = [head.base for head in _log_heads(connection)]
-    return [
-        LogRow(revision - 1 - bases[bisect_left(bases, revision) - 1], revision, at, payload, chain)
-        for revision, at, payload, chain in found
-    ]
-
-
-def _values(row: LogRow) -> dict[str, object]:
-    return {"grant_revision": row.grant_revision, "at": row.at, "payload": row.payload, "chain": row.chain}

@@ -179,3 +179,120 @@ ENDED_LOG: Final = Table(
     Column("grant_revision", BigInteger, nullable=False),
     Column("chain", LargeBinary, nullable=False),
 )
+
+# Reviews, and of their items those that somebody touched: `content` is the whole value as JSON, the other columns are what it is found by.
+REVIEW: Final = Table(
+    "review",
+    METADATA,
+    Column("review_id", TEXT, primary_key=True),
+    Column("kind", TEXT, nullable=False),
+    Column("state", TEXT, nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("content", TEXT, nullable=False),
+    Index("ix_review_kind", "kind", "state"),
+    Index("ix_review_opened", "opened_at", "review_id"),
+)
+
+# A plan's canonical bytes in pieces, under their digest. Kept before its review is opened.
+REVIEW_PLAN: Final = Table(
+    "review_plan",
+    METADATA,
+    Column("digest", TEXT, primary_key=True),
+    Column("piece", Integer, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+
+REVIEW_ITEM: Final = Table(
+    "review_item",
+    METADATA,
+    Column("review_id", TEXT, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("grant_id", TEXT, nullable=False),
+    Column("state", TEXT, nullable=False),
+    Column("word", TEXT, nullable=False),
+    Column("decided_by", TEXT, nullable=False),  # a person's id: whose word was the last
+    Column("content", TEXT, nullable=False),
+    Index("ix_review_item_state", "review_id", "state", "word", "number"),
+    Index("ix_review_item_decided", "review_id", "decided_by", "number"),
+    Index("ix_review_item_grant", "grant_id", "state"),
+)
+
+REVIEW_EXCEPTION: Final = Table(
+    "review_exception",
+    METADATA,
+    Column("exception_id", TEXT, primary_key=True),
+    Column("review_id", TEXT, nullable=False),
+    Column("grant_id", TEXT, nullable=False),
+    Column("content", TEXT, nullable=False),
+    Index("ix_review_exception_review", "review_id"),
+    Index("ix_review_exception_grant", "grant_id"),
+)
+
+# Logs that are lost, of which reviews wait for no more.
+LOG_CLOSING: Final = Table(
+    "log_closing",
+    METADATA,
+    Column("log_id", TEXT, primary_key=True),
+    Column("content", TEXT, nullable=False),
+)
+
+# What a review took from a person, until an approval of afterwards lifts it.
+REVIEW_MARK: Final = Table(
+    "review_mark",
+    METADATA,
+    Column("person_id", TEXT, primary_key=True),
+    Column("role", TEXT, primary_key=True),
+    Column("purpose", TEXT, primary_key=True),
+    Column("review_id", TEXT, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("grant_id", TEXT, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("lifted_at", BigInteger, nullable=False),
+)
+
+# Who does what is done once over a store, however many hosts there are: one row a duty. It is never removed, so that its fencing number
+# only grows; a holder who has left it has a `length` of 0.
+DUTY: Final = Table(
+    "duty",
+    METADATA,
+    Column("name", TEXT, primary_key=True),
+    Column("holder", TEXT, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("renewal", BigInteger, nullable=False),
+    Column("length", BigInteger, nullable=False),
+    Column("renewed_at", BigInteger, nullable=False),  # by the store's clock; for people, nothing is decided by it
+)
+
+# How far each log of permission records was told, and what time brought about and was said.
+NOTICE_LOG: Final = Table(
+    "notice_log",
+    METADATA,
+    Column("log_id", TEXT, primary_key=True),
+    Column("next_index", BigInteger, nullable=False),
+)
+
+NOTICE_SAID: Final = Table(
+    "notice_said",
+    METADATA,
+    Column("notice_id", TEXT, primary_key=True),
+    Column("until", BigInteger, nullable=False),
+    Index("ix_notice_said_until", "until"),
+)
+
+# Letters that wait, and with a `dead_at` those that were given up. `notice` is the whole notice as JSON.
+NOTICE_LETTER: Final = Table(
+    "notice_letter",
+    METADATA,
+    Column("letter_id", TEXT, primary_key=True),
+    Column("channel", TEXT, nullable=False),
+    Column("urgency", Integer, nullable=False),
+    Column("notice", LargeBinary, nullable=False),
+    Column("issuer", TEXT, nullable=False),
+    Column("subject", TEXT, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("next_at", BigInteger, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("reason", TEXT, nullable=False),
+    Column("dead_at", BigInteger, nullable=False),
+    Index("ix_notice_letter_next", "channel", "dead_at", "urgency", "next_at"),
+)

@@ -114,10 +114,10 @@ def _overdue(state: State, request: AccessRequest, now: int) -> Iterator[Notice]
 
 
 def _further_up(book: Book, request: AccessRequest, step: int) -> tuple[EmployeeKey, ...]:
-    """Return whom a request is taken to: those who have not decided and their managers, then the privacy office, too."""
+    """Return whom a request is taken to: those who have not decided and their managers, then, or where nobody is left, the privacy office, too."""
     people = circle.deciding(book, request)
     people += circle.managers(book, people)
-    if step > 1:
+    if step > 1 or not people:
         people += circle.office(book, circle.PRIVACY)
     concerned = {person.person_id for each in (request.employee, request.applicant) if (person := book.holdings.person(each))}
     return circle.accounts((each for each in people if each.person_id not in concerned), request.employee.issuer)

@@ -34,6 +34,14 @@ Kind = Literal[
     "fact.lapses",
     "principal.blocked",
     "principal.unblocked",
+    "review.opened",
+    "review.concerns",
+    "review.reminder",
+    "review.escalated",
+    "review.exception",
+    "review.applied",
+    "review.stopped",
+    "review.undone",
     "trial",
 ]
 Severity = Literal["info", "warning", "critical"]

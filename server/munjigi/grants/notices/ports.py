@@ -56,13 +56,25 @@ class Outcome(NamedTuple):
     pause: float = 0.0
 
 
+class Errand(Protocol):
+    """One run of letters, for whoever carries them. Both methods may be called in any thread."""
+
+    def stands(self) -> bool:
+        """Tell whether it is still ours to send: looked at last before a letter leaves."""
+        ...
+
+    def settle(self, letter: Letter, outcome: Outcome) -> None:
+        """Note durably what became of a letter, before the next one leaves by the same connection. Blocks."""
+        ...
+
+
 class Carrier(Protocol):
     """One way out of the house."""
 
     channel: Channel
 
-    async def carry(self, letters: Sequence[Letter]) -> list[Outcome]:
-        """Send letters, in order, within a bounded time; what was not tried any more is left out at the end."""
+    async def carry(self, letters: Sequence[Letter], errand: Errand) -> None:
+        """Send letters, in order, within a bounded time, as long as the errand stands, and settle each that was tried."""
         ...
 
     async def close(self) -> None:

@@ -15,12 +15,14 @@ from munjigi.audit.permission_records import (
     GrantChangedRecord,
     GrantEndedRecord,
     GrantRecord,
+    GrantRestoredRecord,
     GrantResumedRecord,
     GrantSuspendedRecord,
     PermissionRecord,
     RequestClosedRecord,
     RequestRecord,
 )
+from munjigi.audit.review_records import ExceptionAskedRecord, ReviewClosedRecord
 from munjigi.grants.book import Book
 from munjigi.grants.break_glass import BREAK_GLASS
 from munjigi.grants.notices import circle
@@ -30,6 +32,7 @@ from munjigi.grants.requests import METHOD
 from munjigi.kernel.access_request import AccessRequest, RequestState
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.kernel.personal import looks_personal
+from munjigi.kernel.review import ReviewState
 from munjigi.policy.types import PolicyBundle
 
 _GRANT: Final[dict[type[GrantRecord], tuple[Kind, Severity]]] = {
@@ -38,6 +41,7 @@ _GRANT: Final[dict[type[GrantRecord], tuple[Kind, Severity]]] = {
     GrantSuspendedRecord: ("grant.suspended", "warning"),
     GrantResumedRecord: ("grant.resumed", "info"),
     GrantEndedRecord: ("grant.ended", "warning"),
+    GrantRestoredRecord: ("grant.resumed", "info"),
 }
 _CLOSED: Final[dict[RequestState, Kind]] = {
     "approved": "request.approved",
@@ -46,6 +50,12 @@ _CLOSED: Final[dict[RequestState, Kind]] = {
     "superseded": "request.superseded",
     "lapsed": "request.lapsed",
 }
+_REVIEW: Final[dict[ReviewState, tuple[Kind, Severity]]] = {
+    "applied": ("review.applied", "info"),
+    "stopped": ("review.stopped", "warning"),
+    "undone": ("review.undone", "info"),
+}
+_SPIKE: Final = "SPIKE"  # why a review stops itself: holders were denied what it had taken
 _LONGEST: Final = 300  # characters of a typed text
 _SERIAL: Final = re.compile(r"\d{7}")  # a member's serial, or part of a number that is somebody's
 
@@ -58,6 +68,10 @@ def told(record: PermissionRecord, record_id: str, book: Book) -> Notice | None:
         return _of_grant(record, record_id, book)
     if isinstance(record, BlockRecord):
         return _of_block(record, record_id, book)
+    if isinstance(record, ReviewClosedRecord):
+        return _of_review(record, record_id, book)
+    if isinstance(record, ExceptionAskedRecord):
+        return _of_exception(record, record_id, book)
     return None
 
 
@@ -113,6 +127,29 @@ def _of_block(record: BlockRecord, record_id: str, book: Book) -> Notice:
         about["holder"] = person.accounts[0].subject
     told_to = circle.accounts(people, record.issuer)
     return Notice(record_id, kind, "critical" if stopped else "warning", record.time, told_to, _filled(about), {})
+
+
+def _of_review(record: ReviewClosedRecord, record_id: str, book: Book) -> Notice:
+    kind, severity = _REVIEW[record.review_state]
+    if record.why == _SPIKE:
+        severity = "critical"
+    about = {"review": record.review_id, "title": record.review_kind, "by": record.employee, "reason": record.why}
+    opener = EmployeeKey(record.opener_issuer, record.opener)
+    office = circle.accounts(circle.office(book, circle.PRIVACY), record.opener_issuer or record.issuer)
+    people = (*office, *(circle.concerned(book, opener) if record.opener and opener not in office else ()))
+    return Notice(record_id, kind, severity, record.time, people, _filled(about), {})
+
+
+def _of_exception(record: ExceptionAskedRecord, record_id: str, book: Book) -> Notice:
+    about = {
+        "review": record.review_id,
+        "exception": record.exception_id,
+        "grant": record.grant_id,
+        "by": record.requester_account,
+        "reason": typed(record.reason),
+    }
+    people = circle.accounts(circle.office(book, circle.PRIVACY), record.requester_issuer)
+    return Notice(record_id, "review.exception", "info", record.time, people, _filled(about), {"ends": record.expires_at})
 
 
 def alarmed(book: Book, holder: EmployeeKey, role: str) -> tuple[EmployeeKey, ...]:

@@ -31,6 +31,10 @@ _FACTS: Final = (
     "ends",
     "days",
     "lapses",
+    "review",
+    "items",
+    "applies",
+    "defaults",
 )
 _QUOTED: Final = ("reason", "answer")
 

@@ -8,6 +8,7 @@ from munjigi.grants.notices.vocabulary import Vocabulary
 
 _DECIDE: Final = ("To decide:", "  munjigi approve {request}", "  munjigi deny {request} --reason '...'")
 _ASK: Final = ("To ask anew:", "  munjigi request {role_name} --purpose {purpose_name} --days N --reason '...'")
+_REVIEW: Final = ("To decide:", "  munjigi review decide {review}")
 
 VOCABULARY: Final = Vocabulary(
     kinds={
@@ -64,6 +65,52 @@ VOCABULARY: Final = Vocabulary(
         ),
         "principal.blocked": ("{principal} is blocked", "The control center has stopped this person or tool with all it holds."),
         "principal.unblocked": ("{principal} is not blocked any more", "A block was lifted."),
+        "review.opened": (
+            "Review “{title}”: {items} of yours to decide",
+            "A review of rights is open, and you decide on some of them. Each comes with what was used of it.",
+            *_REVIEW,
+        ),
+        "review.concerns": (
+            "Your access as {role} is up for review",
+            "A review proposes to take this access away, or to narrow it to what you use. If you need it, use it, or tell its owners.",
+            "To see what is proposed:",
+            "  munjigi review show {review} --employee {holder}",
+        ),
+        "review.reminder": (
+            "Review “{title}”: {items} of yours still to decide",
+            "Your word is missing. What nobody decides is decided by default, and never kept in silence.",
+            *_REVIEW,
+        ),
+        "review.escalated": (
+            "Review “{title}”: {items} that nobody has decided",
+            "Whoever should decide these has not. You may: as their manager, or in the privacy office.",
+            *_REVIEW,
+        ),
+        "review.exception": (
+            "An exception from review {review} is asked for",
+            "A grant is to stay although the review would take it. It takes a second person: somebody else than who asked and who holds it.",
+            "To approve it:",
+            "  munjigi review except {review} --approve {exception}",
+        ),
+        "review.applied": (
+            "Review {review} is applied",
+            "What was decided is done. It can be given back, whole or item by item.",
+            "To see it, and to undo it:",
+            "  munjigi review show {review}",
+            "  munjigi review undo {review} --reason '...'",
+        ),
+        "review.stopped": (
+            "Review {review} is stopped",
+            "The review was stopped before its end. What was applied until then stands unless the reason says otherwise.",
+            "To see it:",
+            "  munjigi review show {review}",
+        ),
+        "review.undone": (
+            "Review {review} is undone",
+            "What the review took away was given back.",
+            "To see it:",
+            "  munjigi review show {review}",
+        ),
         "trial": ("Trial", "This is a trial of `munjigi doctor --send-test`. There is nothing to do."),
     },
     labels={
@@ -80,6 +127,10 @@ VOCABULARY: Final = Vocabulary(
         "ends": "Until",
         "days": "Days",
         "lapses": "Decide before",
+        "review": "Review",
+        "items": "Items",
+        "applies": "Applied from",
+        "defaults": "By default from",
         "reason": "Reason",
         "answer": "Answer",
     },

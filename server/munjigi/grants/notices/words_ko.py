@@ -8,6 +8,7 @@ from munjigi.grants.notices.vocabulary import Vocabulary
 
 _DECIDE: Final = ("결정하려면:", "  munjigi approve {request}", "  munjigi deny {request} --reason '...'")
 _ASK: Final = ("다시 신청하려면:", "  munjigi request {role_name} --purpose {purpose_name} --days N --reason '...'")
+_REVIEW: Final = ("결정하려면:", "  munjigi review decide {review}")
 
 VOCABULARY: Final = Vocabulary(
     kinds={
@@ -61,6 +62,52 @@ VOCABULARY: Final = Vocabulary(
         ),
         "principal.blocked": ("{principal} 차단", "관제 센터가 이 사람 또는 도구의 모든 접근을 중지시켰습니다."),
         "principal.unblocked": ("{principal} 차단 해제", "차단이 해제되었습니다."),
+        "review.opened": (
+            "권한 검토 “{title}”: 결정할 항목 {items}건",
+            "권한 검토가 시작되었고 일부는 귀하가 결정합니다. 항목마다 실제 사용 내역이 표시됩니다.",
+            *_REVIEW,
+        ),
+        "review.concerns": (
+            "보유하신 {role} 권한이 검토 대상입니다",
+            "이 권한을 말소하거나 실제 사용한 범위로 축소하는 안이 검토됩니다. 업무에 필요하면 사용하거나 권한 소유자에게 알리십시오.",
+            "검토안을 보려면:",
+            "  munjigi review show {review} --employee {holder}",
+        ),
+        "review.reminder": (
+            "권한 검토 “{title}”: 아직 결정하지 않은 항목 {items}건",
+            "귀하의 결정이 없습니다. 기한까지 결정되지 않은 항목은 기본값으로 처리되며 그대로 유지되지 않습니다.",
+            *_REVIEW,
+        ),
+        "review.escalated": (
+            "권한 검토 “{title}”: 결정되지 않은 항목 {items}건",
+            "결정권자가 결정하지 않은 항목입니다. 귀하는 그 관리자 또는 개인정보 보호 부서로서 결정할 수 있습니다.",
+            *_REVIEW,
+        ),
+        "review.exception": (
+            "검토 {review}의 예외 신청",
+            "검토에서 말소될 권한을 유지해 달라는 신청입니다. 신청자와 보유자가 아닌 두 번째 사람의 승인이 필요합니다.",
+            "승인하려면:",
+            "  munjigi review except {review} --approve {exception}",
+        ),
+        "review.applied": (
+            "검토 {review} 적용 완료",
+            "결정된 내용이 적용되었습니다. 전체 또는 항목별로 되돌릴 수 있습니다.",
+            "보거나 되돌리려면:",
+            "  munjigi review show {review}",
+            "  munjigi review undo {review} --reason '...'",
+        ),
+        "review.stopped": (
+            "검토 {review} 중단",
+            "검토가 끝나기 전에 중단되었습니다. 사유에 달리 적혀 있지 않으면 이미 적용된 내용은 유지됩니다.",
+            "보려면:",
+            "  munjigi review show {review}",
+        ),
+        "review.undone": (
+            "검토 {review} 되돌림",
+            "검토로 말소된 권한이 다시 부여되었습니다.",
+            "보려면:",
+            "  munjigi review show {review}",
+        ),
         "trial": ("시험", "`munjigi doctor --send-test`의 시험 통지입니다. 하실 일은 없습니다."),
     },
     labels={
@@ -77,6 +124,10 @@ VOCABULARY: Final = Vocabulary(
         "ends": "종료",
         "days": "일수",
         "lapses": "결정 기한",
+        "review": "검토",
+        "items": "항목 수",
+        "applies": "적용 시작",
+        "defaults": "기본값 처리",
         "reason": "사유",
         "answer": "답변",
     },

@@ -1,0 +1,1 @@
+"""Pictures of panels, by matplotlib: the extra `munjigi[report]`."""
