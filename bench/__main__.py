@@ -15,24 +15,31 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from types import ModuleType
+from typing import Any, Final, NamedTuple, cast
 
 from bench import (
     casbin,
+    changes,
     client,
+    company,
     decide,
     diff,
     following,
     load,
+    metrics,
     packed,
     reload,
+    review,
+    review_apply,
     revoke,
     rights,
     rounds,
+    rules,
     sample,
     seal,
     search,
@@ -41,7 +48,7 @@ from bench import (
     stream,
 )
 from bench import journal as journal_
-from bench.machine import CORES, LOAD_CORE, SERVER_CORE, Spread, pin, resident_mib, spread, unpin
+from bench.machine import CORES, LOAD_CORE, SERVER_CORE, Spread, keep_compiled, pin, resident_mib, spread, unpin
 from bench.rounds import Measured
 from bench.servers import ROOT, Empty, Worker
 from bench.start import cold_start
@@ -52,84 +59,53 @@ _RESIDENT_CHECKS: Final = 100_000
 _STARTS: Final = 5
 
 
+class Run(NamedTuple):
+    """One run: where it may write, how long loads last, and what it found."""
+
+    folder: Path
+    options: argparse.Namespace
+    figures: dict[str, Any]
+    notes: list[str]
+
+
+Part = Callable[[Run], list[Row]]
+
+
 def main() -> int:
     """Run the benchmark; return 0 even where a target is missed, since the machine may be busy."""
     options = _options()
-    pin(LOAD_CORE)
+    keep_compiled()
     RESULTS.mkdir(exist_ok=True)
     began = time.monotonic()
     figures: dict[str, Any] = {
         "when": datetime.now(UTC).isoformat(),
         "revision": _revision(),
         "python": platform.python_version(),
+        "cores": len(CORES),
     }
-    figures["cores"] = len(CORES)
-    notes = []
+    rows: list[Row] = []
     with _scratch() as folder:
-        journal = _json_of("bench.journal", str(folder / "journal"))
-        figures["journal"] = journal
-        rows = []
-        if reason := load.missing():
-            notes.append(f"Calls under load were not measured: {reason}.")
-        else:
-            measured, served = _served(folder, options, figures)
-            rows += _call_rows(measured, journal) + served
-            _tell("the Python client")
-            figures["client"] = client.measure(folder / "client", "native", options.rounds, options.seconds)
-            rows += client.rows(figures["client"])
-            figures["following"] = _json_of("bench.following", str(folder / "following"))
-            rows += following.rows(figures["following"])
-            if reason := figures["following"].get("missing"):
-                notes.append(f"Following was measured without shipping: {reason}.")
-        rows += journal_.rows(journal)
-        figures["packed"] = _json_of("bench.packed", str(folder / "packed"))
-        rows += packed.rows(figures["packed"])
-        figures["search"] = _json_of("bench.search", str(folder / "search"))
-        rows += search.rows(figures["search"])
-        figures["seal"] = _json_of("bench.seal", str(folder / "seal"))
-        rows += seal.rows(figures["seal"])
-        figures["shipping"] = _json_of("bench.shipping", str(folder / "shipping"))
-        if reason := figures["shipping"].get("missing"):
-            notes.append(f"Shipping was not measured: {reason}.")
-        else:
-            rows += shipping.rows(figures["shipping"])
-        figures["state"] = _json_of("bench.state", str(folder / "state"))
-        rows += state.rows(figures["state"])
-        if reason := figures["state"].get("missing"):
-            notes.append(f"{reason}.")
-        figures["rights"] = _json_of("bench.rights", str(folder / "rights"))
-        rows += rights.rows(figures["rights"])
-        figures["sample"] = _json_of("bench.sample")
-        if reason := figures["sample"].get("missing"):
-            notes.append(f"The sample database was not measured: {reason}.")
-        else:
-            rows += sample.rows(figures["sample"])
-        figures["decide"] = _json_of("bench.decide")
-        rows += decide.rows(figures["decide"])
-        figures["diff"] = _json_of("bench.diff")
-        rows += diff.rows(figures["diff"])
-        figures["casbin"] = _json_of("bench.casbin")
-        rows += casbin.rows(figures["casbin"])
-        figures["reload"] = _json_of("bench.reload")
-        rows += reload.rows(figures["reload"])
-        unpin()  # neither revocation nor a start is a load test: they have the machine
-        figures["revoke"] = _json_of("bench.revoke", str(folder / "revoke"))
-        rows += revoke.rows(figures["revoke"])
-        starts = spread(_start(folder) for _ in range(_STARTS))
-        figures["start_seconds"] = starts
-        rows.append(
-            Row("`munjigi serve` to SERVING, existing state", within(starts, " s"), target="<= 2 s", met=starts.median <= 2)
-        )
+        run = Run(folder, options, figures, [])
+        for name in options.only or PARTS:
+            # Neither a revocation nor a start is a load test: they have the machine.
+            unpin() if name in ("revoke", "start") else pin(LOAD_CORE)
+            if name in LOADED and (reason := load.missing()):
+                run.notes.append(f"{name} was not measured: {reason}.")
+            else:
+                rows += PARTS[name](run)
     figures["rows"] = [row._asdict() for row in rows]
     path = RESULTS / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}.json"
     path.write_text(json.dumps(figures, indent=1, default=str))
     path.with_suffix(".md").write_text(markdown(rows))
     apart = "another" if SERVER_CORE != LOAD_CORE else "the same"
-    notes.append(
-        f"{len(CORES)} cores: server on one, load generator on {apart}; {options.rounds} interleaved rounds of "
-        f"{options.seconds:g} s, median (minimum-maximum); {time.monotonic() - began:.0f} s in all."
-    )
-    notes.append(f"Written to {path.relative_to(ROOT)}.")
+    notes = [
+        *run.notes,
+        (
+            f"{len(CORES)} cores: server on one, load generator on {apart}; {options.rounds} interleaved rounds of "
+            f"{options.seconds:g} s, median (minimum-maximum); {time.monotonic() - began:.0f} s in all."
+        ),
+        f"Written to {path.relative_to(ROOT)}.",
+    ]
     show(rows, "Munjigi, measured", notes)
     return 0
 
@@ -139,7 +115,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0, help="length of one load")
     parser.add_argument("--long", action="store_true", help="memory over 10,000,000 checks of unknown employees and resources")
+    parser.add_argument("--only", type=_names, metavar="PART,...", help=f"these parts alone: {', '.join(PARTS)}")
     return parser.parse_args()
+
+
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := [name for name in names if name not in PARTS]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]} is no part; parts are {', '.join(PARTS)}")
+    return names
 
 
 @contextmanager
@@ -152,8 +136,11 @@ def _scratch() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def _served(folder: Path, options: argparse.Namespace, figures: dict[str, Any]) -> tuple[dict[str, Measured], list[Row]]:
-    rows = []
+def _calls(run: Run) -> list[Row]:
+    """Everything that two workers are asked, one a front."""
+    folder, options, figures, _ = run
+    journal = _figures(run, "journal", journal_)
+    rows: list[Row] = []
     with ExitStack() as running:
         aio, native = running.enter_context(Empty("aio")), running.enter_context(Empty("native"))
         on_native = running.enter_context(Worker("native", folder / "native"))
@@ -200,7 +187,7 @@ def _served(folder: Path, options: argparse.Namespace, figures: dict[str, Any]) 
                     growth <= 1.1 and seen[-1][1] <= 150,
                 )
             )
-    return measured, rows
+    return _call_rows(measured, journal) + rows
 
 
 def _call_rows(measured: dict[str, Measured], journal: dict[str, list[float]]) -> list[Row]:
@@ -247,20 +234,38 @@ def _call_rows(measured: dict[str, Measured], journal: dict[str, list[float]]) -
     return rows
 
 
-def _start(folder: Path) -> float:
-    state = folder / "native"
+def _client(run: Run) -> list[Row]:
+    _tell("client")
+    run.figures["client"] = client.measure(run.folder / "client", "native", run.options.rounds, run.options.seconds)
+    return client.rows(run.figures["client"])
+
+
+def _start(run: Run) -> list[Row]:
+    state = run.folder / "native"
     if not state.exists():  # nothing was served before
         cold_start(state)
-    _tell("cold start")
-    return cold_start(state)
+    _tell("start")
+    starts = run.figures["start_seconds"] = spread(cold_start(state) for _ in range(_STARTS))
+    return [Row("`munjigi serve` to SERVING, existing state", within(starts, " s"), target="<= 2 s", met=starts.median <= 2)]
 
 
-def _json_of(module: str, *arguments: str) -> dict[str, Any]:
-    """Run a measurement in a process of its own, on the server's core."""
-    _tell(module)
-    done = subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+def _figures(run: Run, name: str, module: ModuleType) -> dict[str, Any]:
+    """Run a measurement in a process of its own, on the server's core; once in a run."""
+    if name not in run.figures:
+        _tell(name)
+        command = [sys.executable, "-m", module.__name__, str(run.folder / name)]
+        run.figures[name] = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
+        if reason := run.figures[name].get("missing"):
+            run.notes.append(f"{name} was not measured, or not whole: {reason}.")
+    return cast("dict[str, Any]", run.figures[name])
+
+
+def _apart(name: str, module: ModuleType) -> Part:
+    def part(run: Run) -> list[Row]:
+        found = _figures(run, name, module)
+        return [] if set(found) == {"missing"} else cast("list[Row]", module.rows(found))
+
+    return part
 
 
 def _revision() -> str:
@@ -275,6 +280,38 @@ def _tell(what: str) -> None:
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[K{what} ")
         sys.stderr.flush()
+
+
+_MODULES: Final = {
+    "following": following,
+    "metrics": metrics,
+    "journal": journal_,
+    "packed": packed,
+    "search": search,
+    "seal": seal,
+    "shipping": shipping,
+    "state": state,
+    "rights": rights,
+    "changes": changes,
+    "review-apply": review_apply,
+    "rules": rules,
+    "company": company,
+    "review": review,
+    "sample": sample,
+    "decide": decide,
+    "diff": diff,
+    "casbin": casbin,
+    "reload": reload,
+    "revoke": revoke,
+}
+# Each part of the table, in its order.
+PARTS: Final[dict[str, Part]] = {
+    "calls": _calls,
+    "client": _client,
+    **{name: _apart(name, module) for name, module in _MODULES.items()},
+    "start": _start,
+}
+LOADED: Final = frozenset(("calls", "client", "following", "metrics", "changes", "review-apply"))  # need the load generator
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from casbin.persist.adapters.string_adapter import StringAdapter
 
 from bench.table import Row, number
 from munjigi.decision.casbin import Engine
-from munjigi.policy.casbin import load
+from munjigi.policy.casbin.load import load
 
 QUESTIONS: Final = 20_000
 THEIR_QUESTIONS: Final = 40

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.machine import spread
+from bench.machine import keep_compiled, spread
 from bench.table import Row, number, within
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -56,6 +56,7 @@ def homes(folder: Path) -> tuple[Path, Path]:
 
 
 def main() -> int:
+    keep_compiled()
     with tempfile.TemporaryDirectory() as scratch:
         before, after = homes(Path(scratch))
         rows = sum(1 for line in (before / "policy.csv").open() if line.startswith(("p,", "g,")))

@@ -1,8 +1,9 @@
 """What following costs: Check's rate and the worker's processor time with a follower on the other core, and without.
 
 In turns: alone; followed, so that records are indexed and sealed; and shipped as well, to a real Elasticsearch, started as the
-tests do. On two cores follower and cluster share one with the load generator and take from its rate; so the cost is told by
-the worker's processor time. Run as `PYTHONPATH=tests python -m bench.following FOLDER`; prints JSON.
+tests do. After each of the two a turn beside a neighbour that takes as much of the other core and has nothing to do with Munjigi
+(`bench/neighbour.py`): what that one costs, too, is not following's. On two cores follower and cluster share one with the load generator
+and take from its rate; so the cost is told by the worker's processor time. Run as `PYTHONPATH=tests python -m bench.following FOLDER`; prints JSON.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from munjigi.adapters.elasticsearch.cluster import Cluster
 from munjigi.adapters.elasticsearch.documents import Naming
 from munjigi.adapters.elasticsearch.progress import Progress
 from munjigi.adapters.elasticsearch.template import install
-from munjigi.app.config import load_settings
+from munjigi.app.config import load_settings, to_json
 from munjigi.kernel.errors import Unavailable
 
 ROUNDS: Final = 5
@@ -57,14 +58,27 @@ class Follower(Server):
         )
         super().__init__(
             ["-m", "munjigi.app.follower"],
-            settings.model_dump_json().encode() + b"\n",
+            to_json(settings) + b"\n",
             {"PROMETHEUS_MULTIPROC_DIR": str(state / "metrics")},
         )
         self.ships = bool(url)
-        pin(LOAD_CORE, self.pid)
-        for task in Path(f"/proc/{self.pid}/task").iterdir():
-            pin(LOAD_CORE, int(task.name))
-            os.setpriority(os.PRIO_PROCESS, int(task.name), 10)
+        _beside(self.pid)
+
+
+class Neighbour(Server):
+    """A process that uses a share of the other core."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__(["-m", "bench.neighbour", f"{share:.3f}"])
+        _beside(self.pid)
+
+
+def _beside(pid: int) -> None:
+    """Put a process on the load generator's core, which goes before it."""
+    pin(LOAD_CORE, pid)
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        pin(LOAD_CORE, int(task.name))
+        os.setpriority(os.PRIO_PROCESS, int(task.name), 10)
 
 
 @contextmanager
@@ -94,26 +108,37 @@ def measure(folder: Path) -> dict[str, Any]:
     folder.mkdir(mode=0o700, exist_ok=True)
     message = QUESTION.SerializeToString()
     with cluster() as (url, missing), Worker("native", folder / "state") as worker:
-        kinds = ("alone", "followed", "shipped") if url else ("alone", "followed")
-        found: dict[str, Any] = {"missing": missing, "rate": {}, "cpu": {}, "follower_us": {}}
+        found: dict[str, Any] = {"missing": missing, "rate": {}, "cpu": {}, "follower_us": {}, "share": {}}
         metadata = worker.credentials()
+
+        def loaded(kind: str, beside: Server | None) -> int:
+            """Load the worker once; return the number of Checks."""
+            of_worker, of_beside = cpu_seconds(worker.pid), cpu_seconds(beside.pid) if beside else 0.0
+            begun = time.monotonic()
+            got = load.run(worker.port, load.CHECK, message, metadata, in_flight=_IN_FLIGHT, seconds=SECONDS, folder=folder)
+            if beside is not None:
+                share = (cpu_seconds(beside.pid) - of_beside) / (time.monotonic() - begun)
+                found["share"].setdefault(kind, []).append(share)
+            found["rate"].setdefault(kind, []).append(got.rate)
+            found["cpu"].setdefault(kind, []).append((cpu_seconds(worker.pid) - of_worker) / got.requests * 1e6)
+            return got.requests
+
         for _ in range(ROUNDS):
-            for kind in kinds:
-                follower = None if kind == "alone" else Follower(folder / "state", url if kind == "shipped" else "")
+            loaded("alone", None)
+            for kind in ("followed", "shipped") if url else ("followed",):
+                follower = Follower(folder / "state", url if kind == "shipped" else "")
                 try:
-                    begun = 0.0 if follower is None else _caught_up(follower, worker, metadata)
-                    before = cpu_seconds(worker.pid)
-                    got = load.run(
-                        worker.port, load.CHECK, message, metadata, in_flight=_IN_FLIGHT, seconds=SECONDS, folder=folder
-                    )
-                    found["rate"].setdefault(kind, []).append(got.rate)
-                    found["cpu"].setdefault(kind, []).append((cpu_seconds(worker.pid) - before) / got.requests * 1e6)
-                    if follower is not None:
-                        spent = (_caught_up(follower, worker, metadata) - begun) / got.requests * 1e6
-                        found["follower_us"].setdefault(kind, []).append(spent)
+                    begun = _caught_up(follower, worker, metadata)
+                    requests = loaded(kind, follower)
+                    spent = (_caught_up(follower, worker, metadata) - begun) / requests * 1e6
+                    found["follower_us"].setdefault(kind, []).append(spent)
                 finally:
-                    if follower is not None:
-                        follower.stop()
+                    follower.stop()
+                neighbour = Neighbour(found["share"][kind][-1])
+                try:
+                    loaded(_BESIDE + kind, neighbour)
+                finally:
+                    neighbour.stop()
     return found
 
 
@@ -142,6 +167,7 @@ def _indexed(worker: Worker, log_id: str) -> int:
         return 0
 
 
+_BESIDE: Final = "beside one that uses as much as "
 _NAMES: Final = {"followed": "indexed and sealed", "shipped": "indexed, sealed and shipped"}
 
 
@@ -154,6 +180,8 @@ def rows(found: dict[str, Any]) -> list[Row]:
         if kind not in cpu:
             continue
         cost = cpu[kind].median / cpu["alone"].median - 1
+        beside = cpu[_BESIDE + kind]
+        own = cpu[kind].median / beside.median - 1
         lines += [
             Row(
                 f"worker's processor time a Check while its records are {name}",
@@ -162,6 +190,12 @@ def rows(found: dict[str, Any]) -> list[Row]:
                 f"{cost:+.1%}",
                 "<= 5 % more",
                 cost <= 0.05,
+            ),
+            Row(
+                f"same, beside a neighbour that only uses the other core as much ({spread(found['share'][kind]).median:.0%})",
+                within(beside, " µs"),
+                f"not followed {within(cpu['alone'], ' µs')}",
+                f"{beside.median / cpu['alone'].median - 1:+.1%}, following's own {own:+.1%}",
             ),
             Row(
                 "Checks then, "

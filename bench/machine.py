@@ -18,6 +18,11 @@ SERVER_CORE: Final = CORES[0]
 LOAD_CORE: Final = CORES[-1]
 
 
+def keep_compiled() -> None:
+    """Let processes that are started from now on keep the modules that they compile, as where they are installed."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
 def pin(core: int, pid: int = 0) -> None:
     """Keep a process, and the children it starts from now on, on one core."""
     if hasattr(os, "sched_setaffinity"):

@@ -118,7 +118,7 @@ _SCENES: Final = (
 
 
 def records(count: int, log_id: str, seed: int = 0) -> Iterator[AccessRecord | ConfirmRecord]:
-    """Yield records, each confirmation soon after its decision; the first one is the log's first."""
+    """Yield records with the time of their answers, each confirmation after its decision; the first one is the log's first."""
     random = Random(seed)
     members = [f"m1.89de5ca9.{b32encode(random.randbytes(16)).decode().rstrip('=').lower()}" for _ in range(MEMBERS)]
     grants = [b32encode(random.randbytes(8)).decode().rstrip("=").lower() for _ in range(EMPLOYEES)]
@@ -130,7 +130,9 @@ def records(count: int, log_id: str, seed: int = 0) -> Iterator[AccessRecord | C
     for index in range(count):
         now += random.randrange(200_000, 20_000_000)
         if waiting and random.random() < 0.4:
-            yield waiting.pop(0)
+            confirm = waiting.pop(0)
+            confirm.time = now
+            yield confirm
             continue
         scene = random.choices(_SCENES, weights)[0]
         number = random.choice(holders[scene.role])
@@ -185,6 +187,7 @@ def _decision(scene: _Scene, number: int, grant: str, now: int, random: Random) 
         latency_ns=random.randrange(20_000, 300_000),
         asked_at=now,
     )
+    record.time = now + record.latency_ns
     _with_ids(record, random)
     return record
 

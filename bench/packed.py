@@ -19,26 +19,38 @@ from bench.table import Row, number, within
 from munjigi.audit import packing, segment
 from munjigi.audit.journal import Journal
 from munjigi.audit.reader import JournalReader
-from munjigi.kernel.clock import SystemClock
+from munjigi.audit.verify import verify_journal
 
 RECORDS: Final = 200_000
 _SEGMENT: Final = 16 << 20  # bytes: smaller than usual, so that there are several
 _LOOKS: Final = 200
+_WALKS: Final = 5
 _GROUP: Final = 1_000  # records of one sync
+
+
+class _Clock:
+    """A clock that is told the time: how far apart records are is part of what they take."""
+
+    time = 0
+
+    def now(self) -> int:
+        return self.time
 
 
 def measure(folder: Path, count: int = RECORDS) -> dict[str, Any]:
     """Write a journal, pack what is closed, and read records here and there."""
     folder.mkdir(mode=0o700, exist_ok=True)
+    clock = _Clock()
     journal = Journal.open(
         folder / "journal",
         0,
         quarantine=folder / "quarantine",
-        clock=SystemClock(),
+        clock=clock,
         randomness=os.urandom(16),
         segment_bytes=_SEGMENT,
     )
     for index, record in enumerate(records(count, journal.log_id)):
+        clock.time = record.time
         journal.append(record)
         if index % _GROUP == 0:
             journal.sync()
@@ -55,6 +67,12 @@ def measure(folder: Path, count: int = RECORDS) -> dict[str, Any]:
         found["packed"] += (log / (name + ".zst")).stat().st_size
     found["records"] = segment.first_index_of(segment.names(log)[-1])
     journal.close()
+    found["verify_us"] = []
+    for _ in range(_WALKS):
+        before = time.process_time()
+        walked = verify_journal(log)
+        assert walked.intact
+        found["verify_us"].append((time.process_time() - before) / walked.records * 1e6)
     random = Random(1)
     found["look_ms"] = []
     for _ in range(_LOOKS):
@@ -80,6 +98,7 @@ def rows(found: dict[str, Any]) -> list[Row]:
             size <= 100,
         ),
         Row("packing and checking it, processor time a record of the follower", within(pack, " µs")),
+        Row("verifying packed segments, processor time a record", within(spread(found["verify_us"]), " µs")),
         Row("one record read from a packed segment, the log just opened", within(spread(found["look_ms"]), " ms")),
     ]
 

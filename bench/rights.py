@@ -1,5 +1,7 @@
 """Requests, approvals and grants a minute through a worker's registrar, against a bare write and sync; a large company's store.
 
+The same on PostgreSQL, which `tests/postgresql.py` starts: run with `tests` in PYTHONPATH.
+
 Run as `python -m bench.rights FOLDER`; prints JSON. Each round asks and approves for a while: a request is one commit, its approval
 and the grant another one, each with its idempotency key. The large company's tables are filled directly, without their log.
 """
@@ -11,6 +13,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +24,7 @@ from sqlalchemy import insert
 from bench.machine import spread, unpin
 from bench.table import Row, number, within
 from munjigi.adapters.state.sqlite import SqliteStateStore
+from munjigi.adapters.state.store import SqlStateStore
 from munjigi.adapters.state.tables import ACCOUNT, PERSON, ROLE_GRANT
 from munjigi.app.grant_changes import load_table
 from munjigi.app.registrar import Registrar
@@ -66,19 +70,51 @@ def measure(folder: Path) -> dict[str, Any]:
     """Measure in turns."""
     unpin()
     folder.mkdir(mode=0o700, parents=True)
-    found: dict[str, Any] = {"bare": [], "given": []}
+    found: dict[str, Any] = {"bare": [], "sqlite": [], "sqlite cpu": []}
     with closing(SqliteStateStore(folder / "state.sqlite")) as store:
-        store.migrate()
-        names = ("cs.lee", *(f"e{each}" for each in range(_EMPLOYEES)))
-        people = [person_changed(Person(f"p.{each}", "employee", "customer-service", (_key(each),))) for each in names]
-        store.apply(people, at=1, actor="bench", request_id="")
-        registrar = Registrar(store, _Home(_policy(), load_table(store)), _Now())  # type: ignore[arg-type]
-        employees = iter(names[1:])
+        turn = _turns(store)
         for _ in range(ROUNDS):
             found["bare"].append(_bare(folder / "bare"))
-            found["given"].append(asyncio.run(_given(registrar, employees)))
+            turn(found, "sqlite")
+    try:
+        found |= _postgresql(folder)
+    except Exception as error:  # noqa: BLE001 - the table says what is missing
+        found["missing"] = f"PostgreSQL was not measured: {type(error).__name__}"
     found |= _large(folder / "large.sqlite")
     return found
+
+
+def _postgresql(folder: Path) -> dict[str, Any]:
+    from postgresql import postgresql  # noqa: PLC0415 - of the tests
+
+    from munjigi.adapters.state.postgresql import PostgresqlStateStore  # noqa: PLC0415 - not on every platform
+
+    found: dict[str, Any] = {"postgresql": [], "postgresql cpu": []}
+    with postgresql(folder) as server:
+        server.make("bench")
+        with closing(PostgresqlStateStore(server.address("bench"))) as store:
+            turn = _turns(store)
+            for _ in range(ROUNDS):
+                turn(found, "postgresql")
+    return found
+
+
+def _turns(store: SqlStateStore) -> Callable[[dict[str, Any], str], None]:
+    """Fill a store with employees; return what lets some of them ask, and notes rate and processor time under a name."""
+    store.migrate()
+    names = ("cs.lee", *(f"e{each}" for each in range(_EMPLOYEES)))
+    people = [person_changed(Person(f"p.{each}", "employee", "customer-service", (_key(each),))) for each in names]
+    store.apply(people, at=1, actor="bench", request_id="")
+    registrar = Registrar(store, home := _Home(_policy(), load_table(store)), _Now())  # type: ignore[arg-type]
+    employees = iter(names[1:])
+
+    def turn(found: dict[str, Any], name: str) -> None:
+        worked, before = time.process_time(), len(home.snapshot.grants)
+        found[name].append(asyncio.run(_given(registrar, employees)))
+        cycles = len(home.snapshot.grants) - before
+        found[f"{name} cpu"].append((time.process_time() - worked) * 1000 / cycles)
+
+    return turn
 
 
 def _key(name: str) -> EmployeeKey:
@@ -189,18 +225,11 @@ def _row(who: int, number: int, now: int) -> dict[str, Any]:
 
 def rows(figures: dict[str, Any]) -> list[Row]:
     """Make the table's rows."""
-    given, bare = spread(figures["given"]), spread(figures["bare"])
     opened, worked = figures["open_seconds"], figures["open_cpu_seconds"]
     median, most = figures["change_ms_p50"], figures["change_ms_max"]
+    named = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
     return [
-        Row(
-            "requests, approvals and grants, SQLite, one after the other",
-            within(given, "/min"),
-            f"bare write and fdatasync {within(bare, '/min')}",
-            f"{given.median / bare.median:.2f}x",
-            f">= {number(_LEAST)}/min",
-            given.median >= _LEAST,
-        ),
+        *(_given_row(figures, name, what) for name, what in named.items() if name in figures),
         Row(
             "store of 100,000 people and 1,000,000 grants, open and compile",
             f"{opened:.1f} s",
@@ -215,6 +244,19 @@ def rows(figures: dict[str, Any]) -> list[Row]:
             met=median <= 20,
         ),
     ]
+
+
+def _given_row(figures: dict[str, Any], name: str, what: str) -> Row:
+    given, bare, cpu = spread(figures[name]), spread(figures["bare"]), spread(figures[f"{name} cpu"])
+    return Row(
+        f"requests, approvals and grants, {what}, one after the other",
+        within(given, "/min"),
+        f"bare write and fdatasync {within(bare, '/min')}",
+        f"{given.median / bare.median:.2f}x",
+        f">= {number(_LEAST)}/min",
+        given.median >= _LEAST,
+        cpu=f"{within(cpu.divided(1 / 1000))} for all three",
+    )
 
 
 if __name__ == "__main__":

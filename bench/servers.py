@@ -20,7 +20,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from bench.load import BATCH_CHECK, CHECK
 from bench.machine import SERVER_CORE, pin
 from munjigi.adapters.identity.local_issuer import mint_employee, mint_tool
-from munjigi.app.config import load_settings
+from munjigi.app.config import load_settings, to_json
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -127,7 +127,7 @@ class Worker(Server):
         )
         super().__init__(
             ["-m", "munjigi.app.worker"],
-            settings.model_dump_json().encode() + b"\n",
+            to_json(settings) + b"\n",
             {"PROMETHEUS_MULTIPROC_DIR": str(self.folder.metrics)},
         )
         ready: dict[str, Any] = json.loads(self.said)
