@@ -19,11 +19,24 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
     from xdist.scheduler.protocol import Scheduling
 
+# Half of a daemon's start is to compile what it imports, and the tests start hundreds: keep what was compiled, whatever the shell says.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # No deadline: the machine is shared with servers that the suite starts, and a slow example isn't a wrong one.
 settings.register_profile("default", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=25)
 settings.register_profile("oracle", deadline=None, max_examples=5_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(autouse=True)
+def umask() -> Iterator[None]:
+    """Undo what a command that ran in this process did to the umask: the next test makes folders that others may read."""
+    before = os.umask(0o077)
+    os.umask(before)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(scope="session")

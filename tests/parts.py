@@ -53,18 +53,38 @@ def small_disk(folder: Path, options: str) -> Iterator[None]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-@contextmanager
-def ext4_disk(image: Path, folder: Path, mebibytes: int) -> Iterator[None]:
-    """Mount a file as an ext4 file system of its own that can be broken."""
+def make_ext4(image: Path, mebibytes: int) -> Path:
+    """Make a file an ext4 file system that can be mounted and broken."""
     need_root("mounting a file system")
+    need_program("mkfs.ext4")
     with image.open("wb") as file:
         file.truncate(mebibytes << 20)
-    for command in (["mkfs.ext4", "-q", str(image)], ["mount", "-o", "loop,errors=remount-ro", str(image), str(folder)]):
-        need_program(command[0])
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            missing(f"a file can't be mounted here: {done.stderr.strip()}")
+    subprocess.run(["mkfs.ext4", "-q", str(image)], check=True)
+    return image
+
+
+@contextmanager
+def mounted(image: Path, folder: Path) -> Iterator[None]:
+    """Mount a file system of `make_ext4` for a while."""
+    command = ["mount", "-o", "loop,errors=remount-ro", str(image), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        missing(f"a file can't be mounted here: {done.stderr.strip()}")
     try:
         yield
     finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+        if subprocess.run(["umount", str(folder)], check=False).returncode:
+            subprocess.run(["umount", "-l", str(folder)], check=True)
+            raise AssertionError(f"a process still has files in {folder}")
+
+
+def break_ext4(folder: Path) -> None:
+    """Let the kernel do what it does on its own when it finds a mounted file system damaged: abort its journal, make it read-only."""
+    source = subprocess.run(["findmnt", "-no", "SOURCE", str(folder)], capture_output=True, text=True, check=True).stdout.strip()
+    Path("/sys/fs/ext4", Path(source).name, "trigger_fs_error").write_text("1")
+
+
+def mend_ext4(image: Path) -> None:
+    """Check and mend a file system that is not mounted, as a start of the machine would."""
+    done = subprocess.run(["fsck.ext4", "-p", "-f", str(image)], check=False, capture_output=True, text=True)
+    assert done.returncode in (0, 1), done.stdout + done.stderr  # 1: mended

@@ -20,10 +20,17 @@ from pathlib import Path
 import grpc
 
 from munjigi.adapters.identity.local_issuer import mint_employee, mint_tool
-from munjigi_client._proto.munjigi.v1 import audit_pb2_grpc, decision_service_pb2_grpc, grant_service_pb2_grpc, policy_pb2_grpc
+from munjigi_client._proto.munjigi.v1 import (
+    audit_pb2_grpc,
+    decision_service_pb2_grpc,
+    grant_service_pb2_grpc,
+    policy_pb2_grpc,
+    review_service_pb2_grpc,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0  # other work may keep a small machine busy
+_OURS = ("MUNJIGI_", "PYTHONDONTWRITEBYTECODE")  # what a daemon doesn't get from the shell
 
 
 _PORTS = itertools.count(random.randrange(2_000))
@@ -67,7 +74,7 @@ class Daemon:
         self.http_address = environment.pop("MUNJIGI_HTTP_ADDRESS", f"127.0.0.1:{free_port()}")
         self.options = options
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("MUNJIGI_")},
+            **{name: value for name, value in os.environ.items() if not name.startswith(_OURS)},
             "MUNJIGI_STATE_DIR": str(state_dir),
             "MUNJIGI_POLICY_HOME": str(policy_home),
             "MUNJIGI_GRPC_ADDRESS": self.grpc_address,
@@ -192,6 +199,7 @@ class Stubs:
         self.audit = audit_pb2_grpc.AuditServiceStub(channel)
         self.policy = policy_pb2_grpc.PolicyServiceStub(channel)
         self.grant = grant_service_pb2_grpc.GrantServiceStub(channel)
+        self.review = review_service_pb2_grpc.ReviewServiceStub(channel)
 
 
 @contextmanager

@@ -41,10 +41,12 @@ NOW = START + COUNT * STEP
 CUT = law().cut(NOW, 2)
 
 
-def write(state: Path, count: int = COUNT, *, first: int = 0, clock: TickingClock | None = None, start: int = START) -> Path:
+def write(
+    state: Path, count: int = COUNT, *, first: int = 0, clock: TickingClock | None = None, start: int = START, slot: int = 0
+) -> Path:
     """Write records, one every three or four days, into small segments."""
     clock = clock or TickingClock(start)
-    journal = open_journal(state, clock=clock, segment_bytes=9_000)
+    journal = open_journal(state, slot, clock=clock, segment_bytes=9_000)
     for number in range(first, first + count):
         clock.at = max(clock.at, start + number * STEP)
         journal.append(access(number, members=(f"m1.01234567.{number:026d}",)))

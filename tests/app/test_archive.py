@@ -7,18 +7,20 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import parts
 import pytest
-from app.retiring import COUNT, copy_of, first_of, make, payloads_of, ready, removals, retire, verified
+from app.retiring import COUNT, copy_of, first_of, make, payloads_of, ready, removals, retire, verified, write
 from seal.installation import KEY
 
 from doubles.metrics import MemorySink
 from munjigi.app.archiver import Archiver
 from munjigi.app.config import load_settings
 from munjigi.app.files import StateFolder
+from munjigi.app.packer import Packer
 from munjigi.audit import packed, segment
 from munjigi.audit.archive import MARKER, Archive
 from munjigi.cli import munjigi_verify
@@ -43,12 +45,21 @@ def archive(tmp_path: Path) -> Path:
     return tmp_path / "archive"
 
 
+def opened_below(folder: Path) -> list[str]:
+    """Return the files below a folder that this process holds open."""
+    found = []
+    for fd in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the listing's own
+            found.append(str(fd.readlink()))
+    return sorted(path for path in found if path.startswith(str(folder)))
+
+
 def archiver(folder: Path, archive: Path, sink: MemorySink | None = None) -> Archiver:
     state = StateFolder(folder.parents[1])
     return Archiver(state.journal, Archive(archive, state.archive_id), Meter(sink or MemorySink()))
 
 
-def copy(job: Archiver) -> int:
+def copy(job: Archiver | Packer) -> int:
     """Step until nothing is left; return how many steps had something to do."""
 
     async def steps() -> int:
@@ -92,6 +103,17 @@ def test_each_closed_segment_is_copied_once_and_only_then_it_may_go(folder: Path
     assert [record.archived for record in removals(folder)] == [True]
     assert copy(archiver(folder, archive)) == 0
     assert files_of(archive / folder.name) == before
+
+
+def test_each_segment_that_is_packed_is_counted(tmp_path: Path) -> None:
+    state = StateFolder(tmp_path / "state")
+    state.make()
+    log = write(state.root)
+    sink = MemorySink()
+    meter = Meter(sink)
+    assert copy(Packer(state.journal, meter)) == len(files_of(log)) > 0
+    meter.flush()
+    assert sink.values["munjigi_journal_packed_segments_total",] == len(files_of(log))
 
 
 def test_what_is_not_in_the_archive_stays(folder: Path, archive: Path) -> None:
@@ -280,6 +302,16 @@ def test_the_commands_take_the_archive(short: Path, archive: Path, tmp_path: Pat
     second.rename(first)
     for arguments in (["verify"], ["prove", gone]):
         assert run(["audit", arguments[0], *state, "--archive", str(archive), *arguments[1:]]) in (1, 5)
+
+
+def test_proving_lets_go_of_every_file(short: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gone, kept = f"{short.name}-3", f"{short.name}-{COUNT - 1}"
+    state = ("--state-dir", str(short.parents[1]), "--out", str(tmp_path / "pack.jsonl"))
+    before = opened_below(tmp_path)
+    assert run(["audit", "prove", *state, "--archive", str(archive), gone, kept]) == 0
+    assert run(["audit", "prove", *state, gone]) == 1
+    capsys.readouterr()
+    assert opened_below(tmp_path) == before
 
 
 def test_a_forged_record_in_the_archive_is_not_proved(

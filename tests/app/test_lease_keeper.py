@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import threading
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -19,8 +22,9 @@ from munjigi.app.lease_keeper import LeaseKeeper
 from munjigi.app.registrar import Registrar
 from munjigi.decision.snapshot import Snapshot
 from munjigi.grants.changes import grant_added, grant_ended, person_changed
-from munjigi.kernel.clock import SystemClock
+from munjigi.kernel.clock import SECOND, SystemClock
 from munjigi.kernel.errors import ConfigurationError, Unavailable
+from munjigi.monitoring import catalogue
 from munjigi.monitoring.meter import Meter
 
 LENGTH = 0.5  # seconds
@@ -45,7 +49,7 @@ class Disk:
         self.free = asyncio.Event()
         self.free.set()
 
-    def when_durable(self, callback: Callable[[Exception | None], None], *, patience: float = 0.0) -> None:
+    def when_durable(self, callback: Callable[[Exception | None], None], *, patience: float = 0.0, answers: int = 1) -> None:
         waiting = asyncio.ensure_future(self.free.wait())
         waiting.add_done_callback(lambda _: callback(None))
 
@@ -57,12 +61,13 @@ class Worker:
     def __init__(self, path: Path, name: str) -> None:
         self.store = SqliteStateStore(path)
         self.home, self.disk, self.paused = Home(self.store), Disk(), 0
+        self.registrar = Registrar(self.store, self.home, SystemClock())  # type: ignore[arg-type]
         self.keeper = LeaseKeeper(
             self.store,
             name * 20,
             LENGTH,
             self.home,
-            Registrar(self.store, self.home, SystemClock()).catch_up,  # type: ignore[arg-type]
+            self.registrar.catch_up,
             self.disk,
             SystemClock(),
             Meter(MemorySink()),  # type: ignore[arg-type]
@@ -101,6 +106,7 @@ def play(path: Path, scene: Callable[[Worker, Worker, SqliteStateStore], Corouti
                 for each in (one, two):
                     await each.pause()
                     await each.keeper.end()
+                    await each.registrar.close()
                     each.store.close()
 
     asyncio.run(asyncio.wait_for(run(), 60))
@@ -203,6 +209,24 @@ def test_p8_without_the_store_the_lease_runs_out_and_holds_again_when_it_is_back
     play(tmp_path / "state.sqlite", scene)
 
 
+def test_a_worker_that_leaves_while_the_store_hangs_waits_for_no_longer_than_its_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(one: Worker, two: Worker, store: SqliteStateStore) -> None:
+        await two.pause()
+        mended = threading.Event()
+        monkeypatch.setattr(two.store, "end_lease", lambda _row: mended.wait(60))
+        began = time.monotonic()
+        assert not await two.keeper.end()
+        assert LENGTH <= time.monotonic() - began < 30
+        mended.set()
+        found = await one.keeper.wait_applied(revoke(store))  # the row is still there, and has run out
+        assert found.run_out == 1
+        assert await one.keeper.end()
+
+    play(tmp_path / "state.sqlite", scene)
+
+
 @pytest.mark.parametrize("off", [-600_000_000, 600_000_000])
 def test_p10_a_clock_that_is_not_the_stores_is_refused(tmp_path: Path, off: int) -> None:
     class Off(SystemClock):
@@ -231,3 +255,91 @@ def test_p10_a_clock_that_is_not_the_stores_is_refused(tmp_path: Path, off: int)
             assert refusal.reason == "CLOCK_SKEWED"
 
     asyncio.run(run())
+
+
+def test_p10_a_clock_that_drifts_away_while_the_worker_serves_stops_it_and_it_goes_on_when_the_clock_is_right(
+    tmp_path: Path,
+) -> None:
+    class Drifting(SystemClock):
+        off = 0
+
+        def now(self) -> int:
+            return super().now() + self.off
+
+    async def run() -> None:
+        clock, sink = Drifting(), MemorySink()
+        with closing(SqliteStateStore(tmp_path / "state.sqlite")) as store:
+            store.migrate()
+
+            async def nothing() -> None: ...
+
+            keeper = LeaseKeeper(
+                store,
+                "a" * 20,
+                LENGTH,
+                Home(store),
+                nothing,
+                Disk(),
+                clock,
+                meter := Meter(sink),  # type: ignore[arg-type]
+            )
+            await keeper.begin()
+            assert keeper.refusal() is None
+            task = asyncio.create_task(keeper.run())
+            clock.off = 600_000_000
+            while (refusal := keeper.refusal()) is None:
+                await asyncio.sleep(0.01)
+            assert refusal.reason == "CLOCK_SKEWED"
+            assert "synchronise" in refusal.message
+            while not sink.values.get(("munjigi_lease_lapses_total",)):
+                await asyncio.sleep(0.01)
+                meter.flush()
+            clock.off = 0
+            while keeper.refusal() is not None:
+                await asyncio.sleep(0.01)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            await keeper.end()
+
+    asyncio.run(run())
+
+
+def test_a_lease_that_ran_out_and_comes_back_with_the_next_renewal_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "munjigi.worker")
+    told = ["the lease holds", "the lease has run out; nothing is answered", "the lease holds"]
+
+    async def scene() -> None:
+        with closing(SqliteStateStore(tmp_path / "state.sqlite")) as store:
+            store.migrate()
+            home, sink, clock = Home(store), MemorySink(), [1_000 * SECOND]
+            meter = Meter(sink)
+            catch_up = Registrar(store, home, SystemClock()).catch_up  # type: ignore[arg-type]
+            keeper = LeaseKeeper(
+                store,
+                "a" * 20,
+                LENGTH,
+                home,
+                catch_up,
+                Disk(),
+                SystemClock(),
+                meter,
+                lambda: clock[0],
+            )
+            await keeper.begin()
+            clock[0] += 2 * SECOND  # the loop is held up, say
+            assert keeper.refusal() is not None
+            running = asyncio.ensure_future(keeper.run())
+            while keeper.refusal() is not None:
+                await asyncio.sleep(0.01)
+            running.cancel()
+            await asyncio.wait((running,))
+            await keeper.end()
+            meter.flush()
+            assert sink.values[(catalogue.LEASE_LAPSES.name,)] == 1
+
+    asyncio.run(asyncio.wait_for(scene(), 60))
+    assert [each.message for each in caplog.records if "lease" in each.message] == told
+    assert [each.reason for each in caplog.records if "run out" in each.message] == ["LATE"]

@@ -114,6 +114,27 @@ def test_later_more_goes_and_only_what_is_under_the_seal(folder: Path) -> None:
     assert verified(folder).intact
 
 
+def test_a_slot_that_nobody_serves_any_more_is_seen_to_by_the_first_worker(folder: Path) -> None:
+    state = folder.parents[1]
+    other = write(state, slot=1)
+    ready(state)
+    expected = first_of(other)
+    assert expected == 0
+    assert retire(state, workers=2) == 5
+    assert first_of(other) == 0  # its own worker's
+    count = retire(state, workers=1)
+    assert count > 0
+    assert first_of(other) > 0
+    (record,) = removals(other)
+    assert (record.first_index, record.next_index) == (0, first_of(other))
+    known = mark.read(other)
+    assert known is not None
+    assert known.clean
+    ready(state)
+    assert verified(other).intact
+    assert retire(state, workers=1) == 0
+
+
 async def _believed(retention: Any, _journal: Any) -> None:
     """There was a long standstill, and the clock is right."""
     retention._require_clock = lambda _now: None

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from munjigi.app import logs
-from munjigi.app.config import load_settings
+from munjigi.app.config import load_settings, to_json
 from munjigi.app.files import StateFolder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,7 +68,7 @@ def test_what_dies_takes_the_worker_down(tmp_path: Path, front: str, code: str, 
     )
     assert process.stdin is not None
     try:
-        process.stdin.write(settings.model_dump_json() + "\n")
+        process.stdin.write(to_json(settings).decode() + "\n")
         process.stdin.flush()  # and it stays open: nobody asked for a stop
         assert process.wait(30) == 1
         assert process.stderr is not None

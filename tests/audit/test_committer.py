@@ -3,18 +3,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from audit.support import access, open_journal
 
-from munjigi.audit.committer import GroupCommitter, choose_mode, measure_sync
+from munjigi.audit.committer import GroupCommitter, Mode, choose_mode, measure_sync
 from munjigi.audit.files import SystemDevice
 from munjigi.audit.verify import verify_journal
 from munjigi.kernel.errors import AuditUnavailable
 
-Mode = Literal["loop", "thread"]
-MODES = pytest.mark.parametrize("mode", ["loop", "thread"])
+MODES = pytest.mark.parametrize("mode", ["loop", "mixed", "thread"])
 
 
 class HeldDevice(SystemDevice):
@@ -183,7 +182,8 @@ def test_mode_follows_front_and_measured_sync(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     assert choose_mode(native=True, sync_seconds=0.0002) == "loop"
     assert choose_mode(native=True, sync_seconds=0.01) == "thread"
-    assert choose_mode(native=False, sync_seconds=0.0002) == "thread"
+    assert choose_mode(native=False, sync_seconds=0.0002) == "mixed"
+    assert choose_mode(native=False, sync_seconds=0.01) == "thread"
     with pytest.raises(AuditUnavailable):
         measure_sync(tmp_path / "missing")
 
@@ -213,5 +213,38 @@ def test_who_has_patience_waits_for_company_and_nobody_else_does(tmp_path: Path,
         await asyncio.wait_for(committer.close(), 30)  # and so does the end
         await patient
         journal.close()
+
+    asyncio.run(main())
+
+
+def test_mixed_holds_the_loop_up_for_nobody_but_who_is_alone(tmp_path: Path) -> None:
+    class Device(SystemDevice):
+        threads: list[str] = []  # noqa: RUF012 -- of one test
+
+        def sync(self, fd: int) -> None:
+            self.threads.append(threading.current_thread().name)
+            super().sync(fd)
+
+    async def main() -> None:
+        journal = open_journal(tmp_path, device=Device())
+        committer = GroupCommitter(journal, "mixed", pytest.fail)
+        Device.threads.clear()
+
+        async def one(answers: int = 1) -> None:
+            journal.append(access())
+            durable = asyncio.get_running_loop().create_future()
+            committer.when_durable(durable.set_result, answers=answers)
+            assert await durable is None
+
+        await one()
+        await one()
+        await asyncio.gather(one(), one())
+        await one()  # others were there just now
+        await one()
+        await one(answers=2)
+        await committer.close()
+        journal.close()
+        loop, thread = threading.current_thread().name, "munjigi-journal"
+        assert Device.threads[:6] == [loop, loop, thread, thread, loop, thread]
 
     asyncio.run(main())

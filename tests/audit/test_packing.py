@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from audit.support import TickingClock, access, filled, open_journal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from munjigi.audit import files, packed, packing, segment
+from munjigi.audit import files, frames, packed, packing, segment
+from munjigi.audit.blocks import zstd
 from munjigi.audit.reader import JournalReader
 from munjigi.audit.verify import verify_journal
 from munjigi.kernel.errors import Corruption
@@ -81,13 +83,40 @@ def test_reading_by_index_unpacks_one_block(made: Path) -> None:
     source.close()
 
 
-def test_zstd_itself_gives_back_the_plain_segment(made: Path) -> None:
-    name = segment.names(made)[0]
-    data = (made / (name + packed.SUFFIX)).read_bytes()
-    found = packed.zstd.decompress(data)
+def test_packed_segment_is_a_zstandard_file_whose_texts_can_be_read(made: Path) -> None:
+    path = made / (segment.names(made)[0] + packed.SUFFIX)
+    found = zstd.decompress(path.read_bytes())
+    assert b"policy_revision" in found
     if tool := shutil.which("zstd"):
-        assert subprocess.run([tool, "-dc"], input=data, capture_output=True, check=True).stdout == found
-    assert found == (plain_of(made) / name).read_bytes()
+        assert subprocess.run([tool, "-dc", path], capture_output=True, check=True).stdout == found
+
+
+def test_bytes_of_a_packed_segment_are_those_of_the_plain_one(made: Path) -> None:
+    for name in segment.names(made)[:-1]:
+        with closing(segment.open_bytes(made, name)) as source:
+            whole = (plain_of(made) / name).read_bytes()
+            assert source.size == len(whole)
+            for at in range(0, len(whole), 333):
+                data = source.read(400, at)
+                assert data
+                assert whole[at:].startswith(data)
+                part = source.split(at, 1 << 30, 3)  # from wherever: what is no frame is told
+                assert part == frames.split(whole[at : at + part.end] if part.end else source.read(1 << 30, at), 3)
+
+
+def test_segment_of_another_format_is_refused_by_its_number(folder: Path) -> None:
+    path = folder / (segment.names(folder)[1] + packed.SUFFIX)
+    data = path.read_bytes()
+    assert data[-1] == packed.FORMAT
+    path.write_bytes(data[:-1] + bytes([packed.FORMAT + 1]))
+    found = verify_journal(folder)
+    assert (found.intact, found.problem, found.file, found.offset) == (False, "PACKED_FORMAT", path.name, 0)
+    with pytest.raises(
+        Corruption, match=f"names format {packed.FORMAT + 1}, and this release of Munjigi reads format {packed.FORMAT}"
+    ):
+        records(folder)
+    with pytest.raises(Corruption, match="names format"):
+        open_journal(folder.parents[1])
 
 
 def test_reader_that_holds_the_plain_file_goes_on(tmp_path: Path) -> None:
@@ -175,12 +204,13 @@ def test_every_changed_byte_of_a_packed_segment_is_found_and_located(folder: Pat
     data = path.read_bytes()
     first = segment.first_index_of(segment.names(folder)[1])
     after = segment.first_index_of(segment.names(folder)[2])
-    for at in range(0, len(data), 7):
+    for at in (*range(0, len(data), 31), len(data) - 1):
         path.write_bytes(data[:at] + bytes([data[at] ^ 0x41]) + data[at + 1 :])
         found = verify_journal(folder)
-        assert (found.intact, found.problem, found.file) == (False, "PACKED_DAMAGED", path.name)
+        problem = "PACKED_FORMAT" if at == len(data) - 1 else "PACKED_DAMAGED"
+        assert (found.intact, found.problem, found.file) == (False, problem, path.name)
         assert first <= found.index <= after
-    for changed in (data[:-1], data + b"\0", data[: len(data) // 2], b"", data[1:]):
+    for changed in (data[:-1], data + b"\0", data[:-1] + b"Z" * 9, data[: len(data) // 2], b"", data[1:]):
         path.write_bytes(changed)
         assert verify_journal(folder).problem == "PACKED_DAMAGED"
         with pytest.raises(Corruption):

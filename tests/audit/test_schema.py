@@ -17,18 +17,36 @@ from munjigi.audit import permission_records, records
 from munjigi.audit.ports import RecordQuery
 from munjigi.audit.record import Record
 from munjigi.audit.records import AccessRecord, decode, encode
+from munjigi.audit.review_records import ReportFile
 from munjigi.audit.schema import catalogue
 from munjigi.audit.schema.catalogue import COMMON, EVENTS, FIELDS, SEARCHED, Event, Field, fields_of
 from munjigi.audit.schema.ecs import document, index_template
 from munjigi.audit.schema.ocsf import ocsf
 from munjigi.kernel.access_request import Vote
 from munjigi.kernel.errors import AuditUnavailable, Corruption
-from munjigi.kernel.grant import Delegation, Fact, Scope
+from munjigi.kernel.grant import Delegation, Fact, Grant, Scope
 from munjigi.kernel.identity import EmployeeKey
+from munjigi.kernel.review import Default, ItemVote, Limits, Override, Result, ReviewItem, Schedule
 
 LOG = "a" * 20
 _names = st.text(alphabet="abcdefgh.-_", min_size=1, max_size=8)
 _times = st.integers(1, 2**63 - 1)
+_shares = st.floats(0, 1)
+_words = st.sampled_from(["keep", "reduce", "revoke", "suspend"])
+_keys = st.builds(EmployeeKey, _names, _names)
+_item_votes = st.builds(ItemVote, _names, _names, _names, _names, _words, _names, _times, st.integers(0, 10**12), st.booleans())
+_scopes = st.none() | st.builds(Scope, st.just(("crm.member.*",)), st.just(()))
+_grants = st.builds(Grant, _names, _keys, _names, _names, _times, _times, st.just(("lee",)), _scopes)
+_items = st.builds(
+    ReviewItem,
+    _names,
+    st.integers(0, 9),
+    _names,
+    votes=st.lists(_item_votes, max_size=2).map(tuple),
+    before=st.none() | _grants,
+    applied_at=_times,
+    undone_at=_times,
+)
 
 
 def any_record(event: Event) -> st.SearchStrategy[bytes]:
@@ -54,6 +72,14 @@ def any_record(event: Event) -> st.SearchStrategy[bytes]:
         "logs": st.lists(st.builds(records.RestoredLog, _names, st.integers(0, 9), st.integers(0, 9)), max_size=2).map(tuple),
         "subject_count": st.integers(1, 1000),
         "facts": st.lists(st.builds(Fact, _names, _times, _times, _names, _times), max_size=2).map(tuple),
+        "schedule": st.builds(Schedule, _times, st.lists(_times, max_size=2).map(tuple), _times, _times, _times),
+        "limits": st.builds(Limits, _shares, _shares, _shares, st.integers(0, 10**15), _shares),
+        "defaults": st.lists(st.builds(Default, _names, _words), max_size=2).map(tuple),
+        "overrides": st.lists(st.builds(Override, _names, _names, _names, _names, _times), max_size=2).map(tuple),
+        "words": st.lists(st.builds(Override, _names, _names, _names, _names, _times), max_size=2).map(tuple),
+        "items": st.lists(_items, min_size=1, max_size=2).map(tuple),
+        "result": st.none() | st.builds(Result, st.integers(0, 10**9), st.integers(0, 10**9), _names),
+        **dict.fromkeys(("cutoff", "opened_at", "canary_at", "closed_at", "expires_at", "approved_at", "unknown_from"), _times),
     }
     hints = typing.get_type_hints(event.record)
     simple: dict[Any, st.SearchStrategy[Any]] = {str: _names, int: st.integers(0, 2**63 - 1)}
@@ -91,7 +117,7 @@ def leaves(content: dict[str, Any], before: str = "") -> dict[str, list[object]]
 
 _MAPPING: dict[str, Any] = typing.cast("dict[str, Any]", index_template("x-*"))["template"]["mappings"]
 MAPPED = mapped(_MAPPING["properties"])
-PYTHON = {"keyword": str, "ip": str, "date_nanos": str, "binary": str, "long": int, "boolean": bool}
+PYTHON = {"keyword": str, "ip": str, "date_nanos": str, "binary": str, "long": int, "double": float, "boolean": bool}
 
 
 def test_every_record_type_has_one_event() -> None:
@@ -110,14 +136,27 @@ def test_objects_name_every_part() -> None:
         "fields": records.FieldRecord,
         "scope": Scope,
         "accounts": EmployeeKey,
+        "result": Result,
         "facts": Fact,
         "delegations": Delegation,
         "votes": Vote,
         "logs": records.RestoredLog,
+        "schedule": Schedule,
+        "limits": Limits,
+        "defaults": Default,
+        "overrides": Override,
+        "words": Override,
+        "items": ReviewItem,
+        "report_files": ReportFile,
     }
     assert set(kinds) == {each.name for each in FIELDS.values() if each.kind == "object"}
     for name, kind in kinds.items():
         assert [part.name for part in FIELDS[name].parts] == list(typing.get_type_hints(kind))
+    inner = {part.name: part for part in FIELDS["items"].parts}
+    before = {part.name: part for part in inner["before"].parts}
+    of_parts = ((inner["votes"], ItemVote), (inner["before"], Grant), (before["employee"], EmployeeKey), (before["scope"], Scope))
+    for part, kind in of_parts:
+        assert [each.name for each in part.parts] == list(typing.get_type_hints(kind))
 
 
 def test_a_field_that_the_catalogue_lacks_is_found() -> None:

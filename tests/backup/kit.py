@@ -25,9 +25,9 @@ from munjigi.app.log_sources import LogSources
 from munjigi.app.restore import restore
 from munjigi.app.verification import seal_of, verify_logs
 from munjigi.audit import packing, removal, segment
-from munjigi.audit.holds import Hold, HoldFiles
+from munjigi.audit.holds import Hold, HoldFiles, without
 from munjigi.audit.journal import Journal
-from munjigi.audit.records import RemovedRecord, RestoredRecord
+from munjigi.audit.records import ReleaseRecord, RemovedRecord, RestoredRecord
 from munjigi.audit.seal.check import SealCheck
 from munjigi.audit.seal.reader import sealed_size
 from munjigi.audit.seal.store import SealStore
@@ -132,6 +132,13 @@ class Installation:
         HoldFiles(self.folder.holds).put(hold)
         self.journal.change_mark(lambda known: msgspec.structs.replace(known, holds=(*known.holds, name)))
         return name
+
+    def release(self, name: str) -> None:
+        """Release a legal hold, as the worker does: first the record, then the mark, then the file."""
+        self.journal.append(ReleaseRecord(issuer="urn:test", employee="dpo.yoon", hold_id=name, reason="settled"))
+        self.journal.sync()
+        self.journal.change_mark(without(name))
+        HoldFiles(self.folder.holds).remove(name)
 
     def restart(self) -> None:
         self.journal.close()

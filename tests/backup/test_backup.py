@@ -17,7 +17,8 @@ from effort import EFFORT
 from munjigi.adapters.archive import ArchiveWriter, members
 from munjigi.app.backup_contents import DATA, KEYS, read_through
 from munjigi.app.files import StateFolder
-from munjigi.audit import copying, packed
+from munjigi.audit import copying
+from munjigi.audit.blocks import zstd
 from munjigi.kernel.errors import ConfigurationError, Corruption, FailedPrecondition, Unavailable
 
 
@@ -57,7 +58,7 @@ def test_no_key_is_in_a_backup_and_only_keys_are_with_the_keys(tmp_path: Path) -
         backed_up(installation, tmp_path)
         secrets = [path.read_bytes() for path in installation.folder.keys.glob("*.key")]
     assert len(secrets) == 3
-    with (tmp_path / "backup").open("rb") as file, packed.zstd.ZstdFile(file) as unpacked:
+    with (tmp_path / "backup").open("rb") as file, zstd.ZstdFile(file) as unpacked:
         content = unpacked.read()
     assert not any(secret in content for secret in secrets)
     names = []
@@ -94,7 +95,7 @@ def test_index_metrics_and_what_runs_are_not_in_it(tmp_path: Path) -> None:
 def test_anyone_can_list_it_with_common_tools(tmp_path: Path) -> None:
     with closing(made(tmp_path)) as installation:
         manifest = backed_up(installation, tmp_path)
-    with (tmp_path / "backup").open("rb") as file, packed.zstd.ZstdFile(file) as unpacked, tarfile.open(fileobj=unpacked) as tar:
+    with (tmp_path / "backup").open("rb") as file, zstd.ZstdFile(file) as unpacked, tarfile.open(fileobj=unpacked) as tar:
         listed = tar.getmembers()
     assert [each.name for each in listed] == [*(each.name for each in manifest.files), "manifest.json", "manifest.sig"]
     assert {each.mode for each in listed} == {0o600}
@@ -189,7 +190,7 @@ def frames_of(data: bytes) -> list[int]:
     found, rest = [], data
     while rest:
         found.append(len(data) - len(rest))
-        unpacker = packed.zstd.ZstdDecompressor()
+        unpacker = zstd.ZstdDecompressor()
         unpacker.decompress(rest)
         rest = unpacker.unused_data
     return found

@@ -34,7 +34,7 @@ from munjigi.audit.seal.note import Checkpoint, Note
 from munjigi.audit.seal.pack import evidence
 from munjigi.cli import munjigi_verify
 from munjigi.grants.changes import grant_ended
-from munjigi.kernel.errors import Corruption
+from munjigi.kernel.errors import Corruption, Unavailable
 
 
 def open_restored(state: Path) -> Journal:
@@ -227,6 +227,25 @@ def test_a_removal_that_is_under_way_is_whole_in_the_backup_or_not_begun(install
     put_back(tmp_path / "later", tmp_path / "again")
     _, found = verified(tmp_path / "again")
     assert (found[old].intact, found[old].first) == (True, known.first)
+
+
+def test_a_legal_hold_that_is_released_meanwhile_is_not_in_a_backup_that_has_its_release(
+    installation: Installation, tmp_path: Path
+) -> None:
+    kept, released = installation.hold(), installation.hold()
+
+    def release(name: str, _size: int) -> None:
+        if name.startswith("journal/") and released in installation.journal.mark_holds:
+            installation.release(released)
+
+    with pytest.raises(Unavailable, match="released while it was copied") as caught:
+        backed_up(installation, tmp_path, release)
+    assert caught.value.reason == "BACKUP_DISTURBED"
+    assert not (tmp_path / "backup").exists()
+    backed_up(installation, tmp_path)
+    put_back(tmp_path, tmp_path / "restored")
+    folder = StateFolder(tmp_path / "restored")
+    assert [each.hold_id for each in HoldFiles(folder.holds).standing(named_by_marks(folder.journal))] == [kept]
 
 
 def test_legal_holds_stand_and_can_be_released_after_a_restore(installation: Installation, tmp_path: Path) -> None:

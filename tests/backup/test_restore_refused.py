@@ -17,7 +17,7 @@ from backup.restore_kit import files_of, forged, refused
 
 from munjigi.app.backup_contents import Keys
 from munjigi.app.files import StateFolder
-from munjigi.audit import packed
+from munjigi.audit.blocks import zstd
 from munjigi.kernel.errors import ConfigurationError, FailedPrecondition, Unavailable
 
 
@@ -44,8 +44,8 @@ def test_a_reason_is_one_line_without_personal_data(installation: Installation, 
 def unpacked(path: Path) -> bytes | None:
     """The tar of an archive; None where it can't be unpacked."""
     try:
-        return packed.zstd.decompress(path.read_bytes())
-    except packed.zstd.ZstdError:
+        return zstd.decompress(path.read_bytes())
+    except zstd.ZstdError:
         return None
 
 
@@ -97,12 +97,12 @@ def test_a_changed_record_in_a_well_signed_backup_is_named(installation: Install
 
 def archive_of(path: Path, *infos: tuple[tarfile.TarInfo, bytes]) -> None:
     """An archive as somebody else's tar would write it."""
-    options = {packed.zstd.CompressionParameter.checksum_flag: 1}
+    options = {zstd.CompressionParameter.checksum_flag: 1}
     with path.open("wb") as file:
         for info, data in infos:
             block = info.tobuf(tarfile.GNU_FORMAT) + data + bytes(-len(data) % 512)
-            file.write(packed.zstd.compress(block, options=options))
-        file.write(packed.zstd.compress(bytes(10240), options=options))
+            file.write(zstd.compress(block, options=options))
+        file.write(zstd.compress(bytes(10240), options=options))
 
 
 def member(name: str, data: bytes = b"x", kind: bytes = tarfile.REGTYPE, link: str = "") -> tuple[tarfile.TarInfo, bytes]:

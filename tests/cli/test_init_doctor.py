@@ -1,15 +1,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import stat
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from running import ROOT
 
+from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.app.disk import use_of
+from munjigi.app.files import StateFolder
 from munjigi.cli.main import run
+from munjigi.grants.sample import sample_company
 
+DAY = 86_400_000_000_000
 FREE = ("--grpc-address", "127.0.0.1:1", "--http-address", "127.0.0.1:2")
 
 
@@ -21,6 +29,12 @@ def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 def diagnose(capsys, *options: str) -> tuple[int, dict[str, dict[str, str]]]:
     code = run(["doctor", *FREE, "--output", "json", *options])
     return code, {each["check"]: each for each in json.loads(capsys.readouterr().out)["findings"]}
+
+
+def findings(capsys, *options: str) -> list[dict[str, str]]:
+    run(["doctor", *FREE, "--output", "json", *options])
+    found: list[dict[str, str]] = json.loads(capsys.readouterr().out)["findings"]
+    return found
 
 
 def test_init_makes_private_keys_once(tmp_path: Path, capsys):
@@ -116,6 +130,33 @@ def test_a_broken_policy_home_is_the_finding(tmp_path: Path, capsys):
     code, found = diagnose(capsys, "--policy-home", str(tmp_path / "nowhere"))
     assert code == 1
     assert found["policy home"]["result"] == "fail"
+
+
+def test_owners_whom_nobody_knows_and_roles_that_nobody_could_get_are_the_finding(tmp_path: Path, capsys):
+    folder = StateFolder(tmp_path / "var")
+    folder.make()
+    with closing(SqliteStateStore(folder.state)) as store:
+        store.migrate()
+        store.apply(sample_company(time.time_ns() - DAY), at=time.time_ns() - DAY, actor="test", request_id="sample")
+    home = Path(shutil.copytree(ROOT / "policies", tmp_path / "policies"))
+    arguments = ("--state-dir", str(folder.root), "--policy-home", str(home))
+    asked = [each for each in findings(capsys, *arguments) if each["check"] == "who decides"]
+    assert [each["result"] for each in asked] == ["ok"]
+    roles = (home / "roles.toml").read_text()
+    assert 'owners = ["cs.lee"]' in roles
+    (home / "roles.toml").write_text(roles.replace('owners = ["cs.lee"]', 'owners = ["cs.gone"]', 1))
+    asked = [each for each in findings(capsys, *arguments) if each["check"] == "who decides"]
+    assert [each["result"] for each in asked] == ["warn", "warn"]
+    assert "cs.gone" in asked[0]["found"]
+    assert "could decide stage owner" in asked[1]["found"]
+
+
+def test_a_zone_of_commands_that_is_not_the_calendars_is_the_finding(capsys, monkeypatch):
+    monkeypatch.delenv("MUNJIGI_ZONE", raising=False)
+    assert diagnose(capsys)[1]["zone"]["result"] == "ok"
+    monkeypatch.setenv("MUNJIGI_ZONE", "Europe/Berlin")
+    _, found = diagnose(capsys)
+    assert (found["zone"]["result"], "MUNJIGI_ZONE=Asia/Seoul" in found["zone"]["todo"]) == ("warn", True)
 
 
 def test_config_schema(capsys):

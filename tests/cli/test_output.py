@@ -88,7 +88,7 @@ def test_an_allow_says_what_to_do_and_where_it_is_recorded(capsys):
         "policy.csv:14",
         "mask phone with partial",
         "read 1 member at most",
-        "confirm the read before 22:29:35 UTC",
+        "confirm the read before 07:29:35",
         f"{LOG}-7",
         "g.cs.kim.cs_agent > cs_agent",
         "policy abababababab, grants 9",
@@ -174,5 +174,5 @@ def test_grants_as_a_table(capsys):
     )
     output.console().print(grants_table([grant], employees=True))
     printed = capsys.readouterr().out
-    for told in ("cs.kim", "for inquiry", "only read", "to   2026-11-22", "not in force: suspended, leave", "g.1"):
+    for told in ("cs.kim", "for inquiry", "only read", "to   2026-11-23", "not in force: suspended, leave", "g.1"):
         assert told in printed

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
+from cli.kit import Ended, Munjigi
 from running import ROOT, Daemon, free_port, serving
 
 from munjigi.cli.main import run
@@ -24,20 +24,6 @@ FIRST = (
     "--member",
     "1000001",
 )
-
-
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        assert self.out, f"exit code {self.code}: {self.err}"
-        return json.loads(self.out)
-
-
-Munjigi = Callable[..., Ended]
 
 
 @pytest.fixture(scope="module")

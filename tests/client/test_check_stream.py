@@ -12,6 +12,7 @@ from running import Daemon, free_port, serving
 from munjigi_client import AsyncClient, Client, Decision, InvalidRequest, MunjigiClientError, Question, Unavailable
 
 GOOD: dict[str, Any] = {"resource": "crm.member", "fields": ("name", "phone"), "purpose": "inquiry", "case_id": "CS-2026-000123"}
+pytestmark = pytest.mark.servers
 QUESTIONS = [
     Question(**{**GOOD, "member_ids": ("1000001",)}),
     Question(**{**GOOD, "fields": ("resident_number",), "member_ids": ("1000002",)}),

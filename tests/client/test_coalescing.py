@@ -80,7 +80,7 @@ def _queued(client: Any) -> int:
 
 
 def _waiting(client: Any) -> int:
-    return sum(not each.gone for lane in list(client._coalescer._lanes.values()) for each in list(lane.waiting))
+    return sum(not each[2].done() for lane in list(client._coalescer._lanes.values()) for each in list(lane.waiting))
 
 
 def _split(ask: Ask, client: Any) -> tuple[Any, Ask]:

@@ -11,8 +11,9 @@ import pytest
 from running import Daemon, serving
 
 from munjigi_client import AsyncClient, Client, Decision, MunjigiClientError
-from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
+from munjigi_client._calls import WrittenBatch
 
+pytestmark = pytest.mark.servers
 ALLOWED = {"resource": "crm.member", "fields": ["name", "phone"], "purpose": "inquiry", "case_id": "CS-2026-000123"}
 ASKS: list[dict[str, Any]] = [
     {**ALLOWED, "member_ids": ["1000001"]},
@@ -68,7 +69,7 @@ def test_p4_coalesced_checks_answer_as_single_ones_do(gateway: Daemon) -> None:
     async def tasks() -> list[Decision | BaseException]:
         async with AsyncClient(gateway.grpc_address, **tokens, timeout=30) as client:
             answers = list(await asyncio.gather(*(client.check(**ask) for ask in ASKS), return_exceptions=True))
-            assert pb.BatchCheckRequest in client._methods
+            assert WrittenBatch in client._methods
             for answer in answers:
                 if isinstance(answer, Decision):
                     client.confirm(answer, rows=1)
@@ -79,7 +80,7 @@ def test_p4_coalesced_checks_answer_as_single_ones_do(gateway: Daemon) -> None:
         with Client(gateway.grpc_address, **tokens, timeout=30, coalesce=coalesce) as client, ThreadPoolExecutor(24) as pool:
             running = [pool.submit(client.check, **ask) for ask in ASKS]
             answers = [each.exception() or each.result() for each in running]
-            assert (pb.BatchCheckRequest in client._methods) is coalesce
+            assert (WrittenBatch in client._methods) is coalesce
             return answers
 
     single = threads(coalesce=False)

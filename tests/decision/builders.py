@@ -13,7 +13,19 @@ from munjigi.kernel.grant import Fact, Grant, Person, Scope
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.policy.conditions import translate
 from munjigi.policy.signin import SessionLimit, SignInDemand
-from munjigi.policy.types import OWN_RESOURCES, Catalog, Condition, PolicyBundle, Purpose, Role, RolePath, Rule, Table, Tool
+from munjigi.policy.types import (
+    OWN_RESOURCES,
+    Catalog,
+    Condition,
+    PolicyBundle,
+    Purpose,
+    Role,
+    RolePath,
+    Rule,
+    Stage,
+    Table,
+    Tool,
+)
 
 ISSUER = "https://issuer.test"
 KIM = EmployeeKey(ISSUER, "cs.kim")
@@ -89,7 +101,7 @@ def role(
     requires: tuple[str, ...] = (),
     session: SessionLimit | None = None,
 ) -> Role:
-    return Role(name, name, owners, ("owner",), 365, "quarterly", requires, 0, session=session)
+    return Role(name, name, owners, (Stage("owner"),), 365, "quarterly", requires, 0, session=session)
 
 
 def close(roles: Iterable[str], links: Iterable[tuple[str, str]]) -> dict[str, tuple[RolePath, ...]]:

@@ -123,3 +123,33 @@ def test_p9_one_account_is_one_person():
         GrantTable.build((), [person(), Person("another", "employee", "", (KIM,))], 1)
     with pytest.raises(FailedPrecondition, match="Two people"):
         GrantTable.build((), [person()], 1).with_person(Person("another", "employee", "", (KIM,)), 2)
+
+
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(["p1", "p2", "p3", "p4"]), st.lists(st.sampled_from(["a", "b", "c"]), max_size=2, unique=True)),
+        max_size=8,
+    )
+)
+def test_people_put_in_at_once_are_the_same_as_one_by_one_and_p2_the_old_table_stays(steps: list[tuple[str, list[str]]]) -> None:
+    people = [
+        Person(who, "employee", str(number), tuple(EmployeeKey(ISSUER, a) for a in has))
+        for number, (who, has) in enumerate(steps)
+    ]
+    before = GrantTable.build((), [Person("p1", "employee", "", (EmployeeKey(ISSUER, "a"),))], 1)
+
+    def seen(table: GrantTable) -> tuple[list[Person], list[Person | None]]:
+        by_account = [table.person(EmployeeKey(ISSUER, each)) for each in "abc"]
+        return sorted(table.people(), key=lambda person: person.person_id), by_account
+
+    def put(table: GrantTable, *groups: list[Person]) -> object:
+        try:
+            for number, group in enumerate(groups, 2):
+                table = table.with_people(group, number)
+        except FailedPrecondition as error:
+            return error.reason
+        return seen(table)
+
+    untouched = seen(before)
+    assert put(before, people) == put(before, *([each] for each in people))
+    assert seen(before) == untouched

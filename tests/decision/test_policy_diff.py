@@ -15,7 +15,7 @@ from munjigi.decision.turned import turned
 from munjigi.decision.types import Effect
 from munjigi.kernel.grant import Scope
 from munjigi.policy.calendar import Calendar
-from munjigi.policy.diff import DENIED, View, compare, settings, view
+from munjigi.policy.diff import DENIED, View, Views, compare, settings
 
 PURPOSES = ("inquiry", "marketing", "oversight")
 ACTIONS = ("read", "export", "delete")
@@ -45,6 +45,7 @@ def test_exactly_the_cells_that_differ_are_found(block):
             for bundle in (before, after)
         ]
         found = {(each.role, each.object, each.action, each.purpose): each for each in compare(before, after)}
+        was, now = Views(before), Views(after)
         for role in ROLES:
             for target in (*TARGETS, *CLASSES):
                 for action in ACTIONS:
@@ -52,7 +53,7 @@ def test_exactly_the_cells_that_differ_are_found(block):
                         key = (role, target, action, purpose)
                         old, new = (decided(each, *key) for each in shots)
                         difference = found.get(key)
-                        assert (difference is not None) == (view(before, *key) != view(after, *key))
+                        assert (difference is not None) == (was.of(*key) != now.of(*key))
                         if difference is None:
                             assert old == new, (seed, key)
                         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from decision.builders import KIM, NOW, ask, grant, person, snapshot
 from decision.oracle import Answer, links, naive
 
 from munjigi.decision.core import decide
+from munjigi.decision.explain import explain
+from munjigi.decision.options import access_options
 from munjigi.decision.tables import evaluate_case
 from munjigi.decision.types import Effect
 from munjigi.decision.whatcan import what_can
@@ -78,7 +81,7 @@ def test_someone_without_a_grant_is_told_whom_to_ask(bundle):
     decision = decide(snapshot(bundle), ask("name", "phone", tool="crm-desk", case_id=CASE), NOW)
     assert (decision.allow, decision.reason) == (False, "NO_GRANT")
     command = "munjigi request cs_agent --purpose inquiry --days 90 --reason WHY"
-    line = f"You need role `cs_agent` for purpose `inquiry`; its owners decide: cs.lee. Ask: {command}"
+    line = f"You need role `cs_agent` for purpose `inquiry` (customer-service only); its owners decide: cs.lee. Ask: {command}"
     assert line in decision.help.splitlines()
 
 
@@ -104,3 +107,32 @@ def test_what_can_lists_only_what_the_core_allows(bundle):
             decision = decide(shot, request, NOW)
             assert decision.allow, each
             assert (decision.fields[0].effect, decision.fields[0].mask) == (each.effect, each.mask)
+
+
+def test_what_repairs_a_denial_is_offered_to_whose_department_may_hold_it(bundle):
+    question = ask("name", "phone", tool="crm-desk", case_id=CASE)
+    for department, offered, missed in (
+        ("customer-service", ["cs_agent", "cs_manager"], "NO_GRANT"),
+        ("marketing", [], "ROLE_NOT_FOR_DEPARTMENT"),
+    ):
+        shot = snapshot(bundle, people=[replace(EVERYTHING, department=department)])
+        decision = decide(shot, question, NOW)
+        options = access_options(shot, question, decision, NOW)
+        assert [each.role for each in options] == offered
+        assert all(
+            f"munjigi request {each.role} --purpose {each.purpose} --days {each.days}" in decision.help for each in options
+        )
+        assert {each.reason for each in explain(shot, question, NOW).fields[0].nearest} == {missed}
+    assert access_options(snapshot(bundle), question, decide(snapshot(bundle), question, NOW), NOW) == ()  # whoever is not known
+    here = replace(EVERYTHING, department="customer-service")
+    held = snapshot(bundle, grant("g1", "cs_agent"), people=[here])
+    more = question._replace(fields=("birth_date", "resident_number"))
+    for asked in (question, more):  # allowed; denied by a rule
+        assert access_options(held, asked, decide(held, asked, NOW), NOW) == ()
+    away = replace(here, facts=())
+    lacking = snapshot(bundle, grant("g1", "cs_agent"), people=[away])
+    assert access_options(lacking, question, decide(lacking, question, NOW), NOW) == ()  # the role is held: training is not
+    fraud = ask("name", purpose="fraud_investigation", tool="fraud-console", case_id="FR-2026-0042")
+    shot = snapshot(bundle, people=[replace(EVERYTHING, department="fraud")])
+    (option,) = access_options(shot, fraud, decide(shot, fraud, NOW), NOW)
+    assert (option.role, option.case_example, option.owners) == ("fraud_analyst", "FR-2026-0042", ("cs.lee",))

@@ -133,11 +133,18 @@ def test_a_role_counts_for_as_long_as_its_session(sign_in, reason):
     decision = answer(sign_in, "name", bundle=SESSIONS)
     assert decision.reason == reason
     if reason != "GRANTED":
-        assert "Role `agent` counts for 8 h after a sign-in and 30 min after the last fresh token." in decision.help
+        assert "Role `agent` counts for 8 h after a sign-in and 30 min without a call." in decision.help
         found = explain(shot("agent", bundle=SESSIONS), ask("name", sign_in=sign_in), NOW)
         assert found.grants[0].standing == reason
         assert found.fields[0].rules[0].standing == reason
         assert (found.fields[0].nearest[0].role, found.fields[0].nearest[0].reason) == ("agent", reason)
+
+
+def test_where_calls_are_counted_the_pause_counts_and_not_the_tokens_age():
+    old = SignIn("", NOW - MINUTE, NOW - 20 * HOURS, 30 * MINUTE - 1)
+    assert answer(old, "name", bundle=SESSIONS).allow
+    assert answer(old._replace(pause=30 * MINUTE), "name", bundle=SESSIONS).reason == "SESSION_IDLE"
+    assert answer(old._replace(pause=30 * MINUTE, issued_at=NOW), "name", bundle=SESSIONS).reason == "SESSION_IDLE"
 
 
 def test_each_role_has_limits_of_its_own_and_the_others_go_on():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from munjigi.decision.core import decide
-from munjigi.decision.standing import stands_until
+from munjigi.decision.standing import asks_calendar, stands_until
 from munjigi.kernel.clock import SECOND
 from munjigi.kernel.grant import Fact
 
@@ -59,3 +59,45 @@ def test_p2_the_calendar_may_turn_with_each_minute():
     shot = snapshot(BUNDLE, grant("g", "agent", "inquiry", KIM))
     assert stands_until(shot, KIM, NOW + 59 * SECOND) - NOW <= 2 * MINUTE
     assert stands_until(shot, KIM, NOW) % MINUTE == 0
+
+
+# Far more than a minute, on the edges of what begins and ends, and between.
+LATER = st.sampled_from([NOW + each for each in (-DAY, -1, 0, 1, 3 * DAY, 3 * DAY + 1, 40 * DAY)])
+
+
+@given(
+    periods=st.lists(st.tuples(st.sampled_from(["agent", "clerk"]), st.tuples(LATER, LATER).map(sorted)), max_size=3),
+    training=st.tuples(LATER, LATER).map(sorted),
+    fields=st.sets(st.sampled_from(["name", "phone", "memo", "unheard_of"])).map(lambda names: tuple(sorted(names))),
+    after=st.integers(0, 50 * DAY),
+)
+def test_p2_where_no_condition_asks_for_the_calendar_a_decision_stands_until_a_period_begins_or_ends(
+    periods, training, fields, after
+):
+    rules = [P("agent", "crm.member.name"), P("agent", "crm.member.phone", cond="r.ctx.training"), P("clerk", "crm.member.memo")]
+    bundle = make_bundle(rules, [])
+    assert not asks_calendar(bundle)
+    grants = [
+        grant(f"g{number}", role, "inquiry", KIM, starts_at=starts, ends_at=ends)
+        for number, (role, (starts, ends)) in enumerate(periods)
+    ]
+    facts = (Fact("training", training[0], training[1], "test"),)
+    shot = snapshot(bundle, *grants, people=[replace(person(), facts=facts)])
+    question = ask(*fields)
+    until = stands_until(shot, KIM, NOW, calendar=False)
+    edges = {moment for _, period in periods for moment in period} | set(training)
+    assert until == min((each for each in edges if each > NOW), default=until)
+    for at in {min(NOW + after, until - 1), min(until - 1, NOW + 60 * DAY)}:
+        assert decide(shot, question, at) == decide(shot, question, NOW)
+
+
+def test_which_conditions_ask_for_the_calendar():
+    for cond, asks in (
+        ("True", False),
+        ("r.ctx.training", False),
+        ("r.ctx.subjects <= 10", False),
+        ("9 <= r.ctx.hour < 18", True),
+        ("r.ctx.training && r.ctx.weekday != 'sun'", True),
+        ("!r.ctx.holiday", True),
+    ):
+        assert asks_calendar(make_bundle([P("agent", "crm.member.name"), P("agent", "crm.member.phone", cond=cond)], [])) is asks

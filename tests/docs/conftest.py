@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from running import ROOT, serving
 
+SECONDS = 60
 Run = Callable[[str], subprocess.CompletedProcess[str]]
 
 
@@ -30,23 +32,42 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
             "COLUMNS": "110",
         }
 
+        jobs: list[subprocess.Popen[str]] = []
+
         def run(command: str) -> subprocess.CompletedProcess[str]:
+            """Run a command as a shell would: one that ends with `&` goes on after its first line, and `fg` waits for it."""
+            if command == "fg":
+                job = jobs.pop()
+                rest, _ = job.communicate(timeout=SECONDS)
+                return subprocess.CompletedProcess(command, job.returncode, rest)
             # The documents name the default addresses.
             moved = command.replace("127.0.0.1:9464", daemon.http_address).replace("127.0.0.1:7443", daemon.grpc_address)
-            return subprocess.run(
-                ["bash", "-c", moved],
+            job = subprocess.Popen(
+                ["bash", "-c", f"exec {moved.removesuffix(' &')}" if moved.endswith(" &") else moved],
                 cwd=checkout,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                timeout=60,
-                check=False,
             )
+            late = threading.Timer(SECONDS, job.kill)
+            late.start()
+            try:
+                if not moved.endswith(" &"):
+                    output, _ = job.communicate()
+                    return subprocess.CompletedProcess(command, job.returncode, output)
+                jobs.append(job)
+                assert job.stdout is not None
+                return subprocess.CompletedProcess(command, 0, job.stdout.readline())
+            finally:
+                late.cancel()
 
         deadline = time.monotonic() + 60
         while not (state / "sample" / "uri").exists():
             assert time.monotonic() < deadline, f"no sample database:\n{daemon.text}"
             time.sleep(0.05)
         yield run
+        for job in jobs:
+            job.kill()
+            job.communicate()

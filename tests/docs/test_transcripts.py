@@ -11,9 +11,9 @@ DOCUMENTED = ["ALLOW  GRANTED", "record  2f1qqhy5k3i4nyys9ev0-2", "…", "valid 
 @pytest.mark.parametrize(
     ("actual", "absent"),
     [
-        ("ALLOW GRANTED\nrecord o9g107o6x9te2mce1lye-17\nmore\nvalid until  2027-01-01 00:00:00.000Z\n", ""),
+        ("ALLOW GRANTED\nrecord o9g107o6x9te2mce1lye-17\nmore\nvalid until  2027-01-01 00:00:00.000+09:00\n", ""),
         ("DENY  NO_GRANT\nrecord o9g107o6x9te2mce1lye-17\nvalid until  2027-01-01 00:00:00.000Z\n", "ALLOW  GRANTED"),
-        ("record o9g107o6x9te2mce1lye-17\nALLOW  GRANTED\nvalid until  2027-01-01 00:00:00.000Z\n", DOCUMENTED[1]),
+        ("record o9g107o6x9te2mce1lye-17\nALLOW  GRANTED\nvalid until  2027-01-01 00:00:00.000+09:00\n", DOCUMENTED[1]),
         ("ALLOW  GRANTED\nrecord o9g107o6x9te2mce1lye-17\nvalid until  tomorrow\n", DOCUMENTED[3]),
         ("", "ALLOW  GRANTED"),
     ],

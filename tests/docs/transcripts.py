@@ -1,7 +1,8 @@
 """Console blocks of the documents: which commands they show, and whether a real run still looks like it.
 
 A block is fenced as `console`. `$ command` runs in bash; `# exit N` at its end is the exit code that it must have (0
-where nothing is said). What follows is its output: those lines must come, in this order; a line `…` stands for any others.
+where nothing is said). One that ends with `&` goes on, and `$ fg` waits for it. What follows is its output: those lines
+must come, in this order; a line `…` stands for any others.
 Ids, times, digests, durations and the like are compared by shape.
 """
 
@@ -20,7 +21,10 @@ SKIPPED = "…"
 _SHAPES = (
     (re.compile(r"\b(?=[a-z]*\d)[a-z0-9]{20}(?:-\d+)?\b"), "<id>"),
     (re.compile(r"\b[0-9a-f]{64}\b|\b[0-9a-f]{16}\b|\b[0-9a-f]{12}\b"), "<digest>"),
-    (re.compile(r"\b\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d:\d\d(?:\.\d+)?Z?)?|\b\d\d:\d\d:\d\d(?:\.\d+)?Z?"), "<time>"),
+    (
+        re.compile(r"\b\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?)?|\b\d\d:\d\d:\d\d(?:\.\d+)?Z?"),
+        "<time>",
+    ),
     (re.compile(r"\b\d{19}\b"), "<nanoseconds>"),
     (re.compile(r"\b([\w/]+\.(?:csv|yaml)):\d+(?::\d+)?"), r"\1:<line>"),
     (re.compile(r'"(index|grant_revision)": "\d+"'), r'"\1": "<number>"'),

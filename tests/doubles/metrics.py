@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from munjigi.monitoring.catalogue import Metric
+from munjigi.monitoring.metric import Metric, Slowest
 
 
 class MemorySink:
@@ -12,6 +12,7 @@ class MemorySink:
 
     def __init__(self) -> None:
         self.values: dict[tuple[str, ...], float] = {}
+        self.slowest: dict[str, Slowest] = {}
 
     def add(self, metric: Metric, labels: Sequence[str], amount: float) -> None:
         key = (metric.name, *labels)
@@ -22,3 +23,6 @@ class MemorySink:
 
     def observe_many(self, metric: Metric, labels: Sequence[str], counts: Sequence[int], total: float) -> None:
         self.add(metric, labels, sum(counts))
+
+    def point_at(self, metric: Metric, slowest: Mapping[str, Slowest]) -> None:
+        self.slowest |= slowest

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+from doubles.reviews_memory import MemoryReviews
 from munjigi.audit.segment import GENESIS
 from munjigi.grants.changes import Change, Edit, Once, State, check_origin
 from munjigi.grants.ledger import Ledger
 from munjigi.grants.permission_log import rows_of
 from munjigi.grants.ports import LogHead, LogRow, RequestFilter
 from munjigi.grants.records import change_of
+from munjigi.grants.review_edits import NO_REVIEWS, ReviewEdit
 from munjigi.kernel.access_request import AccessRequest
 from munjigi.kernel.errors import FailedPrecondition, NotFound, Unavailable
 
@@ -24,6 +28,7 @@ class MemoryStateStore:
         self._log_id = "m" * 20
         self._closed = False
         self._mutations: dict[tuple[str, str, str], Once] = {}
+        self._plans: dict[str, bytes] = {}
 
     def migrate(self) -> None:
         self._open()
@@ -31,8 +36,19 @@ class MemoryStateStore:
     def revision(self) -> int:
         return self._open().grant_revision
 
-    def load(self) -> State:
-        return self._open().state()
+    def load(self, *, whole: bool = True) -> State:
+        state = self._open().state()
+        return state if whole else state._replace(requests=[], reviews=NO_REVIEWS)
+
+    @property
+    def reviews(self) -> MemoryReviews:
+        return MemoryReviews(self._open().state().reviews, self._plans)
+
+    def keep_plan(self, content: bytes) -> str:
+        self._open()
+        digest = hashlib.sha256(content).hexdigest()
+        self._plans[digest] = content
+        return digest
 
     def load_at(self, revision: int) -> State:
         self._open()
@@ -52,6 +68,11 @@ class MemoryStateStore:
             raise FailedPrecondition("STATE_REWOUND", "Load again.")
         return [change_of(row) for row in self._rows[revision:]]
 
+    @contextmanager
+    def moment(self) -> Iterator[MemoryStateStore]:
+        self._open()
+        yield self
+
     def apply(
         self,
         edits: Sequence[Edit],
@@ -63,13 +84,30 @@ class MemoryStateStore:
         after: int | None = None,
         once: Once | None = None,
     ) -> int:
+        changes = self.commit(edits, at=at, actor=actor, request_id=request_id, issuer=issuer, after=after, once=once)
+        return changes[-1].grant_revision if changes else self.revision()
+
+    def commit(
+        self,
+        edits: Sequence[Edit],
+        *,
+        at: int,
+        actor: str,
+        request_id: str,
+        issuer: str = "",
+        after: int | None = None,
+        once: Once | None = None,
+    ) -> list[Change]:
         tried = self._open().copy()
         check_origin(at, actor, request_id)
         if after is not None and after != tried.grant_revision:
             raise FailedPrecondition("STATE_MOVED", "Another change came first.")
         if once is not None and (issuer, actor, request_id) in self._mutations:
             raise FailedPrecondition("STATE_CONFLICT", "Another change came first.")
+        opened = (edit.review for edit in edits if isinstance(edit, ReviewEdit) and edit.kind == "review_opened")
         tried.apply(edits)
+        if any(review.plan_digest not in self._plans for review in opened):
+            raise FailedPrecondition("PLAN_NOT_KEPT", "Keep it first.")
         stamped = max(at, self._rows[-1].at if self._rows else 0)
         first = len(self._rows) + 1
         changes = [Change(first + i, stamped, stamped != at, actor, request_id, edit, issuer) for i, edit in enumerate(edits)]
@@ -78,7 +116,7 @@ class MemoryStateStore:
         self._ledger = tried
         if once is not None:
             self._mutations[issuer, actor, request_id] = once
-        return tried.grant_revision
+        return changes
 
     def remembered(self, issuer: str, actor: str, request_id: str) -> Once | None:
         self._open()
@@ -93,7 +131,7 @@ class MemoryStateStore:
             each
             for each in found
             if (not asked.state or each.state == asked.state)
-            and (asked.employee is None or each.employee == asked.employee)
+            and (asked.accounts is None or each.employee in asked.accounts)
             and (asked.before is None or (each.made_at, each.access_request_id) < asked.before)
         ][: asked.limit]
 

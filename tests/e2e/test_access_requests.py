@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shlex
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import grpc
 import psutil
 import pytest
-from e2e_asking import question, reason_of
+from e2e_asking import munjigi, question, reason_of
 from google.protobuf.json_format import MessageToDict
 from running import Daemon, Stubs, serving
 
 from munjigi_client._proto.munjigi.v1 import access_request_pb2 as pb
 from munjigi_client._proto.munjigi.v1 import audit_pb2, decision_pb2
 
-BIN = Path(sys.executable).parent
 DAY = 86_400 * 1_000_000_000
 CLI = "munjigi-cli"
 
@@ -35,21 +28,6 @@ def own(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     state_dir = tmp_path_factory.mktemp(f"asking-{request.param}") / "var"
     with serving(state_dir, MUNJIGI_FRONT=request.param) as running:
         yield running
-
-
-def munjigi(daemon: Daemon, command: str, who: str) -> Any:
-    """Run a command as it is printed, as somebody; return its JSON."""
-    first, *rest = shlex.split(command)
-    done = subprocess.run(
-        [BIN / first, *rest, "--as", who, "-o", "json"],
-        env=os.environ | {"MUNJIGI_STATE_DIR": str(daemon.state_dir), "MUNJIGI_GRPC_ADDRESS": daemon.grpc_address},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout, done.stderr
-    return json.loads(done.stdout)
 
 
 def found(daemon: Daemon, stubs: Stubs, event_type: str, seconds: float = 60) -> list[dict[str, Any]]:
@@ -117,9 +95,9 @@ def test_p9_self_approval_is_refused_and_recorded(own: Daemon) -> None:
 
 def refused(daemon: Daemon, stubs: Stubs) -> None:
     lee = daemon.credentials("cs.lee", CLI)
-    wanted = pb.RequestAccessRequest(role="marketing_analyst", purpose="marketing", days=30, reason="plans the campaign")
+    wanted = pb.RequestAccessRequest(role="privacy_officer", purpose="oversight", days=30, reason="stands in for the officer")
     assert refusal(stubs.grant.RequestAccess, wanted, lee) == (grpc.StatusCode.FAILED_PRECONDITION, "NOBODY_DECIDES")
-    wanted = pb.RequestAccessRequest(role="cs_agent", purpose="inquiry", days=30, reason="joins the desk")
+    wanted = pb.RequestAccessRequest(grant_id="g.dpo.yoon.privacy_officer", days=365, reason="goes on with it")
     yoon = daemon.credentials("dpo.yoon", CLI)
     asked = stubs.grant.RequestAccess(wanted, metadata=yoon).access_request
     vote = pb.DecideRequestRequest(access_request_id=asked.access_request_id, digest=asked.digest, approve=True)
@@ -131,11 +109,12 @@ def refused(daemon: Daemon, stubs: Stubs) -> None:
 
 
 def test_p1_the_same_call_gets_the_same_answer_also_after_a_kill(own: Daemon) -> None:
-    jung, lee = own.credentials("dba.jung", CLI), own.credentials("cs.lee", CLI)
+    munjigi(own, "munjigi people event joiner e.2 --account cs.seo --department customer-service", "dpo.yoon")
+    seo, lee = own.credentials("cs.seo", CLI), own.credentials("cs.lee", CLI)
     wanted = pb.RequestAccessRequest(role="cs_agent", purpose="inquiry", days=30, reason="joins the desk", request_id="r-1")
     with own.channel() as channel:
         grants = Stubs(channel).grant
-        asked = grants.RequestAccess(wanted, metadata=jung)
+        asked = grants.RequestAccess(wanted, metadata=seo)
         vote = pb.DecideRequestRequest(
             request_id="v-1",
             access_request_id=asked.access_request.access_request_id,
@@ -149,9 +128,9 @@ def test_p1_the_same_call_gets_the_same_answer_also_after_a_kill(own: Daemon) ->
     psutil.wait_procs(children, timeout=20)
     with serving(own.state_dir, MUNJIGI_FRONT=own.environment["MUNJIGI_FRONT"]) as again, again.channel() as channel:
         grants = Stubs(channel).grant
-        assert grants.RequestAccess(wanted, metadata=jung) == asked
+        assert grants.RequestAccess(wanted, metadata=seo) == asked
         assert grants.DecideRequest(vote, metadata=lee) == given
         other = pb.RequestAccessRequest(role="cs_agent", purpose="inquiry", days=31, reason="joins the desk", request_id="r-1")
-        assert refusal(grants.RequestAccess, other, jung) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED")
-        listed = grants.ListRequests(pb.ListRequestsRequest(), metadata=jung).access_requests
+        assert refusal(grants.RequestAccess, other, seo) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED")
+        listed = grants.ListRequests(pb.ListRequestsRequest(), metadata=seo).access_requests
         assert [each.access_request_id for each in listed] == [asked.access_request.access_request_id]

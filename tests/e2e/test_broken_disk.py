@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -23,20 +23,6 @@ SHUTDOWN = 0x8004587D  # EXT4_IOC_SHUTDOWN
 SMALL = {"MUNJIGI_DISK_RESERVE_MEBIBYTES": "0"}
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    with parts.ext4_disk(tmp_path / "image", folder, 256):
-        yield folder
-
-
-def remount_read_only(disk: Path) -> None:
-    """What the kernel does on its own when it finds the file system damaged."""
-    source = subprocess.run(["findmnt", "-no", "SOURCE", str(disk)], capture_output=True, text=True, check=True).stdout.strip()
-    Path("/sys/fs/ext4", Path(source).name, "trigger_fs_error").write_text("1")
-
-
 def shut_down(disk: Path) -> None:
     """From now on every call on the file system fails with EIO, as when its device is gone; what was not synced is lost."""
     fd = os.open(disk, os.O_RDONLY)
@@ -46,15 +32,31 @@ def shut_down(disk: Path) -> None:
         os.close(fd)
 
 
-@pytest.mark.parametrize(("front", "breaking"), [("native", remount_read_only), ("grpcio", shut_down)])
-def test_p1_a_disk_that_breaks_under_load(disk: Path, front: str, breaking: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize(("front", "breaking"), [("native", parts.break_ext4), ("grpcio", shut_down)])
+def test_p1_a_disk_that_breaks_under_load(tmp_path: Path, front: str, breaking: Callable[[Path], None]) -> None:
+    image, disk = parts.make_ext4(tmp_path / "image", 256), tmp_path / "disk"
+    disk.mkdir()
     state = disk / "var"
+    with parts.mounted(image, disk):
+        load = broken_under_load(state, front, partial(breaking, disk))
+    parts.mend_ext4(image)
+    with parts.mounted(image, disk):
+        with serving(state, **SMALL) as again, again.channel() as channel:
+            answer = Stubs(channel).decision.Check(question(), metadata=again.credentials("cs.kim"))
+            assert answer.decision == pb.DECISION_ALLOW
+        assert {*load.answered, answer.decision_id} <= set(journaled(state))
+        for log_id in list_logs(state / "journal"):
+            assert verify_journal(state / "journal" / log_id).intact
+
+
+def broken_under_load(state: Path, front: str, breaking: Callable[[], None]) -> Load:
+    """Break the disk of a daemon that is asked without a pause; it ends, and says why."""
     daemon = Daemon(state, MUNJIGI_FRONT=front, **SMALL).start()
     children = daemon.children()
     try:
         with Load(daemon) as load:
             load.until(200)
-            breaking(disk)
+            breaking()
             assert daemon.process is not None
             assert daemon.process.wait(60) != 0
         gone(list(children.values()), 30)
@@ -63,13 +65,4 @@ def test_p1_a_disk_that_breaks_under_load(disk: Path, front: str, breaking: Call
     assert "The audit journal can't be written (E" in daemon.text
     assert "Traceback" not in daemon.text
     assert {reason_of(error)[0] for error in load.refused} <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
-    image = disk.parent / "image"
-    subprocess.run(["umount", str(disk)], check=True)
-    subprocess.run(["fsck.ext4", "-p", "-f", str(image)], check=False, capture_output=True)
-    subprocess.run(["mount", "-o", "loop,errors=remount-ro", str(image), str(disk)], check=True)
-    with serving(state, **SMALL) as again, again.channel() as channel:
-        answer = Stubs(channel).decision.Check(question(), metadata=again.credentials("cs.kim"))
-        assert answer.decision == pb.DECISION_ALLOW
-    assert {*load.answered, answer.decision_id} <= set(journaled(state))
-    for log_id in list_logs(state / "journal"):
-        assert verify_journal(state / "journal" / log_id).intact
+    return load

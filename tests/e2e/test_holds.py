@@ -40,7 +40,7 @@ def test_a_hold_is_placed_listed_found_and_released(daemon: Daemon):
         daemon, "hold", "--as", "dpo.yoon", "--since", "2026-01-01", "--until", "2026-07-01", "--reason", "case 26-17"
     )
     assert placed.returncode == 0, placed.stderr
-    assert "records from 2026-01-01 00:00:00.000Z before 2026-07-01 00:00:00.000Z" in placed.stdout
+    assert "records from 2026-01-01 00:00:00.000+09:00 before 2026-07-02 00:00:00.000+09:00" in placed.stdout
     hold_id = placed.stdout.split()[0]
     listed = json.loads(command(daemon, "holds", "--as", "dpo.yoon", "-o", "json").stdout)
     assert [(each["hold_id"], each["reason"], each["employee"]) for each in listed["holds"]] == [

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import grpc
+import psutil
 import pytest
 from running import Daemon, Stubs, serving
 
-from munjigi_client._proto.munjigi.v1 import decision_pb2
+from munjigi_client._proto.munjigi.v1 import decision_pb2, revocation_pb2
 from munjigi_client._proto.munjigi.v1 import people_pb2 as pb
 
 TOOL = "munjigi-cli"
@@ -95,7 +97,10 @@ def test_a_leave_and_a_return_are_felt_at_once(daemon: Daemon, stubs: Stubs):
     code, _ = refused(daemon, stubs, pb.PERSONNEL_EVENT_KIND_LEAVER, "p.cs.kim", source="hr", request_id="hr-1")
     assert code == grpc.StatusCode.ALREADY_EXISTS
     back = apply(daemon, stubs, pb.PERSONNEL_EVENT_KIND_RETURN, "p.cs.kim", source="hr")
-    assert list(back.resumed_grants) == ["g.cs.kim.cs_agent"]
+    assert list(back.suspended_grants) == ["g.cs.kim.cs_agent"]
+    assert not allowed(daemon, stubs, "cs.kim")  # rule R7: an owner says that the duty is the same
+    resume = revocation_pb2.ResumeGrantRequest(grant_id="g.cs.kim.cs_agent", reason="back in the same duty")
+    stubs.grant.ResumeGrant(resume, metadata=daemon.credentials("cs.lee", "munjigi-cli"), timeout=30)
     assert allowed(daemon, stubs, "cs.kim")
 
 
@@ -226,7 +231,7 @@ def test_all_errors_of_a_list_are_told_with_their_lines_and_nothing_is_changed(d
         "3: an account stands in line 2, too; it is one person's",
         "4: person_id is 1 to 64 of A-Z a-z 0-9 ",
         "4: status is one of: active, leave, left",
-        "4: pledge_until is a day like 2027-06-30, or a time like 2027-06-30T00:00:00Z",
+        "4: pledge_until is a day like 2027-06-30, or a time like 2027-06-30T18:00+09:00",
         "5: it has 2 cells and the first line 5; quote cells that hold commas",
         "6: Nobody is their own manager; name another person, or nobody",
         "7: `manager` is a key of 1 to 64 of A-Z a-z 0-9 ",
@@ -236,3 +241,53 @@ def test_all_errors_of_a_list_are_told_with_their_lines_and_nothing_is_changed(d
     taken = tmp_path / "taken.csv"
     taken.write_text("person_id,accounts\nf.9,cs.kim\n")
     assert "taken.csv:2: An account belongs to another person" in people(daemon, "import", str(taken)).stderr
+
+
+def test_p1_an_import_that_is_killed_is_imported_again_and_nothing_is_done_twice(tmp_path: Path):
+    rows = 4_000
+    listed = tmp_path / "people.csv"
+    with listed.open("w") as file:
+        file.write("person_id,accounts,department,pledge_until\n")
+        file.writelines(f"k.{number},k{number},fraud,2099-12-31\n" for number in range(rows))
+    with serving(tmp_path / "var") as daemon, daemon.channel() as channel:
+        importing = subprocess.Popen(
+            [sys.executable, "-m", "munjigi.cli.main", "people", "import", str(listed), "--source", "hr", "--as", "dpo.yoon"],
+            env=os.environ | {"MUNJIGI_STATE_DIR": str(daemon.state_dir), "MUNJIGI_GRPC_ADDRESS": daemon.grpc_address},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        seen = pb.GetPersonRequest(person_id="k.500")
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            try:
+                Stubs(channel).grant.GetPerson(seen, metadata=daemon.credentials("dpo.yoon", TOOL), timeout=30)
+                break
+            except grpc.RpcError as error:
+                if error.code() != grpc.StatusCode.NOT_FOUND:
+                    raise
+                time.sleep(0.01)
+        children = [psutil.Process(pid) for pid in (*daemon.children().values(), *daemon.workers())]
+        daemon.stop(signal.SIGKILL)
+        psutil.wait_procs(children, timeout=20)
+        _, said = importing.communicate(timeout=60)
+        assert importing.returncode == 6, said
+    with serving(tmp_path / "var") as daemon:
+        there = {each["person_id"] for each in listing(daemon)} - SAMPLE
+        assert 500 < len(there) < rows
+        assert len(there) % 500 == 0  # a commit of rows is there as a whole, or not at all
+        done = json.loads(people(daemon, "import", str(listed), "--source", "hr", "-o", "json").stdout)
+        assert (done["rows"], done["people"]) == (rows, rows - len(there))
+        again = json.loads(people(daemon, "import", str(listed), "--source", "hr", "-o", "json").stdout)
+        assert (again["people"], len({each["person_id"] for each in listing(daemon)} - SAMPLE)) == (0, rows)
+
+
+SAMPLE = {
+    f"p.{who}"
+    for who in ("cs.kim", "cs.lee", "mkt.park", "fraud.choi", "dba.jung", "sec.han", "dpo.yoon", "local.operator", "new.oh")
+}
+
+
+def listing(daemon: Daemon) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(people(daemon, "list", "--limit", "100000", "-o", "json").stdout)["people"]
+    return found

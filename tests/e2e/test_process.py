@@ -55,7 +55,7 @@ def kill_under_load(tmp_path: Path, times: int) -> None:
 
 
 def test_p1_kill_9_under_load_loses_no_answered_decision(tmp_path: Path) -> None:
-    kill_under_load(tmp_path, 30)
+    kill_under_load(tmp_path, 20)
 
 
 @pytest.mark.torture
@@ -251,23 +251,25 @@ def test_metrics_and_probes_tell_the_truth(tmp_path: Path) -> None:
         for _ in range(5):
             stubs.decision.Check(question(), metadata=daemon.credentials("cs.kim"))
         stubs.decision.Check(question(fields=["resource"]), metadata=daemon.credentials("cs.kim"))
-        wanted = 'munjigi_decisions_total{door="Check",reason="GRANTED",verdict="allow"} 5.0'
-        deadline = time.monotonic() + 15
+        wanted = (
+            'munjigi_decisions_total{door="Check",reason="GRANTED",verdict="allow"} 5.0',
+            'munjigi_tool_decisions_total{tool="crm-desk",verdict="deny"} 1.0',
+            'munjigi_call_seconds_count{method="Check"} 6.0',
+            "munjigi_journal_records_total",
+        )
+        deadline = time.monotonic() + 60
         while True:
             try:
                 with urllib.request.urlopen(f"http://{daemon.http_address}/metrics", timeout=5) as response:
                     text = response.read().decode()
                 with urllib.request.urlopen(f"http://{daemon.http_address}/readyz", timeout=5) as response:
                     ready = response.status
-                if wanted in text and ready == 200:
+                if all(each in text for each in wanted) and ready == 200:
                     break
             except OSError:
                 text = ""
             assert time.monotonic() < deadline, text
             time.sleep(0.05)
-        assert 'munjigi_tool_decisions_total{tool="crm-desk",verdict="deny"} 1.0' in text
-        assert 'munjigi_call_seconds_count{method="Check"} 6.0' in text
-        assert "munjigi_journal_records_total" in text
         for private in ("cs.kim", "1000001", "127.0.0.1", "CS-2026"):
             assert private not in text
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import signal
 import time
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import grpc
+import psutil
 import pytest
 from running import Daemon, Stubs, free_port, serving
 
@@ -305,3 +308,29 @@ def test_documents_say_what_is_possible(provider: Provider):
     assert [each["id"] for each in schemas] == [CORE, ENTERPRISE]
     assert provider("GET", f"/Schemas/{ENTERPRISE}").body == schemas[1]
     assert provider("GET", "/ResourceTypes/User").body["endpoint"] == "/Users"
+
+
+def test_a_dead_first_worker_leaves_the_directory_to_the_other_and_is_started_again(daemon: Daemon, provider: Provider):
+    assert daemon.process is not None
+    first = daemon.workers()[0]
+    os.kill(daemon.process.pid, signal.SIGSTOP)  # so that it is not started again yet
+    try:
+        os.kill(first, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                made = provider("POST", "/Users", {"schemas": [CORE], "userName": "taken.over"})
+                break
+            except OSError:  # a connection that the dead one had
+                assert time.monotonic() < deadline
+        assert made.status == 201, made.body
+        assert psutil.Process(first).status() == psutil.STATUS_ZOMBIE
+    finally:
+        os.kill(daemon.process.pid, signal.SIGCONT)
+    assert '"slot": 0' in daemon.wait_for("a worker ended and is started again")
+    deadline = time.monotonic() + 60
+    while len(daemon.workers()) < 2 or daemon.workers()[0] == first:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    for _ in range(6):  # whoever answers
+        assert provider.users('userName eq "taken.over"') == [made.body["id"]]

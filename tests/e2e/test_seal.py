@@ -172,13 +172,14 @@ def test_a_witness_that_is_away_hinders_nobody_and_signs_when_it_is_back(tmp_pat
         first.wait(20)
     with serving(state, **settings) as daemon:
         decide(daemon)
-        until(lambda: 'reason="WITNESS_AWAY"' in metrics(daemon))
+        until(lambda: 'munjigi_witness_failures_total{reason="WITNESS_AWAY"' in metrics(daemon))
         away = _diagnosed(state, settings)
         assert away["result"] == "warn"
         assert "does not answer; the last checkpoint has no signature of it" in away["found"]
         with witness(tmp_path / "witness", key, port):
             assert VerifierKey.parse(public_of(port)) == public
             until(lambda: (note := checkpoint(state)) and public.signed(note))
+            until(lambda: "munjigi_witness_timestamp_seconds{" in metrics(daemon))
             back = _diagnosed(state, settings)
             assert (back["result"], "answers; co-signed the last checkpoint at 20" in back["found"]) == ("ok", True), back
             seen = next((tmp_path / "witness" / "seen").iterdir())

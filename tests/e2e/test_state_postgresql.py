@@ -14,6 +14,7 @@ import pytest
 from e2e_asking import question, reason_of
 from postgresql import PostgresqlServer, postgresql
 from running import Daemon, Stubs, serving
+from witnessing import metrics
 
 from munjigi.adapters.state.postgresql import PostgresqlStateStore
 from munjigi.app.files import StateFolder
@@ -84,6 +85,11 @@ def test_daemons_on_postgresql_decide_follow_and_outlive_the_database(
         _wait_until_sealed(folder, killed + 1)  # what was answered while the lease held: journals don't wait for a database
         server.start()
         until(both, allow)
+        for daemon in both:
+            deadline = time.monotonic() + 10  # counts are handed over once a second
+            while 'munjigi_answers_withheld_total{reason="STATE_UNREACHABLE"}' not in metrics(daemon):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
 
         revision = end("three")
         until(both, expired)

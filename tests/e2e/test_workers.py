@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import grpc
 import pytest
 from at_workers import ALONE, at_workers
 from e2e_asking import question
-from running import Daemon, Stubs, free_port, serving
+from running import ROOT, Daemon, Stubs, free_port, serving
 
 from munjigi.audit.reader import JournalReader
 from munjigi.audit.records import AccessRecord, decode
@@ -236,3 +237,43 @@ def test_p1_workers_killed_under_load_lose_no_acknowledged_record_and_the_others
 @pytest.mark.parametrize("seed", range(5))
 def test_p1_a_storm_of_kills_loses_no_acknowledged_record(tmp_path: Path, seed: int) -> None:
     storm(tmp_path / "var", kills=10, seed=seed)  # each slot waits ever longer before its next start
+
+
+def test_p2_a_worker_that_is_killed_while_the_policy_home_is_broken_comes_back_with_the_policy_in_force(tmp_path: Path) -> None:
+    home = tmp_path / "policies"
+    shutil.copytree(ROOT / "policies", home)
+    rules = home / "policy.csv"
+    good = rules.read_bytes()
+    status = policy_pb2.GetPolicyStatusRequest()
+    with serving(tmp_path / "var", "--workers", "2", MUNJIGI_POLICY_HOME=str(home)) as daemon:
+        editor = daemon.credentials("sec.han", "munjigi-cli")
+        with at_workers(daemon, 2) as both:
+            before = {each.policy.GetPolicyStatus(status, metadata=editor).policy_revision for each in both.values()}
+        rules.write_bytes(good + b"p, cs_agent\n")
+        killed = daemon.workers()[0]
+        os.kill(killed, signal.SIGKILL)
+        deadline = time.monotonic() + 2 * SECONDS
+        while killed in (pids := daemon.workers()) or len(pids) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        with at_workers(daemon, 2) as both:
+            for each in both.values():
+                deadline = time.monotonic() + SECONDS
+                while not (found := each.policy.GetPolicyStatus(status, metadata=editor)).rejected:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.05)
+                assert {found.policy_revision} == before
+                assert any(problem.file == "policy.csv" for problem in found.problems)
+                assert asked(daemon, each).decision == pb.DECISION_ALLOW
+            rules.write_bytes(good + b"# repaired\n")
+            for each in both.values():
+                deadline = time.monotonic() + SECONDS
+                while each.policy.GetPolicyStatus(status, metadata=editor).rejected:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.05)
+        rules.write_bytes(good + b"p, cs_agent\n")
+    again = Daemon(tmp_path / "var", "--workers", "2", MUNJIGI_POLICY_HOME=str(home))
+    again.launch()
+    assert again.process is not None
+    assert again.process.wait(SECONDS)
+    assert "POLICY_INVALID" in again.text

@@ -39,11 +39,12 @@ def filled(state: Path, count: int, *, slot: int = 0, at: int = START, days: int
 
 
 class Shipped:
-    """A shipper over a state folder. `run` steps until nothing is left and returns the metrics."""
+    """A shipper over a state folder. `run` steps until nothing is left. What is of before `kept_from` is past its retention."""
 
-    def __init__(self, folder: StateFolder, access: Access, prefix: str, **naming: Any) -> None:
+    def __init__(self, folder: StateFolder, access: Access, prefix: str, *, kept_from: int = 0, **naming: Any) -> None:
         self.folder = folder
         self.access = access
+        self.kept_from = kept_from
         self.naming = Naming(prefix, **naming)
         self.sink = MemorySink()
 
@@ -52,7 +53,8 @@ class Shipped:
         meter = Meter(self.sink)
         async with Cluster(self.access) as cluster:
             sources, ends = LogSources(self.folder), LogSources(self.folder)
-            shipper = Shipper(sources, ends, cluster, Documents(self.naming), self.folder.shipping, meter)
+            documents = Documents(self.naming, lambda time: time >= self.kept_from)
+            shipper = Shipper(sources, ends, cluster, documents, self.folder.shipping, meter)
             try:
                 more = True
                 while more:

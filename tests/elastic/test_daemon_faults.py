@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -62,7 +63,7 @@ class Line(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def line(cluster_server: ElasticsearchServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
+def laid(cluster_server: ElasticsearchServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     folder = tmp_path_factory.mktemp("line")
     installed(cluster_server, folder, PREFIX)
     with proxied(cluster_server) as proxy:
@@ -71,12 +72,19 @@ def line(cluster_server: ElasticsearchServer, tmp_path_factory: pytest.TempPathF
             yield Line(daemon, proxy, cluster_server, folder)
 
 
+@pytest.fixture
+def line(laid: Line) -> Iterator[Line]:
+    """The line, which is whole again after a test that failed, too."""
+    yield laid
+    laid.proxy.mend()
+
+
 def test_p7_a_storm_between_daemon_and_cluster(line: Line) -> None:
     line.proxy.script = [*STORM, "trickle"]
     line.ask()
     eventually(lambda: not line.proxy.script, "the storm was not met")
     line.settled()
-    assert metric(line.daemon, "munjigi_ship_retries_total") > 0
+    eventually(lambda: metric(line.daemon, "munjigi_ship_retries_total") > 0, "the retries are not counted")
     assert metric(line.daemon, "munjigi_ship_dead_letters") == 0
 
 
@@ -85,8 +93,8 @@ def test_p7_an_outage_is_told_by_health_and_metrics_and_holds_nobody_up(line: Li
     line.proxy.script = ["reset_before"] * 10_000
     line.ask()
     eventually(lambda: not line.follows(), "health does not tell")
-    assert metric(line.daemon, "munjigi_follower_job_failing") == 1
-    assert metric(line.daemon, "munjigi_ship_pending_since_timestamp_seconds") > 0
+    eventually(lambda: metric(line.daemon, "munjigi_follower_job_failing") == 1, "no metric tells")
+    eventually(lambda: metric(line.daemon, "munjigi_ship_pending_since_timestamp_seconds") > 0, "no metric says since when")
     line.ask()
     line.proxy.script = []
     line.settled()
@@ -123,7 +131,11 @@ def test_p7_an_index_that_is_deleted_is_missed_by_reconcile_and_filled_again(lin
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MUNJIGI_")}
     environment |= {"MUNJIGI_STATE_DIR": str(state), **settings_of(line.server, line.folder, PREFIX, "administrator")}
     command = [sys.executable, "-m", "munjigi.cli.main", "audit", "reconcile", "-o", "json"]
+    began = time.time()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert sum(log["missing"] for log in json.loads(done.stdout)["logs"]) >= len(recorded(state)) - left - 5
+    missing = sum(log["missing"] for log in json.loads(done.stdout)["logs"])
+    assert missing >= len(recorded(state)) - left - 5
+    eventually(lambda: metric(line.daemon, "munjigi_reconcile_timestamp_seconds") > began, "nobody shows the comparison")
+    eventually(lambda: metric(line.daemon, "munjigi_reconcile_findings") == missing, "it shows another number")
     line.settled()

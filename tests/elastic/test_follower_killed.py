@@ -21,7 +21,7 @@ from elastic.support import installed, settings_of, stored
 from running import ROOT, free_port
 
 from munjigi.adapters.audit_index_sqlite import SqliteAuditIndex
-from munjigi.app.config import Settings
+from munjigi.app.config import Settings, to_json
 from munjigi.app.files import StateFolder
 from munjigi.app.seal_start import begin_seal
 from munjigi.audit.reader import JournalReader
@@ -81,7 +81,7 @@ class Follower:
         )
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment)
         assert process.stdin is not None
-        process.stdin.write(settings.model_dump_json().encode() + b"\n")
+        process.stdin.write(to_json(settings) + b"\n")
         process.stdin.flush()
         return process
 

@@ -55,6 +55,29 @@ def test_by_month_every_record_arrives_in_the_index_of_its_own_month(
     assert Counter(index for index, _ in found) == {f"{prefix}-2026.09": 100, f"{prefix}-2026.10": 310, f"{prefix}-2026.11": 190}
 
 
+def test_p7_shipping_passes_by_what_is_past_its_retention_however_much_that_is(
+    cluster_server: ElasticsearchServer, prefix: str, tmp_path: Path
+):
+    folder = filled(tmp_path / "state", 5_000)
+    installed(cluster_server, tmp_path, prefix)
+    shipped = Shipped(folder, access_to(cluster_server, tmp_path), prefix, kept_from=START + DAY)
+    shipped.run()
+    assert (shipped.metric("next_index"), shipped.metric("records_total", "expired")) == (5_000, 5_000)
+    assert stored(cluster_server, prefix) == []
+
+    filled(tmp_path / "state", 2_500, at=START + DAY)
+    again = Shipped(folder, access_to(cluster_server, tmp_path), prefix, kept_from=START + DAY)
+    again.run()
+    log_id = list_logs(folder.journal)[0]
+    assert [each for _, each in stored(cluster_server, prefix)] == names(log_id, 7_500)[5_000:]
+    assert (again.metric("next_index"), again.metric("records_total", "expired"), answered(again)) == (7_500, 0, 2_500)
+
+    (folder.shipping / f"{log_id}.cursor").unlink()
+    whole = Shipped(folder, access_to(cluster_server, tmp_path), prefix, kept_from=START + DAY)
+    whole.run()
+    assert (whole.metric("next_index"), whole.metric("records_total", "expired"), answered(whole)) == (7_500, 5_000, 2_500)
+
+
 def test_p7_a_log_that_was_taken_back_is_not_shipped_on(cluster_server: ElasticsearchServer, prefix: str, tmp_path: Path):
     folder = filled(tmp_path / "state", 10)
     shutil.copytree(folder.journal, tmp_path / "backup")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from grants.conformance_leases import LeaseStoreConformance
+from grants.conformance_reviews import ReviewsConformance
 
 from munjigi.audit.segment import GENESIS
 from munjigi.grants.changes import (
@@ -51,7 +52,7 @@ ASKED = AccessRequest(
 )  # fmt: skip
 
 
-class StateStoreConformance:
+class StateStoreConformance(ReviewsConformance):
     @pytest.fixture
     def open_store(self) -> Callable[[], StateStore]:
         raise AssertionError("the adapter's test gives this")
@@ -127,7 +128,9 @@ class StateStoreConformance:
         assert store.requests(RequestFilter(limit=1)) == [later]
         assert store.requests(RequestFilter(before=(later.made_at, "ar-2"))) == [closed]
         assert store.requests(RequestFilter(state="requested")) == [later]
-        assert store.requests(RequestFilter(employee=LEE)) == []
+        assert store.requests(RequestFilter(accounts=(LEE,))) == []
+        assert store.requests(RequestFilter(accounts=())) == []
+        assert store.requests(RequestFilter(accounts=(LEE, later.employee))) == [later, closed]
         for edit, reason in (
             (RequestEdit("request_made", ASKED), "ACCESS_REQUEST_EXISTS"),
             (RequestEdit("request_closed", replace(closed, state="denied")), "ACCESS_REQUEST_CLOSED"),
@@ -361,6 +364,23 @@ class StateStoreConformance:
         assert not seed_sample(store, 1_000)
         assert store.load().people == [ALICE]
 
+    def test_a_commit_returns_the_changes_that_others_read(self, store: StateStore) -> None:
+        edits = [person_changed(ALICE), person_changed(BOB), grant_added(GRANT), RequestEdit("request_made", ASKED)]
+        made = store.commit(edits, at=1_000, actor="tester", issuer="urn:test", request_id="r", after=0, once=Once("d", b"a"))
+        assert made == store.changes_since(0)
+        later = store.commit([grant_changed(replace(GRANT, ends_at=300))], at=500, actor="tester", request_id="s")
+        assert later == store.changes_since(len(edits))
+        assert later[0].at == 1_000
+        assert store.commit([], at=2_000, actor="tester", request_id="t") == []
+        with store.moment() as moment:
+            assert moment.changes_since(0) == [*made, *later]
+            assert moment.log_head() == store.log_head()
+            assert moment.request("ar-1") == ASKED
+            assert moment.requests(RequestFilter("requested", (ASKED.employee,))) == [ASKED]
+            assert moment.remembered("urn:test", "tester", "r") == Once("d", b"a")
+            with pytest.raises(FailedPrecondition):
+                moment.changes_since(9)
+
 
 class SharedStateStoreConformance(StateStoreConformance, LeaseStoreConformance):
     """For stores that outlive the process and may be opened more than once."""
@@ -372,6 +392,21 @@ class SharedStateStoreConformance(StateStoreConformance, LeaseStoreConformance):
             assert other.revision() == 1
             put(other, person_changed(BOB))
             assert store.load() == State([], [ALICE, BOB], 2)
+        finally:
+            other.close()
+
+    def test_a_moment_does_not_see_what_is_committed_while_it_is_looked_at(
+        self, open_store: Callable[[], StateStore], store: StateStore
+    ) -> None:
+        other = open_store()
+        try:
+            put(store, person_changed(ALICE))
+            with store.moment() as moment:
+                assert len(moment.changes_since(0)) == 1
+                put(other, person_changed(BOB), RequestEdit("request_made", ASKED))
+                assert moment.request("ar-1") is None
+                assert moment.log_head().next_index == 1
+            assert len(store.changes_since(0)) == 3
         finally:
             other.close()
 

@@ -20,7 +20,7 @@ class Model(People):
     # What is so
 
     def held(self, account: str, role: str, purpose: str, start: int, end: int) -> Held:
-        more = {"who": self.of(account).name, "emergency": False, "suspended": "", "ended": False}
+        more = {"who": self.of(account).name, "emergency": False, "suspended": "", "ended": False, "asked": ""}
         return Held(account=account, role=role, purpose=purpose, start=start, end=end, **more)
 
     def holds(self, account: str, role: str, purpose: str) -> bool:
@@ -79,6 +79,7 @@ class Model(People):
 
     def may_hold(self, who: Who, role: str, purpose: str, start: int, end: int, besides: str, *, heads: bool = True) -> None:
         must(who.status == "active" and not who.blocked)
+        must(self.open_to(role, who.department))
         together = {key: each for key, each in self.grants.items() if each.start < end and start < each.end and self.lives(each)}
         for key, each in together.items():
             if each.who == who.name and key != besides:
@@ -146,9 +147,10 @@ class Model(People):
         begin, until = self.period(start, request.end, request.days, self.rules[request.role].longest * DAY)
         self.may_hold(self.people[request.who], request.role, request.purpose, begin, until, request.grant)
         if old:
-            old.end = until
+            old.end, old.asked = until, key
         else:
             self.grants[f"g{key[2:]}"] = self.held(request.account, request.role, request.purpose, begin, until)
+            self.grants[f"g{key[2:]}"].asked = key
 
     def withdraw(self, key: str, account: str) -> None:
         request = self.requests[key]
@@ -168,7 +170,7 @@ class Model(People):
         made.stages, made.due, made.stage, made.voted, made.state = self.rules[role].stages, end + 3 * DAY, 0, (), "open"
         self.requests[key] = made
         self.grants[made.grant] = self.held(account, role, purpose, self.now, end)
-        self.grants[made.grant].emergency = True
+        self.grants[made.grant].emergency, self.grants[made.grant].asked = True, key
 
     def delegate(self, account: str, to: str, start: int, end: int) -> None:
         who, other, start = self.of(account), self.of(to), max(start, self.now)
@@ -190,7 +192,10 @@ class Model(People):
         must(self.lives(self.grants[key]) and not self.grants[key].suspended)
         self.grants[key].suspended = "review"
 
-    def resume(self, key: str) -> None:
-        grant = self.grants[key]
-        must(self.lives(grant) and grant.suspended and self.people[grant.who].status == "active")
+    def resume(self, key: str, account: str) -> None:
+        grant, me = self.grants[key], self.of(account)
+        who = self.people[grant.who]
+        made = [each.by for name, each in self.requests.items() if name == grant.asked]
+        must(self.lives(grant) and grant.suspended and me.name not in (grant.who, *made) and not self.edits(me))
+        must(who.status == "active" and not who.blocked and self.open_to(grant.role, who.department))
         grant.suspended = ""

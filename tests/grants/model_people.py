@@ -33,7 +33,7 @@ class Who(SimpleNamespace):
 
 
 class Held(SimpleNamespace):
-    """account, who, role, purpose, start, end, emergency, suspended (why), ended."""
+    """account, who, role, purpose, start, end, emergency, suspended (why), ended, asked (the last request)."""
 
 
 class Asked(SimpleNamespace):
@@ -55,6 +55,9 @@ class People:
         must(found)
         return found[0]
 
+    def open_to(self, role: str, department: str) -> bool:
+        return not self.rules[role].departments or department in self.rules[role].departments
+
     def open(self, request: Asked) -> bool:
         return request.state == "open" and (request.kind == "emergency" or self.now < request.due)
 
@@ -71,8 +74,6 @@ class People:
                 each.suspended = each.suspended or "leave"
         elif kind == "return" and who.status == "leave":
             who.status = "active"
-            for each in mine:
-                each.suspended = "" if each.suspended == "leave" else each.suspended
         elif kind == "leaver" and who.status != "left":
             who.status, who.deputies = "left", {}
             for other in self.people.values():
@@ -84,8 +85,7 @@ class People:
             must(who.status != "left")
             if department != who.department:
                 who.department = department
-                needs = lambda role: not self.rules[role].departments or department in self.rules[role].departments  # noqa: E731
-                self.lose(name, lambda role: not needs(role))
+                self.lose(name, lambda role: not self.open_to(role, department))
         else:
             must(
                 (kind, who.status)

@@ -66,6 +66,7 @@ def company(*roles: Role, base: tuple[Role, ...] = ROLES) -> PolicyBundle:
     named = {each.name: each for each in (*base, *roles)}
     lines = [P(name, "crm.member.*") for name in named if name not in ("editor", "privacy", "idle")]
     lines += [P("editor", "munjigi.policy", "operate", "oversight"), P("privacy", "munjigi.audit", "read", "oversight")]
+    lines += [P("privacy", "munjigi.review", "operate", "oversight")]
     lines += [P("urgent", "crm.member.*", purpose="fraud"), P("agent", "crm.member.*", purpose="sketched")]
     case = re.compile(r"FR-\d{4}").fullmatch
     assessed: dict[str, Any] = {"impact_assessment": "PIA-1", "impact_stage": "approved"}
@@ -130,7 +131,7 @@ class Company:
     def book(self) -> Book:
         head = self.store.log_head()
         asked = lambda account: undecided(self.store, account)  # noqa: E731 - short
-        return Book(self.table, self.bundle, self.now, self.store.request, asked, head.log_id, head.base)
+        return Book(self.table, self.bundle, self.now, self.store.request, asked, head.log_id, head.base, self.store.reviews)
 
     def put(self, *edits: Edit) -> None:
         self.store.apply(edits, at=self.now, actor="test", request_id="")
@@ -205,8 +206,8 @@ def replace_ask(ask: Ask, more: dict[str, Any]) -> Ask:
 
 
 @contextmanager
-def refused(reason: str) -> Iterator[None]:
+def refused(reason: str) -> Iterator[pytest.ExceptionInfo[MunjigiError]]:
     """The block is refused with this reason."""
     with pytest.raises(MunjigiError) as caught:
-        yield
+        yield caught
     assert caught.value.reason == reason

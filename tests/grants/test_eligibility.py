@@ -304,3 +304,29 @@ def test_a_purpose_may_want_a_case(there: Company) -> None:
         with refused("CASE_ID_INVALID"):
             there.ask("oh", "urgent", purpose, case_id=case)
     assert there.ask("oh", "urgent", "fraud", case_id="FR-0001").case_id == "FR-0001"
+
+
+# ---- Departments
+
+
+def test_a_role_is_held_in_the_departments_that_roles_toml_names_and_looked_at_again_when_it_is_approved() -> None:
+    there = Company(role("agent", departments=("cs", "night")), role("urgent", break_glass_hours=4, departments=("fraud",)))
+    with refused("ROLE_NOT_FOR_DEPARTMENT") as caught:
+        there.ask("oh", "urgent")
+    assert "fraud" in caught.value.message
+    assert "personnel" in caught.value.message
+    with refused("ROLE_NOT_FOR_DEPARTMENT"):
+        there.break_glass("oh")
+    asked, late = there.ask("oh"), there.ask("kim")
+    there.vote(asked, "lee")
+    there.event("mover", "kim", department="night")
+    assert there.state(late) == "requested"  # the new department needs it too
+    there.bundle = Company(role("agent", departments=("cs",))).bundle
+    with refused("ROLE_NOT_FOR_DEPARTMENT"):
+        there.vote(late, "lee")
+    there.bundle = Company(role("agent", departments=("fraud",))).bundle
+    (grant,) = there.table.of(key("oh"))
+    with refused("ROLE_NOT_FOR_DEPARTMENT"):  # nor is it renewed
+        there.ask("oh", grant_id=grant.grant_id, days=60)
+    there.event("mover", "eve", department="fraud")
+    assert there.ask("eve").state == "requested"

@@ -279,13 +279,13 @@ class World:
         )
 
     def on_grant(self, what: str) -> Any:
-        name = self.some_grant()
+        name, by = self.some_grant(), self.draw.choice(self.accounts)
         plans: dict[str, Callable[[], GrantEdit]] = {
             "revoke": lambda: rights.revoke(self.real.book(), name, WHY),
             "suspend": lambda: rights.suspend(self.real.book(), name, WHY, why="review"),
-            "resume": lambda: rights.resume(self.real.book(), name, WHY),
+            "resume": lambda: rights.resume(self.real.book(), name, key(by), WHY),
         }
-        return lambda: self.real.put(plans[what]()), lambda: getattr(self.naive, what)(name)
+        return lambda: self.real.put(plans[what]()), lambda: getattr(self.naive, what)(name, *([by] if what == "resume" else []))
 
     def block(self) -> Any:
         blocked = self.draw.random() < 0.45

@@ -238,12 +238,15 @@ def test_the_sample_policys_own_roles_are_asked_for_and_approved() -> None:
     }
     bundle, problems = compile_bundle(files, "test")
     assert bundle is not None, problems
-    people = tuple(someone(name) for name in ("cs.lee", "dpo.yoon", "sec.han", "new.oh"))
+    people = (someone("dpo.yoon"), someone("sec.han"), someone("fraud.seo", department="fraud"))
+    people += tuple(someone(name, department="customer-service") for name in ("cs.lee", "new.oh"))
     grants = (held("dpo.yoon", "privacy_officer", "oversight"), held("sec.han", "policy_editor", "oversight"))
     there = Company(people=people, grants=grants)
     there.bundle = bundle
     assert there.given("new.oh", "cs_agent", "inquiry", by="cs.lee", days=90).ends_at == NOW + 90 * DAY
-    asked = there.ask("new.oh", "fraud_analyst", "fraud_investigation", case_id="FR-2026-0042")
+    with refused("ROLE_NOT_FOR_DEPARTMENT"):
+        there.ask("new.oh", "fraud_analyst", "fraud_investigation", case_id="FR-2026-0042")
+    asked = there.ask("fraud.seo", "fraud_analyst", "fraud_investigation", case_id="FR-2026-0042")
     there.vote(asked, "cs.lee")
     assert there.vote(asked, "dpo.yoon").grant is not None
     with refused("NOBODY_DECIDES"):  # both stages would be dpo.yoon's

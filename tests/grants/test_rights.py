@@ -117,14 +117,57 @@ def test_a_suspended_grant_does_not_count_and_goes_on_as_far_as_its_period_goes(
     there.put(suspend(there.book(), grant.grant_id, WHY, why="training"))
     assert not there.reads("oh")
     there.now += DAY
-    there.put(resume(there.book(), grant.grant_id, WHY))
+    there.put(resume(there.book(), grant.grant_id, key("ann"), WHY))
     assert there.grant(grant.grant_id) == grant
     assert there.reads("oh")
     there.put(suspend(there.book(), grant.grant_id, WHY, why="training"))
     there.now = grant.ends_at
-    for step in (resume, revoke):
-        with refused("GRANT_STATE"):
-            step(there.book(), grant.grant_id, WHY)
+    with refused("GRANT_STATE"):
+        resume(there.book(), grant.grant_id, key("ann"), WHY)
+    with refused("GRANT_STATE"):
+        revoke(there.book(), grant.grant_id, WHY)
+
+
+def test_p9_nobody_resumes_what_they_hold_or_asked_for_and_nobody_who_may_not_hold_it_gets_it_back() -> None:
+    there = Company(role("agent", departments=("cs",)))
+    mine, hers = there.given("kim", days=10), there.given("oh", days=10, by="lee")
+    asked = there.vote(there.ask("oh", "senior", by="mia"), "lee").request
+    given_by_manager = there.vote(asked, "yoon").grant
+    assert given_by_manager is not None
+    for grant in (mine, hers, given_by_manager):
+        there.put(suspend(there.book(), grant.grant_id, WHY, why="owner"))
+    for grant, who, reason in (
+        (mine, "kim2", "SELF_APPROVAL"),
+        (given_by_manager, "mia", "SELF_APPROVAL"),
+        (given_by_manager, "oh", "SELF_APPROVAL"),
+        (hers, "han", "POLICY_EDITOR"),
+        (hers, "nobody", "ACCOUNT_UNKNOWN"),
+    ):
+        with refused(reason):
+            resume(there.book(), grant.grant_id, key(who), WHY, concern="owner")
+    there.event("leave", "kim")
+    with refused("PERSON_NOT_ACTIVE"):
+        resume(there.book(), mine.grant_id, key("lee"), WHY, concern="owner")
+    there.event("return", "kim")
+    assert not there.reads("kim")
+    there.block("oh")
+    with refused("PERSON_BLOCKED"):
+        resume(there.book(), hers.grant_id, key("lee"), WHY, concern="owner")
+    there.bundle = Company(role("agent", departments=("night",))).bundle
+    with refused("ROLE_NOT_FOR_DEPARTMENT"):
+        resume(there.book(), mine.grant_id, key("lee"), WHY, concern="owner")
+
+
+def test_what_was_suspended_with_the_right_to_operate_is_resumed_with_it(there: Company) -> None:
+    grant = there.given("oh", days=10)
+    there.put(suspend(there.book(), grant.grant_id, WHY, why="operator"))
+    with refused("SUSPENDED_BY_OPERATOR"):
+        resume(there.book(), grant.grant_id, key("lee"), WHY, concern="owner")
+    there.put(resume(there.book(), grant.grant_id, key("ann"), WHY))
+    assert there.reads("oh")
+    there.put(suspend(there.book(), grant.grant_id, WHY, why="holder"))
+    there.put(resume(there.book(), grant.grant_id, key("lee"), WHY, concern="owner"))
+    assert there.reads("oh")
 
 
 @pytest.mark.parametrize("starts", [0, NOW + 5 * DAY])
@@ -137,7 +180,7 @@ def test_p8_a_revoked_grant_is_over_and_never_comes_back(there: Company, starts:
     assert (over.ends_at, over.ended, over.suspended) == (there.now, "revoked", "")
     steps: tuple[Callable[[], object], ...] = (
         lambda: revoke(there.book(), grant.grant_id, WHY),
-        lambda: resume(there.book(), grant.grant_id, WHY),
+        lambda: resume(there.book(), grant.grant_id, key("ann"), WHY),
         lambda: suspend(there.book(), grant.grant_id, WHY, why="x"),
         lambda: narrow(there.book(), grant.grant_id, WHY, ends_at=NOW + 2 * DAY),
         lambda: there.ask("oh", grant_id=grant.grant_id),

@@ -31,6 +31,7 @@ from munjigi.grants.changes import Once, grant_added, grant_changed, grant_ended
 from munjigi.grants.ports import StateStore
 from munjigi.kernel.errors import ConfigurationError, Corruption, FailedPrecondition, MunjigiError, Unavailable
 
+pytestmark = pytest.mark.servers
 WRITERS = 50
 
 

@@ -18,6 +18,8 @@ from munjigi.adapters.state.store import SCHEMA_VERSIONS
 from munjigi.grants.changes import grant_added, person_changed
 from munjigi.kernel.errors import ConfigurationError, Unavailable
 
+pytestmark = pytest.mark.servers
+
 
 @pytest.mark.parametrize(("setting", "value"), [("synchronous_commit", "off"), ("fsync", "off"), ("full_page_writes", "off")])
 def test_p1_a_server_that_may_lose_a_commit_is_refused(server: PostgresqlServer, setting: str, value: str) -> None:

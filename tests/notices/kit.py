@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -26,14 +27,19 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from running import ROOT, free_port
 
 from munjigi.adapters.identity.authority import init_tls, server_files
+from munjigi.adapters.notices.outbox import Outbox
 from munjigi.adapters.policy_files import read_policy_home, store_bundle
 from munjigi.adapters.state.sqlite import SqliteStateStore
-from munjigi.app.config import Settings
+from munjigi.adapters.state.store import SqlStateStore
+from munjigi.app.config import Settings, to_json
+from munjigi.app.duty import SCHEDULER
 from munjigi.app.files import StateFolder
 from munjigi.app.policy_in_force import note_in_force
 from munjigi.app.seal_start import begin_seal
 from munjigi.grants.changes import Edit, GrantEdit, RequestEdit
 from munjigi.grants.notices.notice import Notice
+from munjigi.grants.notices.ports import Letter, Outcome
+from munjigi.grants.ports import DutyRow
 from munjigi.grants.sample import sample_company
 from munjigi.kernel.access_request import AccessRequest
 from munjigi.kernel.clock import SECOND
@@ -229,12 +235,37 @@ class PostBox:
 
     @contextmanager
     def running(self) -> Iterator[PostBox]:
-        controller = Controller(self, hostname="127.0.0.1", port=self.port, ready_timeout=10, **self._options)
+        controller = _Relay(self, hostname="127.0.0.1", port=self.port, ready_timeout=10, **self._options)
         controller.start()
         try:
             yield self
         finally:
+            controller.break_off()
             controller.stop()
+
+
+class _Relay(Controller):
+    """A relay that can be stopped while somebody sends, or is just connecting."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._sessions: list[SMTP] = []
+        super().__init__(*arguments, **options)
+
+    def factory(self) -> SMTP:
+        self._sessions.append(super().factory())
+        return self._sessions[-1]
+
+    def break_off(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._broken_off(), self.loop).result(timeout=10)
+
+    async def _broken_off(self) -> None:
+        assert self.server is not None
+        self.server.close()
+        while len(asyncio.all_tasks()) > 1:  # a connection that is being accepted has a task before it has a session
+            for each in self._sessions:
+                if each.transport is not None:
+                    each.transport.abort()
+            await asyncio.sleep(0.01)
 
 
 def certificates(folder: Path) -> tuple[ssl.SSLContext, Path]:
@@ -255,6 +286,32 @@ def secret_file(folder: Path, *lines: str) -> Path:
     return path
 
 
+@dataclass
+class Noted:
+    """An errand that stands, and keeps what became of its letters."""
+
+    settled: dict[str, Outcome] = field(default_factory=dict)
+
+    def stands(self) -> bool:
+        return True
+
+    def settle(self, letter: Letter, outcome: Outcome) -> None:
+        assert letter.letter_id not in self.settled
+        self.settled[letter.letter_id] = outcome
+
+    def of(self, letters: Iterable[Letter]) -> list[Outcome]:
+        """Return the outcomes in the order of the letters, as far as they were tried."""
+        return [self.settled[each.letter_id] for each in letters if each.letter_id in self.settled]
+
+
+def outbox_of(store: SqlStateStore) -> Outbox:
+    """Return the outbox of a store, under the number of whoever has the duty now."""
+    row = store.duty(SCHEDULER)
+    if row is None:
+        row = store.replace_duty(DutyRow(SCHEDULER, "test", 1, 1, 0), None)
+    return Outbox(lambda: store, SCHEDULER, row.fence)
+
+
 class House:
     """A state folder with the sample company and the real follower on it, for as long as it runs."""
 
@@ -271,7 +328,7 @@ class House:
         self.store.apply(
             sample_company(time.time_ns() - 200 * DAY), at=time.time_ns() - 200 * DAY, actor="test", request_id="sample"
         )
-        self.settings: dict[str, Any] = settings
+        self.settings: dict[str, Any] = {"lease_seconds": 1.0} | settings  # who is killed is waited for so long
         self.process: subprocess.Popen[bytes] | None = None
         self.http_address = f"127.0.0.1:{free_port()}"
 
@@ -297,7 +354,7 @@ class House:
                 env=environment,
             )
         assert self.process.stdin is not None
-        self.process.stdin.write(settings.model_dump_json().encode() + b"\n")
+        self.process.stdin.write(to_json(settings) + b"\n")
         self.process.stdin.flush()
         return self.process
 
@@ -332,7 +389,7 @@ class House:
         self.store.close()
 
 
-def until(condition: Callable[[], bool], seconds: float = 90.0, what: Callable[[], object] = lambda: "") -> None:
+def until(condition: Callable[[], bool], seconds: float = 240.0, what: Callable[[], object] = lambda: "") -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what()

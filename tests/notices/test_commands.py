@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from notices.kit import PostBox, Receiver, employee, notice, secret_file
+from notices.kit import PostBox, Receiver, employee, notice, outbox_of, secret_file
 
-from munjigi.adapters.notices.outbox import Outbox
+from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.app.config import load_settings
 from munjigi.app.files import StateFolder
 from munjigi.cli.main import run
@@ -30,12 +31,13 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 @pytest.fixture
 def filled(state: Path) -> Path:
     """One waits for the webhook, one by mail was given up."""
-    outbox = Outbox(StateFolder(state).notices)
     now = SystemClock().now()
     letters = letters_of(notice(1, recipients=(employee("cs.lee"),)), ("webhook", "mail"))
-    outbox.take(letters, now=now)
-    outbox.give_up("mail", "STATUS_550", now=now, letter_id=letters[1][1].letter_id)
-    outbox.close()
+    with closing(SqliteStateStore(StateFolder(state).state)) as store:
+        store.migrate()
+        outbox = outbox_of(store)
+        outbox.take(letters, now=now)
+        outbox.give_up("mail", "STATUS_550", now=now, letter_id=letters[1][1].letter_id)
     return state
 
 

@@ -41,9 +41,10 @@ def test_the_command_in_the_owners_mail_decides_and_nobody_waited_for_the_mail(t
             munjigi(f"{command.removeprefix('munjigi ')} --yes", "cs.lee")
             until(lambda: told(receiver, "request.approved") and bool(mails(box, "new.oh", "approved")), what=lambda: daemon.text)
             munjigi("check crm.member --fields name --purpose inquiry --case CS-2026-000123 --member 1000001", "new.oh")
+            munjigi("people event joiner f.seo --account fraud.seo --department fraud", "dpo.yoon")
             munjigi(
                 "break-glass fraud_analyst --purpose fraud_investigation --hours 1 --case FR-2026-0042 --reason 'the lines are down since noon'",
-                "new.oh",
+                "fraud.seo",
             )
             until(lambda: told(receiver, "break_glass.taken") and told(receiver, "break_glass.review"), what=lambda: daemon.text)
     alarm = next(each.data["data"] for each in receiver.posted if each.data["type"] == "munjigi.break_glass.taken")

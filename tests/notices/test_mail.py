@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from notices.kit import PostBox, certificates, employee, notice
+from notices.kit import Noted, PostBox, certificates, employee, notice
 
 from munjigi.adapters.notices import mail as mail_module
 from munjigi.adapters.notices.addresses import address_of, makes_addresses
@@ -35,9 +35,10 @@ def carry(to_relay: Relay, *letters: Letter, language: Language = "both") -> lis
     async def run() -> list[Outcome]:
         mail = Mail(to_relay, language)
         try:
-            return await mail.carry(letters)
+            await mail.carry(letters, noted := Noted())
         finally:
             await mail.close()
+        return noted.of(letters)
 
     return asyncio.run(run())
 

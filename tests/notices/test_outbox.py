@@ -6,22 +6,26 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
-from notices.kit import DAY, House, asking, made, notice
+from notices.kit import DAY, House, asking, made, notice, outbox_of
 
 from doubles.metrics import MemorySink
 from munjigi.adapters.notices.outbox import Outbox
+from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.app import notice_channel
+from munjigi.app.duty import SCHEDULER
 from munjigi.app.notice_channel import NoticeChannel
 from munjigi.app.notifier import first_since
 from munjigi.audit.records import decode
 from munjigi.grants.notices.letters import letters_of
-from munjigi.grants.notices.ports import Channel, Letter, Outcome
+from munjigi.grants.notices.ports import Channel, Errand, Letter, Outcome
 from munjigi.grants.permission_log import PermissionLog
 from munjigi.kernel.clock import SECOND
-from munjigi.kernel.errors import Unavailable
+from munjigi.kernel.errors import FailedPrecondition
 from munjigi.monitoring.meter import Meter
 
 NOW = 1_800_000_000 * SECOND
@@ -30,10 +34,15 @@ AWAY = Outcome("away", "RECEIVER_UNREACHABLE")
 
 
 @pytest.fixture
-def outbox(tmp_path: Path) -> Iterator[Outbox]:
-    found = Outbox(tmp_path / "notices.sqlite")
-    yield found
-    found.close()
+def store(tmp_path: Path) -> Iterator[SqliteStateStore]:
+    with closing(SqliteStateStore(tmp_path / "state.sqlite")) as found:
+        found.migrate()
+        yield found
+
+
+@pytest.fixture
+def outbox(store: SqliteStateStore) -> Outbox:
+    return outbox_of(store)
 
 
 def post(*numbers: int, **other: object) -> list[tuple[Channel, Letter]]:
@@ -45,7 +54,7 @@ def test_letters_and_cursor_come_in_together_or_not_at_all(outbox: Outbox):
     outbox.take(post(1, 2), now=NOW, log_id="log", next_index=7)
     assert outbox.cursor("log") == 7
     broken = [*post(3), ("webhook", Letter("x", None, None))]  # type: ignore[list-item]
-    with pytest.raises((Unavailable, AttributeError)):
+    with pytest.raises(AttributeError):
         outbox.take(broken, now=NOW, log_id="log", next_index=9)
     assert outbox.cursor("log") == 7
     assert outbox.waiting("webhook").waiting == 2
@@ -62,11 +71,31 @@ def test_the_same_letter_waits_once_and_what_was_given_up_stays_so(outbox: Outbo
 
 def test_it_is_all_there_for_another_process(outbox: Outbox, tmp_path: Path):
     outbox.take(post(1), now=NOW, log_id="log", next_index=1)
-    other = Outbox(tmp_path / "notices.sqlite")
-    (kept,) = other.due("webhook", NOW, 9)
-    assert kept.letter.notice == notice(1)
-    assert other.cursor("log") == 1
-    other.close()
+    with closing(SqliteStateStore(tmp_path / "state.sqlite")) as store:
+        other = outbox_of(store)
+        (kept,) = other.due("webhook", NOW, 9)
+        assert kept.letter.notice == notice(1)
+        assert other.cursor("log") == 1
+
+
+def test_who_has_lost_the_duty_moves_nothing_any_more_but_what_was_taken_is_taken(outbox: Outbox, store: SqliteStateStore):
+    outbox.take(post(1, 2), now=NOW, log_id="log", next_index=2)
+    row = store.duty(SCHEDULER)
+    assert row is not None
+    store.replace_duty(row._replace(fence=row.fence + 1), row)
+    first, second = (letter.letter_id for _, letter in post(1, 2))
+    for write in (
+        lambda: outbox.take(post(3), now=NOW, log_id="log", next_index=1),
+        lambda: outbox.say([(notice(4, until=NOW + DAY), post(4))], now=NOW),
+        lambda: outbox.failed(first, "STATUS_400", NOW),
+        lambda: outbox.give_up("webhook", "STATUS_400", now=NOW, letter_id=first),
+    ):
+        with pytest.raises(FailedPrecondition) as lost:
+            write()
+        assert lost.value.reason == "DUTY_LOST"
+    outbox.sent([second])
+    assert outbox.cursor("log") == 2
+    assert [each.letter.letter_id for each in outbox.due("webhook", NOW, 9)] == [first]
 
 
 def test_an_alarm_goes_first(outbox: Outbox):
@@ -86,15 +115,6 @@ def test_what_time_brought_about_is_said_once_and_forgotten_when_it_can_not_come
     assert not outbox.said(said.id)
 
 
-def test_a_damaged_file_is_named_with_what_to_do(tmp_path: Path):
-    path = tmp_path / "notices.sqlite"
-    path.write_bytes(b"no database" * 1000)
-    with pytest.raises(Unavailable) as refused:
-        Outbox(path).cursor("log")
-    assert refused.value.reason == "NOTICES_UNUSABLE"
-    assert "removed" in refused.value.message
-
-
 class Carried:
     """A carrier that answers as it is told, by turns."""
 
@@ -104,10 +124,12 @@ class Carried:
         self.turns = list(turns)
         self.sizes: list[int] = []
 
-    async def carry(self, letters: Sequence[Letter]) -> list[Outcome]:
+    async def carry(self, letters: Sequence[Letter], errand: Errand) -> None:
         self.sizes.append(len(letters))
         turn = self.turns.pop(0) if len(self.turns) > 1 else self.turns[0]
-        return [turn if isinstance(turn, Outcome) else turn(letter) for letter in letters]
+        for letter in letters:
+            if errand.stands():
+                errand.settle(letter, turn if isinstance(turn, Outcome) else turn(letter))
 
     async def close(self) -> None: ...
 
@@ -122,10 +144,18 @@ class Hand:
         return self.time
 
 
+class Held:
+    """A duty that is held, until `fence` is set to something else."""
+
+    def __init__(self, fence: int) -> None:
+        self.fence = fence
+
+
 def channel(outbox: Outbox, carrier: Carried, clock: Hand) -> tuple[NoticeChannel, MemorySink, Meter]:
     sink = MemorySink()
     meter = Meter(sink)
-    return NoticeChannel(carrier, outbox, meter, clock, 7 * DAY), sink, meter
+    held: Any = Held(outbox.fence)
+    return NoticeChannel(carrier, outbox, held, meter, clock, 7 * DAY), sink, meter
 
 
 def test_while_a_receiver_takes_nothing_it_is_asked_with_one_letter_and_then_gets_all(outbox: Outbox):
@@ -169,6 +199,12 @@ def test_a_letter_that_is_refused_is_tried_for_days_and_then_put_aside_while_oth
     work, sink, meter = channel(outbox, carrier, clock)
     asyncio.run(work.turn())
     assert outbox.waiting("webhook").waiting == 1
+    name = "munjigi_notices_waiting"
+    work._show()
+    assert (sink.values[name, "webhook"], sink.values["munjigi_notices_waiting_since_timestamp_seconds", "webhook"]) == (
+        1,
+        NOW / 1e9,
+    )
     tries = 1
     while outbox.waiting("webhook").waiting:
         clock.time += 6 * 3600 * SECOND
@@ -180,6 +216,8 @@ def test_a_letter_that_is_refused_is_tried_for_days_and_then_put_aside_while_oth
     assert (kept.letter.letter_id, kept.reason) == (bad, "STATUS_400")
     meter.flush()
     assert sink.values["munjigi_notices_tried_total", "webhook", "later"] == tries
+    work._show()
+    assert (sink.values[name, "webhook"], sink.values["munjigi_notices_given_up", "webhook"]) == (0, 1)
     assert outbox.retry([], now=clock.time) == 1
     assert outbox.due("webhook", clock.time, 9)[0].tries == 0
 
@@ -208,14 +246,40 @@ def test_never_is_put_aside_at_once(outbox: Outbox):
     assert outbox.waiting("webhook") == (0, 0, 1)
 
 
-def test_no_letter_is_told_of_twice_in_the_file_when_a_process_is_killed_in_the_middle(outbox: Outbox, tmp_path: Path):
-    # What another process sees without a commit is nothing at all.
-    outbox.take(post(1), now=NOW, log_id="log", next_index=1)
-    other = sqlite3.connect(tmp_path / "notices.sqlite", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    other.execute("DELETE FROM letter")
-    other.close()  # as a kill does
+def test_a_letter_that_was_taken_while_the_store_was_away_is_not_sent_again(outbox: Outbox, store: SqliteStateStore):
+    outbox.take(post(1), now=NOW)
+    carrier = Carried(SENT)
+    work, _, _ = channel(outbox, carrier, Hand())
+    with sqlite3.connect(store._engine.url.database or "", isolation_level=None) as other:
+
+        def busy(_letter: Letter) -> Outcome:
+            other.execute("BEGIN IMMEDIATE")
+            return SENT
+
+        carrier.turns = [busy]
+        asyncio.run(work.turn())  # the store's patience runs out before the letter's end could be noted
+        other.execute("ROLLBACK")
     assert outbox.waiting("webhook").waiting == 1
+    asyncio.run(work.turn())
+    assert outbox.waiting("webhook") == (0, 0, 0)
+    assert carrier.sizes == [1]
+
+
+def test_a_channel_without_the_duty_carries_nothing_and_stops_in_the_middle(outbox: Outbox):
+    outbox.take(post(*range(5)), now=NOW)
+    held: Any = Held(0)
+    carrier = Carried(SENT)
+    work = NoticeChannel(carrier, outbox, held, Meter(MemorySink()), Hand(), 7 * DAY)  # type: ignore[arg-type]
+    asyncio.run(work.turn())
+    assert carrier.sizes == []
+
+    def lose(_letter: Letter) -> Outcome:
+        held.fence = 0
+        return SENT
+
+    held.fence, carrier.turns = outbox.fence, [lose]
+    asyncio.run(work.turn())
+    assert outbox.waiting("webhook").waiting == 4
 
 
 def test_the_first_record_to_tell_of_is_found_by_its_time(tmp_path: Path):

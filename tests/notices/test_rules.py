@@ -260,7 +260,10 @@ def test_p5_what_people_typed_leaves_the_house_only_without_data():
     assert "5678" not in say(notice, "both").text
 
 
-FILLED = ("holder", "role", "purpose", "request", "grant", "left", "waited", "fact", "principal", "role_name", "purpose_name")
+FILLED = (
+    *("holder", "role", "purpose", "request", "grant", "left", "waited", "fact", "principal", "role_name", "purpose_name"),
+    *("review", "title", "items", "exception"),
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)

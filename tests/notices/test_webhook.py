@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from notices.kit import KEY, SECRET, Posted, Receiver, certificates, employee, notice, secret_file
+from notices.kit import KEY, SECRET, Noted, Posted, Receiver, certificates, employee, notice, secret_file
 
 from munjigi.adapters.notices.secret import read_secrets, signature
 from munjigi.adapters.notices.webhook import Webhook, WebhookAddress
@@ -23,11 +23,13 @@ from munjigi.kernel.errors import ConfigurationError
 
 def carry(address: WebhookAddress, *notices: Notice) -> list[Outcome]:
     async def run() -> list[Outcome]:
-        webhook = Webhook(address, "both", SystemClock())
+        webhook, noted = Webhook(address, "both", SystemClock()), Noted()
+        letters = [Letter(each.id, each, None) for each in notices]
         try:
-            return await webhook.carry([Letter(each.id, each, None) for each in notices])
+            await webhook.carry(letters, noted)
         finally:
             await webhook.close()
+        return noted.of(letters)
 
     return asyncio.run(run())
 

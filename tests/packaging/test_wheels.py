@@ -39,7 +39,8 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> str:
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Build from a copy: a build must not need what only lies in a working tree, nor leave anything there."""
     source = tmp_path_factory.mktemp("source") / "checkout"
-    tracked = run("git", "ls-files", "-z", "server", "clients", "policies", "pyproject.toml", "uv.lock", cwd=ROOT)
+    parts = ("server", "clients", "policies", "deploy/grafana/dashboards", "pyproject.toml", "uv.lock")
+    tracked = run("git", "ls-files", "-z", *parts, cwd=ROOT)
     for name in filter(None, tracked.split("\0")):
         if (ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
@@ -73,6 +74,7 @@ def test_a_wheel_holds_its_own_package_only(wheels: dict[str, Path]) -> None:
         if name == "munjigi":
             home = {str(path.relative_to(ROOT / "policies")) for path in (ROOT / "policies").rglob("*") if path.is_file()}
             assert {each.removeprefix("munjigi/_policies/") for each in names if "/_policies/" in each} == home
+            assert "munjigi/_dashboards/munjigi-overview.json" in names  # `munjigi report dashboard` asks its questions
 
 
 def test_the_client_needs_grpcio_and_protobuf_only(wheels: dict[str, Path], tmp_path: Path) -> None:

@@ -64,11 +64,13 @@ async def _ask(state):
     batch = methods["BatchCheck"](call, pb.BatchCheckRequest(items=items))
     if isinstance(batch, Awaitable):
         batch = await batch
-    together = [result.response for result in batch.results]
+    together = [result.response for result in pb.BatchCheckResponse.FromString(bytes(batch)).results]
     alone = []
     for item in items:
-        methods["Check"].__self__._desk._rulings._standing.clear()  # each is decided anew
-        alone.append(methods["Check"](call._replace(), item))
+        rulings = methods["Check"].__self__._desk._rulings
+        rulings._standing.clear()  # each is decided anew
+        rulings.forms._kept.clear()  # and read anew
+        alone.append(pb.CheckResponse.FromString(methods["Check"](call._replace(), item)))
     await gateway.committer.close()
     gateway.journal.close()
     gateway.index.close()

@@ -6,6 +6,8 @@ from decision.builders import KIM, NOW, P, ask, grant, make_bundle, snapshot
 
 from munjigi.decision.core import decide
 from munjigi.kernel.references import NameDigests
+from munjigi.rpc.answers import Answer
+from munjigi.rpc.forms import Form
 from munjigi.rpc.recording import access_record
 from munjigi.rpc.rulings import Rulings
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
@@ -15,15 +17,20 @@ GRANT = grant("g", "agent", "inquiry", KIM)
 DIGESTS = NameDigests(bytes(32))
 
 
+FORMS = {}
+
+
 def question(request):
-    employee, tool, resource, fields, action, purpose, case_id, subjects, ip, probe, partial, sign_in = request
-    return (employee, tool, resource, fields, action, purpose, case_id != "", subjects, ip, probe, partial, False, sign_in)
+    employee, tool, *rest, case_id, subjects, ip, _probe, _partial, sign_in = request
+    asked = pb.CheckRequest(**dict(zip(("resource", "fields", "action", "purpose"), rest, strict=True)))
+    form = FORMS.setdefault(asked.SerializeToString(), Form(asked.SerializeToString(), asked))
+    return (employee, tool, form, ip, subjects, case_id != "", sign_in)
 
 
 def rule(rulings, shot, request, now=NOW):
     decision = decide(shot, request, now)
     record = access_record(request, decision, shot, DIGESTS)
-    return rulings.rule(shot, question(request), request, decision, record, pb.CheckResponse(), now)
+    return rulings.rule(shot, question(request), request, decision, record, Answer.of(pb.CheckResponse(), "log"), None, now)
 
 
 def test_p2_a_ruling_is_found_while_it_stands():
@@ -55,3 +62,4 @@ def test_names_that_callers_make_up_are_not_kept():
     for number in range(5_000):
         rule(rulings, shot, ask("name", subjects=number))
     assert 0 < len(rulings._standing) <= 2_048
+    assert len(rulings.forms._kept) == 1

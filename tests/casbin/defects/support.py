@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from munjigi.decision.casbin import Engine
-from munjigi.policy.casbin import load
+from munjigi.policy.casbin.load import load
 
 _MODEL = """[request_definition]
 r = {r}

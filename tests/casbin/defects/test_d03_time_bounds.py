@@ -8,7 +8,7 @@ from defects.support import model, refusals
 from oracle.theirs import Theirs
 
 from munjigi.decision.casbin import Engine
-from munjigi.policy.casbin import load
+from munjigi.policy.casbin.load import load
 
 TEXT = model(g=("g = _, _, (_, _)",))
 POLICY = """p, keeper, safe, open

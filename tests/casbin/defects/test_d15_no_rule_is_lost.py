@@ -6,7 +6,7 @@ import casbin
 import pytest
 from defects.support import engine, model
 
-from munjigi.policy.casbin import load
+from munjigi.policy.casbin.load import load
 
 POLICY = "p, alice, data1, read\n"
 

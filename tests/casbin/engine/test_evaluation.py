@@ -9,7 +9,7 @@ from engine.kit import engine, model, refused
 
 from munjigi.decision.casbin import Context, Engine
 from munjigi.kernel.errors import InvalidArgument
-from munjigi.policy.casbin import load
+from munjigi.policy.casbin.load import load
 
 RBAC = "g(r.sub, p.sub) && r.obj == p.obj && r.act == p.act"
 AND_DENY = "some(where (p.eft == allow)) && !some(where (p.eft == deny))"
@@ -120,6 +120,16 @@ def test_other_sections_answer_by_their_suffix():
         with pytest.raises(InvalidArgument) as caught:
             ours.enforce_ex(context, ("a",))
         assert caught.value.reason == reason
+
+
+def test_a_matcher_about_other_definitions_than_its_own_is_an_error_of_each_request():
+    more = "[request_definition]\nr2 = sub\n[policy_effect]\n"
+    more += "e2 = some(where (p.eft == allow))\n[matchers]\nm2 = r.sub == p.sub\n"
+    ours = engine(model("r2.sub == p.sub", more=more), "p, a, x, read\n")
+    with pytest.raises(InvalidArgument) as caught:
+        ours.enforce(("a", "x", "read"))
+    assert caught.value.reason == "CONTEXT_MIXED"
+    assert ours.enforce_ex(Context("r", "p", "e", "m2"), ("a", "x", "read"))[0]
 
 
 def test_the_index_skips_rules_and_never_an_error():

@@ -6,7 +6,7 @@ import time
 
 from munjigi.decision.casbin import Engine
 from munjigi.kernel.errors import InvalidArgument
-from munjigi.policy.casbin import load
+from munjigi.policy.casbin.load import load
 
 
 class Refused(Exception):

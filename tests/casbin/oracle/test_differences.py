@@ -16,7 +16,7 @@ from oracle.worlds import World
 from munjigi.decision.casbin import Engine
 from munjigi.decision.casbin.engine import Context
 from munjigi.kernel.errors import InvalidArgument
-from munjigi.policy.casbin import load
+from munjigi.policy.casbin.load import load
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "casbin.md"
 GOOD = "p, alice, data1, read\n"

@@ -12,7 +12,7 @@ from oracle.vocabulary import RULES
 
 from munjigi.decision.casbin import Engine
 from munjigi.kernel.errors import InvalidArgument
-from munjigi.policy.casbin import load
+from munjigi.policy.casbin.load import load
 
 MODEL = """[request_definition]
 r = sub, obj, act
@@ -259,9 +259,9 @@ def test_a_section_or_a_definition_that_stands_twice_is_refused(twice):
     ],
 )
 def test_a_deep_or_long_matcher_is_answered_or_refused_at_once(matcher):
-    started = time.monotonic()
+    started = time.process_time()
     take(MODEL.format(matcher).encode(), POLICY, ("alice", "data1", "read"))
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(
@@ -282,10 +282,10 @@ def test_a_deep_or_long_matcher_is_answered_or_refused_at_once(matcher):
     ],
 )
 def test_d12_a_pattern_that_explodes_is_bounded_in_time(function, pattern, word):
-    started = time.monotonic()
+    started = time.process_time()
     take(MODEL.format(f"{function}(r.sub, p.sub)").encode(), f"p, {pattern}, data1, read\n".encode(), (word, "data1", "read"))
     take(MODEL.format(f"{function}(r.sub, r.obj)").encode(), POLICY, (word, pattern, "read"))
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_a_chain_of_ten_thousand_roles_and_a_cycle_of_them():
