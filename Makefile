@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything runs in .venv, which `make setup` makes from uv.lock.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-matrix lint format proto proto-image bench bench-large torture oracle wheels clean
+.PHONY: help setup run test test-matrix lint format proto proto-image dashboards bench bench-large torture oracle wheels clean
 BIN := .venv/bin
 # Rooms whose coverage has a floor: the tests run them in their own process; monitoring and the servers run in children.
 FLOOR := server/munjigi/kernel/*,server/munjigi/audit/*,server/munjigi/policy/*,server/munjigi/decision/*,server/munjigi/grants/*
@@ -45,6 +45,9 @@ format: setup ## rewrite the layout of Python files
 
 proto: setup ## regenerate the Python stubs from proto/
 	@$(BIN)/python proto/generate.py
+
+dashboards: setup ## write deploy/grafana/dashboards from deploy/grafana/source
+	@$(BIN)/python deploy/grafana/source
 
 proto-image: setup ## with a release: make today's proto files what `buf breaking` compares with
 	@cd proto && ../$(BIN)/buf build --exclude-source-info -o buf.image.binpb

@@ -3,7 +3,7 @@
     .venv/bin/python .ci/generate_docs.py            # rewrite the files
     .venv/bin/python .ci/generate_docs.py --check    # exit 1 and name the files that are not current
 
-A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; tests/docs compares it.
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; tests/docs compares it. cli.md is generated whole.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ import ast
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from munjigi.app.config import PREFIX, Settings
+from munjigi.app.config import PREFIX, SETTINGS
 from munjigi.audit.schema.catalogue import COMMON, EVENTS, FIELDS, Field, fields_of, type_of
+from munjigi.cli.reference import reference
 from munjigi.kernel import errors
-from munjigi.monitoring.catalogue import CATALOGUE
+from munjigi.monitoring.catalogue import FAMILIES, metrics_of
 from munjigi.policy.attributes import CONTEXT, REQUEST
 from munjigi.rpc.status import code_of
 
@@ -56,18 +57,22 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def settings() -> str:
     """Every setting with its variable and default."""
     rows = []
-    for name, field in Settings.model_fields.items():
-        default = field.default
+    for name, one in SETTINGS.items():
+        default = one.default
         shown = ", ".join(map(str, default)) if isinstance(default, tuple) else "" if default is None else str(default)
         shown = shown.lower() if isinstance(default, bool) else shown
-        rows.append((f"`{name}`", f"`{PREFIX}{name.upper()}`", f"`{shown}`" if shown else "", field.description or ""))
+        rows.append((f"`{name}`", f"`{PREFIX}{name.upper()}`", f"`{shown}`" if shown else "", one.description))
     return table(("setting", "environment variable", "default", "what it does"), rows)
 
 
 def metrics() -> str:
-    """Every metric."""
-    rows = [(f"`{each.name}`", each.kind, ", ".join(each.labels), each.help) for each in CATALOGUE]
-    return table(("metric", "kind", "labels", "what it counts"), rows)
+    """Every metric, by family."""
+    head = ("metric", "kind", "labels", "what it counts")
+    parts = []
+    for family in FAMILIES:
+        rows = [(f"`{each.name}`", each.kind, ", ".join(each.labels), each.help) for each in metrics_of(family)]
+        parts.append(f"\n### {(family.__doc__ or '').rstrip('.')}\n{table(head, rows).rstrip()}\n")
+    return "".join(parts) + "\n"
 
 
 def records() -> str:
@@ -77,11 +82,18 @@ def records() -> str:
         doc = " ".join((event.record.__doc__ or "").split())
         parts.append(f"\n### `{event.name}`\n\n{doc} ECS category `{event.category}`.\n{_fields(fields_of(event))}")
     parts.extend(
-        f"\n### Each of `{field.name}`\n{_fields([(part, msgspec.NODEFAULT) for part in field.parts])}"
-        for field in FIELDS.values()
-        if field.parts
+        f"\n### Each of `{name}`\n{_fields([(part, msgspec.NODEFAULT) for part in field.parts])}"
+        for name, field in _objects("", FIELDS.values())
     )
     return "".join(part.rstrip() + "\n" for part in parts) + "\n"
+
+
+def _objects(before: str, listed: Iterable[Field]) -> Iterator[tuple[str, Field]]:
+    """Yield each field that has parts, those within others by their whole name."""
+    for field in listed:
+        if field.parts:
+            yield f"{before}{field.name}", field
+            yield from _objects(f"{before}{field.name}.", field.parts)
 
 
 def _fields(listed: list[tuple[Field, object]]) -> str:
@@ -222,6 +234,7 @@ VERIFICATION = {
     "MARK_DIFFERS": "the log's bytes are not those that the mark describes",
     "NOT_SEALED": "there is no checkpoint yet, or the seal was removed; the first one comes a second after the first record",
     "PACKED_DAMAGED": "a packed segment can't be unpacked to what was written",
+    "PACKED_FORMAT": "a packed segment names a format that this release does not read: use the release that packed it",
     "RECORD_NOT_AS_SEALED": "a record is not the one that was sealed at its place",
     "RECORD_REFUSED": "a permission record describes a change that the rules refuse",
     "RECORD_UNREADABLE": "a whole frame or row does not hold the record of its place",
@@ -262,7 +275,7 @@ def main() -> int:
     stale = []
     for path in sorted((ROOT / "docs").glob("*.md")):
         text = path.read_text("utf-8")
-        fresh = current(text)
+        fresh = reference() if path.name == "cli.md" else current(text)
         if fresh != text:
             stale.append(path.name)
             if "--check" not in sys.argv:
