@@ -57,6 +57,7 @@ from bench.table import Row, check_row, markdown, number, show, within
 RESULTS: Final = ROOT / "bench" / "results"
 _RESIDENT_CHECKS: Final = 100_000
 _STARTS: Final = 5
+WHOLE_MACHINE: Final = frozenset(("revoke", "start", "shipping"))  # no load generator stands beside these
 
 
 class Run(NamedTuple):
@@ -87,8 +88,7 @@ def main() -> int:
     with _scratch() as folder:
         run = Run(folder, options, figures, [])
         for name in options.only or PARTS:
-            # Neither a revocation nor a start is a load test: they have the machine.
-            unpin() if name in ("revoke", "start") else pin(LOAD_CORE)
+            unpin() if name in WHOLE_MACHINE else pin(LOAD_CORE)
             if name in LOADED and (reason := load.missing()):
                 run.notes.append(f"{name} was not measured: {reason}.")
             else:
