@@ -84,6 +84,8 @@ class GroupCommitter:
         self._scheduled = False  # a commit is queued on the loop, or runs on the thread
         self._failure: AuditUnavailable | None = None
         self._queue: SimpleQueue[tuple[Batch, list[Waiter]] | None] = SimpleQueue()
+        self._taken = threading.Lock()  # free once the thread has begun with what the queue gave it
+        self._taken.acquire()
         self._thread: threading.Thread | None = None
         if mode != "loop":
             self._thread = threading.Thread(target=self._work, name="munjigi-journal", daemon=True)
@@ -154,6 +156,7 @@ class GroupCommitter:
             self._finish(batch, waiting, *self._write(batch))
         else:
             self._queue.put((batch, waiting))
+            self._taken.acquire()  # else the thread waits for this one's lock (GIL) until the loop is idle, and nothing overlaps
 
     def _write(self, batch: Batch) -> tuple[int, float, AuditUnavailable | None]:
         """Commit a batch: its bytes, the seconds it took, the error if any."""
@@ -168,6 +171,7 @@ class GroupCommitter:
         """Serve the queue on the thread."""
         while (job := self._queue.get()) is not None:
             batch, waiting = job
+            self._taken.release()
             size, seconds, failure = self._write(batch)
             try:
                 self._loop.call_soon_threadsafe(self._finish_thread, batch, waiting, size, seconds, failure)
