@@ -48,15 +48,14 @@ def decision_from(written: bytes, *, observed: bool, masks: Mapping[str, Mask], 
     """Turn the bytes of a CheckResponse into a `Decision`. Anything but DECISION_ALLOW is a denial. Raises `ServerFault`."""
     common, decision_id, valid_until = _by_shape(written) or _by_protobuf(written)
     decision = object.__new__(Decision)
-    # Past `__init__`, which sets fifteen fields one by one.
-    decision.__dict__.update(
-        common,
-        decision_id=decision_id,
-        valid_until=valid_until,
-        observed=observed,
-        mask_functions=masks,
-        employee_token=token,
-    )
+    # Past `__init__`, which sets sixteen fields one by one and through a frozen class's guard.
+    values = decision.__dict__
+    values.update(common)
+    values["decision_id"] = decision_id
+    values["valid_until"] = valid_until
+    values["observed"] = observed
+    values["mask_functions"] = masks
+    values["employee_token"] = token
     return decision
 
 
