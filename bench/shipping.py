@@ -99,7 +99,7 @@ def _timed(work: Callable[[], None], records: int) -> tuple[float, float]:
     return records / (time.perf_counter() - wall), (time.process_time() - cpu) / records * 1e6
 
 
-def _server_cpu(call: Callable[..., Any]) -> float:
+def server_cpu(call: Callable[..., Any]) -> float:
     """Return the processor seconds that the server has taken."""
     nodes = call("GET", "/_nodes/stats/process")["nodes"].values()
     return sum(node["process"]["cpu"]["total_in_millis"] for node in nodes) / 1e3
@@ -121,9 +121,9 @@ def measure(url: str, folder: Path, records: int, call: Callable[..., Any]) -> d
             scratch = folder / naming.prefix
             scratch.mkdir()
             work = partial(_helper, url, actions) if kind == "helper" else partial(_ship, url, source, naming, scratch)
-            before = _server_cpu(call)
+            before = server_cpu(call)
             figures = _timed(work, records)
-            of_server = (_server_cpu(call) - before) / records * 1e6
+            of_server = (server_cpu(call) - before) / records * 1e6
             call("POST", f"/{naming.pattern}/_refresh")
             assert call("GET", f"/{naming.pattern}/_count")["count"] == records
             call("DELETE", f"/{naming.of_time(time.time_ns())}")
