@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from decision.builders import ISSUER, KIM, NOW, grant, person
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from munjigi.decision import persistent
 from munjigi.decision.grant_table import GrantPlace, GrantTable
 from munjigi.kernel.errors import FailedPrecondition
-from munjigi.kernel.grant import Grant, Person
+from munjigi.kernel.grant import Delegation, Grant, Person
 from munjigi.kernel.identity import EmployeeKey
 
 EMPLOYEES = [EmployeeKey(issuer, subject) for issuer in ("a", "b") for subject in ("x", "y", "é")]
@@ -127,20 +129,30 @@ def test_p9_one_account_is_one_person():
 
 @given(
     steps=st.lists(
-        st.tuples(st.sampled_from(["p1", "p2", "p3", "p4"]), st.lists(st.sampled_from(["a", "b", "c"]), max_size=2, unique=True)),
+        st.tuples(
+            st.sampled_from(["p1", "p2", "p3", "p4"]),
+            st.lists(st.sampled_from(["a", "b", "c"]), max_size=2, unique=True),
+            st.lists(st.sampled_from(["p1", "p2", "p3"]), max_size=2),
+        ),
         max_size=8,
     )
 )
-def test_people_put_in_at_once_are_the_same_as_one_by_one_and_p2_the_old_table_stays(steps: list[tuple[str, list[str]]]) -> None:
-    people = [
-        Person(who, "employee", str(number), tuple(EmployeeKey(ISSUER, a) for a in has))
-        for number, (who, has) in enumerate(steps)
-    ]
-    before = GrantTable.build((), [Person("p1", "employee", "", (EmployeeKey(ISSUER, "a"),))], 1)
+def test_people_put_in_at_once_are_the_same_as_one_by_one_and_p2_the_old_table_stays(steps: list[tuple[str, list[str], list[str]]]) -> None:
+    def made(who: str, department: str, has: Iterable[str], deputies: Iterable[str]) -> Person:
+        delegations = tuple(Delegation(each, 0, NOW) for each in deputies)
+        accounts = tuple(EmployeeKey(ISSUER, each) for each in has)
+        return Person(who, "employee", department, accounts, delegations=delegations)
 
-    def seen(table: GrantTable) -> tuple[list[Person], list[Person | None]]:
-        by_account = [table.person(EmployeeKey(ISSUER, each)) for each in "abc"]
-        return sorted(table.people(), key=lambda person: person.person_id), by_account
+    people = [made(who, str(number), has, deputies) for number, (who, has, deputies) in enumerate(steps)]
+    before = GrantTable.build((), [made("p1", "", "a", ["p2", "p3"])], 1)
+
+    def seen(table: GrantTable) -> object:
+        known = sorted(table.people(), key=lambda person: person.person_id)
+        stood_in = {each: table.stood_in_for(each) for each in ("p1", "p2", "p3", "p4")}
+        for deputy, named_by in stood_in.items():
+            assert named_by == {each.person_id for each in known if deputy in (one.person_id for one in each.delegations)}
+        assert all(GrantTable.build((), known, 1).stood_in_for(deputy) == stood_in[deputy] for deputy in stood_in)
+        return known, [table.person(EmployeeKey(ISSUER, each)) for each in "abc"], stood_in
 
     def put(table: GrantTable, *groups: list[Person]) -> object:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from munjigi.adapters.state.store import SqlStateStore
 from munjigi.decision.grant_table import GrantTable
 from munjigi.grants.changes import BlockEdit, GrantEdit, person_changed
 from munjigi.grants.sample import sample_company
-from munjigi.kernel.grant import Block, Fact, Grant, Person
+from munjigi.kernel.grant import Block, Delegation, Fact, Grant, Person
 
 NOW = 400 * DAY
 
@@ -85,8 +86,10 @@ def test_people_with_a_fact_that_lapses_and_requests_that_wait(store: SqlStateSt
         Person(f"p.{number}", "employee", "", (employee(f"e.{number}"),), (Fact("pledge", NOW, NOW + number * DAY, "hr"),))
         for number in range(1, 6)
     ]
+    people[0] = replace(people[0], delegations=(Delegation("p.2", NOW, NOW + DAY), Delegation("p.3", 0, 1)))
     store.apply([person_changed(each) for each in people], at=NOW, actor="test", request_id="people")
     stored = StoredHoldings(store)
+    assert [stored.stood_in_for(f"p.{number}") for number in (1, 2, 3)] == [set(), {"p.1"}, {"p.1"}]
     assert list(stored.lapsing(NOW + DAY, NOW + 4 * DAY)) == people[1:4]
     assert list(stored.lapsing(NOW, NOW + DAY - 1)) == []
     assert [each.access_request_id for each in stored.undecided()] == ["ar-4", "ar-3", "ar-2", "ar-1", "ar-0"]

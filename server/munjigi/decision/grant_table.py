@@ -35,12 +35,14 @@ class _Parts(NamedTuple):
     holders: ShardedMap[tuple[str, str], SortedKeys[EmployeeKey]]  # by role and purpose
     accounts: ShardedMap[EmployeeKey, Person]
     people: ShardedMap[str, Person]
+    stood_in: ShardedMap[str, frozenset[str]]  # by deputy: the people who have named them, for whatever period
     blocks: frozenset[Block]
     ends: ShardedMap[tuple[str, str, str], SessionEnd]  # by issuer and session, or issuer and subject
 
 
 _ENDS: Final = 1024  # ends of sessions between two looks for those that have run out
 _NOBODY: Final[SortedKeys[EmployeeKey]] = SortedKeys()
+_NOT_ONE: Final[frozenset[str]] = frozenset()
 
 
 class GrantTable:
@@ -76,10 +78,13 @@ class GrantTable:
         for grant in by_id.values():
             held.setdefault(grant.employee, []).append(grant)
         by_person = {person.person_id: person for person in people}
+        stood_in: dict[str, frozenset[str]] = {}
         accounts: dict[EmployeeKey, Person] = {}
         for person in by_person.values():
             for account in person.accounts:
                 _claim(accounts.setdefault(account, person), person)
+            for each in person.delegations:
+                stood_in[each.person_id] = stood_in.get(each.person_id, _NOT_ONE) | {person.person_id}
         employees = sorted(held)
         holders: dict[tuple[str, str], list[EmployeeKey]] = {}
         for employee in employees:
@@ -92,6 +97,7 @@ class GrantTable:
             holders=ShardedMap((of, SortedKeys.in_order(each)) for of, each in holders.items()),
             accounts=ShardedMap(accounts.items()),
             people=ShardedMap(by_person.items()),
+            stood_in=ShardedMap(stood_in.items()),
             blocks=frozenset(blocks),
             ends=ShardedMap((_end_key(end), end) for end in ends),
         )
@@ -146,6 +152,10 @@ class GrantTable:
     def people(self) -> Iterator[Person]:
         """Iterate over all people, in no particular order."""
         return self._parts.people.values()
+
+    def stood_in_for(self, person_id: str) -> frozenset[str]:
+        """Return the people who have named this person as a deputy, for whatever period."""
+        return self._parts.stood_in.get(person_id) or _NOT_ONE
 
     def __iter__(self) -> Iterator[Grant]:
         """Iterate over all grants ordered by issuer, subject and grant id."""
@@ -220,8 +230,11 @@ class GrantTable:
         parts = self._parts
         known: dict[str, Person | None] = {}
         owners: dict[EmployeeKey, Person | None] = {}
+        stood_in: dict[str, frozenset[str] | None] = {}
         for person in people:
             old = known.get(person.person_id) or parts.people.get(person.person_id)
+            if person.delegations or (old is not None and old.delegations):
+                _depute(parts.stood_in, stood_in, old, person)
             for account in old.accounts if old else ():
                 owners[account] = None
             for account in person.accounts:
@@ -229,7 +242,10 @@ class GrantTable:
                 _claim(holder or person, person)
                 owners[account] = person
             known[person.person_id] = person
-        return GrantTable(parts._replace(accounts=parts.accounts.changed(owners), people=parts.people.changed(known)), revision)
+        parts = parts._replace(accounts=parts.accounts.changed(owners), people=parts.people.changed(known))
+        if stood_in:
+            parts = parts._replace(stood_in=parts.stood_in.changed(stood_in))
+        return GrantTable(parts, revision)
 
 
 def _end_key(end: SessionEnd) -> tuple[str, str, str]:
@@ -253,6 +269,17 @@ def _without(parts: _Parts, grant_id: str) -> _Parts:
     if rest:
         return parts._replace(by_id=by_id, held=parts.held.with_item(grant.employee, rest))
     return parts._replace(by_id=by_id, held=parts.held.without(grant.employee), employees=parts.employees.without(grant.employee))
+
+
+def _depute(
+    known: ShardedMap[str, frozenset[str]], changed: dict[str, frozenset[str] | None], old: Person | None, person: Person
+) -> None:
+    """Note whose deputies are others now."""
+    before = frozenset(each.person_id for each in old.delegations) if old is not None else _NOT_ONE
+    after = frozenset(each.person_id for each in person.delegations)
+    for deputy in before ^ after:
+        of = (changed[deputy] if deputy in changed else known.get(deputy)) or _NOT_ONE
+        changed[deputy] = (of | {person.person_id} if deputy in after else of - {person.person_id}) or None
 
 
 def _claim(holder: Person, person: Person) -> None:

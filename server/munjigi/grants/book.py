@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple, Protocol
 
 from munjigi.grants.changes import Edit
@@ -57,6 +57,10 @@ class Holdings(Protocol):
 
     def people(self) -> Iterator[Person]:
         """Iterate over all people, in no particular order."""
+        ...
+
+    def stood_in_for(self, person_id: str) -> Collection[str]:
+        """Return the people (by id) who have named this person as a deputy, for whatever period; each once."""
         ...
 
     def holders(self, role: str, purpose: str) -> Accounts:

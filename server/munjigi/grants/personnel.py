@@ -70,7 +70,6 @@ class Personnel:
         self._people: dict[str, Person] = {}  # as they are by `edits`
         self._grants: dict[str, Grant] = {}
         self._claimed: dict[EmployeeKey, str] = {}
-        self._deputies: dict[str, set[str]] | None = None  # deputy -> who is stood in for
 
     def person(self, person_id: str) -> Person | None:
         """Return a person as the plan leaves them so far."""
@@ -121,7 +120,7 @@ class Personnel:
         """End everything that hangs on the person: grants, requests, sessions, and who decides in whose stead."""
         now = self._book.now
         self._end(before, LEFT, lambda _role: True)
-        for other_id in sorted(self._stood_in_for(person.person_id)):
+        for other_id in self._stood_in_for(person.person_id):
             other = self.person(other_id)
             if other is not None and other_id != person.person_id:
                 kept = _ended(other.delegations, now, lambda deputy: deputy == person.person_id)
@@ -193,15 +192,10 @@ class Personnel:
         self._people[person.person_id] = person
         self.edits.append(PersonEdit("person_changed", person, kind or event.kind, event.source))
 
-    def _stood_in_for(self, person_id: str) -> set[str]:
-        """Return who has this person as a deputy now or later. Looks at everybody once a plan."""
-        if self._deputies is None:
-            self._deputies = {}
-            for person in self._book.holdings.people():
-                for each in person.delegations:
-                    if each.ends_at > self._book.now:
-                        self._deputies.setdefault(each.person_id, set()).add(person.person_id)
-        return self._deputies.get(person_id, set())
+    def _stood_in_for(self, person_id: str) -> list[str]:
+        """Return who has this person as a deputy now or later, as the people were before the plan: none is named by it."""
+        people = ((each, self._book.holdings.person_of(each)) for each in self._book.holdings.stood_in_for(person_id))
+        return sorted(each for each, person in people if person is not None and _named(person, person_id, self._book.now))
 
     _EFFECTS: ClassVar[dict[PersonnelKind, Callable[[Personnel, Person, Person, PersonnelEvent, int], None]]] = {
         "joiner": _joined,
@@ -271,6 +265,11 @@ def _misfit(status: str) -> NotFound | FailedPrecondition:
         "PERSON_STATE",
         f"The person is {what}, which this event does not fit; look with `munjigi people show` and send the one that fits.",
     )
+
+
+def _named(person: Person, deputy: str, now: int) -> bool:
+    """Tell whether somebody is the person's deputy now or later."""
+    return any(each.person_id == deputy and each.ends_at > now for each in person.delegations)
 
 
 def _ended(delegations: tuple[Delegation, ...], now: int, which: Callable[[str], bool]) -> tuple[Delegation, ...]:

@@ -74,6 +74,18 @@ class StoredHoldings:
         """Iterate over all people."""
         return iter(self._look(read_people))
 
+    def stood_in_for(self, person_id: str) -> frozenset[str]:
+        """Return the people who have named this person as a deputy, for whatever period."""
+        return self._deputies.get(person_id, frozenset())
+
+    @cached_property
+    def _deputies(self) -> dict[str, frozenset[str]]:
+        found: dict[str, frozenset[str]] = {}
+        for person in self.people():
+            for each in person.delegations:
+                found[each.person_id] = found.get(each.person_id, frozenset()) | {person.person_id}
+        return found
+
     def _holders(self, role: str, purpose: str) -> StoredAccounts:
         """Return the accounts with a grant of this role for this purpose, whatever its period."""
         columns = ROLE_GRANT.c
