@@ -70,7 +70,7 @@ def measure(gateway: Gateway, metadata: tuple[tuple[str, str], ...]) -> list[tup
         raise RuntimeError(f"the question is not allowed: {decision.reason}")
     described = access_record(request, decision, snapshot, digests)
     members = references.of("crm.member", QUESTION.member_ids, "integer")
-    answer, until = Answer.of(message_of(snapshot, request, decision, observe=False), gateway.journal.log_id), period(now)
+    answer, until = Answer.of(message_of(snapshot, request, decision, now, observe=False), gateway.journal.log_id), period(now)
     forms = Forms()
     forms.keep(forms.read(pb.CheckRequest.FromString(payload))[0])
     record = of_call(described, call, members=members)

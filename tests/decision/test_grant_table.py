@@ -137,7 +137,9 @@ def test_p9_one_account_is_one_person():
         max_size=8,
     )
 )
-def test_people_put_in_at_once_are_the_same_as_one_by_one_and_p2_the_old_table_stays(steps: list[tuple[str, list[str], list[str]]]) -> None:
+def test_people_put_in_at_once_are_the_same_as_one_by_one_and_p2_the_old_table_stays(
+    steps: list[tuple[str, list[str], list[str]]],
+) -> None:
     def made(who: str, department: str, has: Iterable[str], deputies: Iterable[str]) -> Person:
         delegations = tuple(Delegation(each, 0, NOW) for each in deputies)
         accounts = tuple(EmployeeKey(ISSUER, each) for each in has)

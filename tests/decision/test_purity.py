@@ -53,7 +53,8 @@ CONDITIONS = make_bundle(
 
 
 def packed(decision):
-    return msgspec.msgpack.encode({**decision._asdict(), "unknown_fields": sorted(decision.unknown_fields)})
+    plain = {"unknown_fields": sorted(decision.unknown_fields), "help": str(decision.help)}
+    return msgspec.msgpack.encode({**decision._asdict(), **plain})
 
 
 @settings(max_examples=300, deadline=None)

@@ -27,7 +27,7 @@ def test_p5_who_may_not_read_the_trail_does_not_learn_what_retention_removed(fou
 
     desk: Any = SimpleNamespace(authorize=authorize)
     past: Any = SimpleNamespace(record=record)
-    service = ExplanationService(desk, past, lambda *_: None)
+    service = ExplanationService(desk, SimpleNamespace(), past, lambda *_: None)
     call: Any = SimpleNamespace(caller=SimpleNamespace(employee=None))
     with pytest.raises((NotFound, PermissionDenied)) as refused:
         asyncio.run(service.explain(call, explain_pb2.ExplainRequest(decision_id=f"{'a' * 20}-1")))

@@ -6,6 +6,7 @@ from decision.builders import KIM, NOW, P, ask, grant, make_bundle, snapshot
 
 from munjigi.decision.core import decide
 from munjigi.kernel.references import NameDigests
+from munjigi.policy.calendar import MINUTE
 from munjigi.rpc.answers import Answer
 from munjigi.rpc.forms import Form
 from munjigi.rpc.recording import access_record
@@ -63,3 +64,9 @@ def test_names_that_callers_make_up_are_not_kept():
         rule(rulings, shot, ask("name", subjects=number))
     assert 0 < len(rulings._standing) <= 2_048
     assert len(rulings.forms._kept) == 1
+
+
+def test_a_denial_that_names_people_to_ask_is_answered_anew_within_a_minute():
+    rulings, asked = Rulings(calendar=False), ask("name")
+    assert rule(rulings, snapshot(BUNDLE), asked).until - NOW <= MINUTE  # deputies stand in for a time, too
+    assert rule(rulings, snapshot(BUNDLE, GRANT), asked).until == GRANT.ends_at

@@ -198,7 +198,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     holds = Holds(folder, journal, committer, retention, clock, meter)
     methods = (
         *decisions.methods(),
-        *ExplanationService(desk, past, decisions.take).methods(),
+        *ExplanationService(desk, home, past, decisions.take).methods(),
         *ReachService(desk, home, past).methods(),
         *AuditService(desk, trail, index, conditions).methods(),
         *TailService(desk, trail, index, conditions, lambda: health.staying).methods(),

@@ -128,7 +128,7 @@ def _show_field(screen: Console, field: explain_pb2.FieldExplanation) -> None:
             listing.add_row(*map(safe, (each.rule, says, each.condition, roles, objects, each.standing)))
         screen.print(listing)
     for miss in field.nearest:
-        owners = f"ask {', '.join(miss.owners)}" if miss.owners else "it has no owner: ask the security team"
+        owners = f"ask {', '.join(miss.owners)}" if miss.owners else "nobody who decides is here: ask the privacy office"
         lacks = f", lacks {', '.join(miss.lacking)}" if miss.lacking else ""
         if miss.reason == "CONDITION_FALSE" or miss.reason.endswith("_UNDECIDED"):  # its owners can't help
             screen.print(

@@ -1,13 +1,14 @@
 """What an employee (or the tool's developer) can do about a denial, one sentence a line.
 
 Only names from the bundle are said, never a string of the request (promise P5). Of who asks only the roles held
-matter, so a text is found once per reason, tool, target, action, purpose and these.
+matter, so a text is found once per reason, tool, target, action, purpose and these. Whom it tells to ask are the owners that
+roles.toml names; a `Help` knows where it says so, for whoever shows it and knows who of them is here (`Help.naming`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from munjigi.decision import reasons
 from munjigi.decision.cells import ALLOWS, demands_on, matching
@@ -51,6 +52,51 @@ NEEDS_ROLE: Final = frozenset(
 )
 
 
+class Whom(NamedTuple):
+    """Whom to ask about a role, in words; where `nobody` decides now, it can't be asked for either."""
+
+    words: str
+    nobody: bool = False
+
+
+class _Line(NamedTuple):
+    """A line of help about a role: before it says whom to ask, these words, and how."""
+
+    role: str
+    head: str
+    whom: str
+    tail: str
+
+
+class Help(str):
+    """A help with lines that say whom to ask about a role."""
+
+    __slots__ = ("_lines",)
+    _lines: tuple[str | _Line, ...]
+
+    @classmethod
+    def of(cls, lines: Iterable[str | _Line]) -> str:
+        """Join the lines that say something; a plain string where none of them names a role."""
+        kept = tuple(line for line in lines if line)
+        text = "\n".join(line if isinstance(line, str) else line.head + line.whom + line.tail for line in kept)
+        if all(isinstance(line, str) for line in kept):
+            return text
+        made = cls(text)
+        made._lines = kept
+        return made
+
+    def naming(self, whom: Callable[[str], Whom | None]) -> str:
+        """Return the text with other words about whom to ask, by role; where `whom` knows of none, the owners stay named."""
+
+        def said(line: _Line) -> str:
+            other = whom(line.role)
+            if other is None:
+                return line.head + line.whom + line.tail
+            return line.head + other.words + ("" if other.nobody else line.tail)
+
+        return "\n".join(line if isinstance(line, str) else said(line) for line in self._lines)
+
+
 def help_text(bundle: PolicyBundle, reason: str, frame: Frame, target: str, held: tuple[str, ...] = ()) -> str:
     """Return the help for `reason`. `target` is the denied column's, empty when there is none.
 
@@ -69,12 +115,12 @@ def help_text(bundle: PolicyBundle, reason: str, frame: Frame, target: str, held
     key = (reason, frame.tool.name if frame.tool else "", target, ground.action, ground.purpose, held)
     text = memory.help.get(key)
     if text is None:
-        lines = [special(bundle, frame) if special else PLAIN.get(reason, "")]
+        lines: list[str | _Line] = [special(bundle, frame) if special else PLAIN.get(reason, "")]
         if reason in NEEDS_ROLE:
-            lines.append(_roles(bundle, ground, target, held, missing=reason == reasons.REQUIREMENT_MISSING))
+            lines += _roles(bundle, ground, target, held, missing=reason == reasons.REQUIREMENT_MISSING)
         elif reason in (reasons.SESSION_TOO_OLD, reasons.SESSION_IDLE):
             lines += _sessions(bundle, ground, target)
-        text = "\n".join(line for line in lines if line)
+        text = Help.of(lines)
         if memory.may_keep(1):
             memory.help[key] = text
     return text
@@ -125,18 +171,18 @@ _SPECIAL: Final[dict[str, Callable[[PolicyBundle, Frame], str]]] = {
 }
 
 
-def _roles(bundle: PolicyBundle, ground: Ground, target: str, held: tuple[str, ...], *, missing: bool) -> str:
+def _roles(bundle: PolicyBundle, ground: Ground, target: str, held: tuple[str, ...], *, missing: bool) -> list[str | _Line]:
     """Name the rules of roles held whose condition is in the way, then other roles that would allow this, and whom to ask."""
-    lines = [
+    lines: list[str | _Line] = [
         f"Rule {rule.ref} would allow this to your role `{rule.sub}`, but its condition does not hold: {rule.cond}"
         for rule in _in_the_way(ground, target, held)
     ]
     has = frozenset(way.role for role in held for way in bundle.closure.get(role, ()))
     others = allowing_roles(bundle, ground, target, has)
     lines += [_role_line(bundle, role, ground.purpose, missing=missing) for role in others]
-    if lines:
-        return "\n".join(lines)
-    return f"No role allows this for purpose `{ground.purpose}`. If your work needs it, ask the security team for a rule."
+    return lines or [
+        f"No role allows this for purpose `{ground.purpose}`. If your work needs it, ask the security team for a rule."
+    ]
 
 
 def _step_up(bundle: PolicyBundle, target: str) -> str:
@@ -167,14 +213,14 @@ def _name_of(ground: Ground, target: str) -> str:
     return next(name for name, its in ground.targets.items() if its == target)
 
 
-def _role_line(bundle: PolicyBundle, role: str, purpose: str, *, missing: bool) -> str:
+def _role_line(bundle: PolicyBundle, role: str, purpose: str, *, missing: bool) -> _Line:
     about = bundle.roles.get(role)
     owners = ", ".join(about.owners) if about else ""
     ask = f"its owners decide: {owners}." if owners else "it has no owner; ask the security team."
     if missing and about and about.requires:
-        return f"Role `{role}` requires: {', '.join(about.requires)}. Complete what you lack; {ask}"
+        return _Line(role, f"Role `{role}` requires: {', '.join(about.requires)}. Complete what you lack; ", ask, "")
     who = f" ({' or '.join(about.departments)} only)" if about and about.departments else ""
-    return f"You need role `{role}` for purpose `{purpose}`{who}; {ask}{_request(bundle, about, purpose)}"
+    return _Line(role, f"You need role `{role}` for purpose `{purpose}`{who}; ", ask, _request(bundle, about, purpose))
 
 
 def _request(bundle: PolicyBundle, role: Role | None, purpose: str) -> str:

@@ -25,21 +25,21 @@ class Vacancies(NamedTuple):
 def vacancies(book: Book, issuer: str) -> Iterator[Vacancies]:
     """Yield what is vacant now for whoever asks with an account of `issuer`; a manager's stage is left out, which depends on who asks."""
     for role in book.bundle.roles.values():
-        asked = _asked(role, issuer)
+        asked = asking(role, EmployeeKey(issuer, _SOMEBODY), _SOMEBODY)
         stages = tuple(str(each) for each in role.stages if each.name != MANAGER and not seats(book, asked, each))
         strangers = tuple(each for each in role.owners if book.holdings.person(EmployeeKey(issuer, each)) is None)
         if stages or strangers:
             yield Vacancies(role.name, stages, strangers)
 
 
-def _asked(role: Role, issuer: str) -> AccessRequest:
-    somebody = EmployeeKey(issuer, _SOMEBODY)
+def asking(role: Role, employee: EmployeeKey, person_id: str) -> AccessRequest:
+    """Return a request for a role as far as who decides depends on it; nobody makes it."""
     return AccessRequest(
         access_request_id="",
         kind="new",
-        employee=somebody,
-        person_id=_SOMEBODY,
-        applicant=somebody,
+        employee=employee,
+        person_id=person_id,
+        applicant=employee,
         role=role.name,
         purpose="",
         case_id="",

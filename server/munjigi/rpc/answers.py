@@ -12,11 +12,13 @@ from typing import Final, NamedTuple, Self
 from google.protobuf.message import Message
 
 from munjigi.decision.cells import demands_on
+from munjigi.decision.options import access_options
 from munjigi.decision.reasons import STEP_UP_REQUIRED
 from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Decision, Effect, Request
 from munjigi.kernel.clock import SECOND
 from munjigi.policy.types import CLASS_PREFIX
+from munjigi.rpc.whom import WhomToAsk
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
 _DELIMITED: Final = 2  # wire type
@@ -55,14 +57,13 @@ _EFFECTS: Final = {
 }
 
 
-def message_of(snapshot: Snapshot, request: Request, decision: Decision, *, observe: bool) -> pb.CheckResponse:
-    """Put a decision into an answer, all but its period and where its record lies."""
+def message_of(snapshot: Snapshot, request: Request, decision: Decision, now: int, *, observe: bool) -> pb.CheckResponse:
+    """Put a decision into an answer, all but its period and where its record lies; `now` (UTC nanoseconds) is when it was made."""
     answer = pb.CheckResponse(
         decision=pb.DECISION_ALLOW if decision.allow else pb.DECISION_DENY,
         reason=decision.reason,
         policy_revision=decision.policy_revision,
         grant_revision=decision.grant_revision,
-        help=decision.help,
         role_path=decision.role_path,
     )
     fields = answer.fields
@@ -79,6 +80,12 @@ def message_of(snapshot: Snapshot, request: Request, decision: Decision, *, obse
             obligations.add(kind=pb.OBLIGATION_KIND_LIMIT_SUBJECTS, limit=request.subjects)
         if tool is not None and tool.confirm == "required":
             obligations.add(kind=pb.OBLIGATION_KIND_CONFIRM_READ)
+    if decision.help:
+        whom = WhomToAsk(snapshot, request.employee, now)
+        answer.help = whom.told(decision.help)
+        for option in access_options(snapshot, request, decision, now):
+            asked = option._replace(owners=whom.subjects(option.role, option.owners))
+            answer.access_options.add(**asked._asdict())
     return answer
 
 

@@ -16,7 +16,6 @@ from munjigi.audit.journal import Journal
 from munjigi.audit.records import AccessRecord
 from munjigi.decision.core import decide
 from munjigi.decision.frames import Memory
-from munjigi.decision.options import access_options
 from munjigi.decision.reasons import BLOCKED
 from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.types import Decision, Request
@@ -38,6 +37,7 @@ from munjigi.rpc.ports import DecisionMeter, SnapshotSource
 from munjigi.rpc.recording import access_record, of_call
 from munjigi.rpc.room import Room
 from munjigi.rpc.rulings import Question, Ruling, Rulings
+from munjigi.rpc.whom import WhomToAsk
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
 OVERSIGHT: Final = "oversight"  # the purpose of operating and overseeing Munjigi itself
@@ -192,9 +192,7 @@ class Desk:
         decision = decide(snapshot, request, now)
         own = request.resource.startswith(OWN_DATABASE + ".") and decision.resource_known
         record = access_record(request, decision, snapshot, self._digests, observe=observe, own=own)
-        message = message_of(snapshot, request, decision, observe=observe)
-        for option in access_options(snapshot, request, decision, now):
-            message.access_options.add(**option._asdict())
+        message = message_of(snapshot, request, decision, now, observe=observe)
         answer = Answer.of(message, self._journal.log_id)
         may_read = decision.allow and not request.probe and not observe
         about = (request.employee, request.tool, request.resource, request.purpose)
@@ -283,9 +281,8 @@ class Desk:
             decision_id = record_id(self._journal.log_id, index)
         self._meter.decision(call.door, counted(request, decision, ()), 0)
         if not decision.allow:
-            message = (
-                f"{call.door} needs `{request.action}` on `{request.resource}` ({decision.reason}). {decision.help}".rstrip()
-            )
+            told = WhomToAsk(snapshot, request.employee, call.received).told(decision.help)
+            message = f"{call.door} needs `{request.action}` on `{request.resource}` ({decision.reason}). {told}".rstrip()
             raise PermissionDenied(decision.reason, message, decision_id)
         return decision_id
 

@@ -17,6 +17,8 @@ from munjigi.kernel.ids import parse_record_id
 from munjigi.rpc.call import Call, Method
 from munjigi.rpc.desk import Desk
 from munjigi.rpc.past import Past
+from munjigi.rpc.ports import SnapshotSource
+from munjigi.rpc.whom import WhomToAsk
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 from munjigi_client._proto.munjigi.v1 import explain_pb2
 
@@ -32,8 +34,9 @@ _EFFECTS: Final = {
 class ExplanationService:
     """Say why. Asking about others is itself a decided and recorded access, to the trail or to grants."""
 
-    def __init__(self, desk: Desk, past: Past, take: Callable[[Call, int], None]) -> None:
+    def __init__(self, desk: Desk, snapshots: SnapshotSource, past: Past, take: Callable[[Call, int], None]) -> None:
         self._desk = desk
+        self._snapshots = snapshots
         self._past = past
         self._take = take
 
@@ -90,10 +93,10 @@ class ExplanationService:
                 f"Decided again by the policy and the grants of its time, this decision differs in {', '.join(parts)}: its record, "
                 "the kept policy or the revision log is not what it was. Run `munjigi audit verify` and tell the security team.",
             )
-        return await self._message(explanation, decision_id)
+        return await self._message(explanation, decision_id, call.received)
 
     async def _answer(self, snapshot: Snapshot, request: Request, at: int, decision_id: str) -> explain_pb2.ExplainResponse:
-        return await self._message(await asyncio.to_thread(explain, snapshot, request, at), decision_id)
+        return await self._message(await asyncio.to_thread(explain, snapshot, request, at), decision_id, at)
 
     def _about_oneself(
         self, request: Request, at: int, decision_id: str, policy_revision: str, grant_revision: int
@@ -106,19 +109,20 @@ class ExplanationService:
         response.grant_revision = grant_revision
         return response
 
-    async def _message(self, explanation: Explanation, decision_id: str) -> explain_pb2.ExplainResponse:
+    async def _message(self, explanation: Explanation, decision_id: str, now: int) -> explain_pb2.ExplainResponse:
         decision = explanation.decision
         response = _head(explanation.request, explanation.at, decision_id)
         response.decision = pb.DECISION_ALLOW if decision.allow else pb.DECISION_DENY
         response.reason = decision.reason
         response.role_path.extend(decision.role_path)
-        response.help = decision.help
+        whom = WhomToAsk(self._snapshots.snapshot, explanation.request.employee, now)  # today, also of a decision of the past
+        response.help = whom.told(decision.help)
         response.command = explanation.command
         response.policy_revision = decision.policy_revision
         response.policy_source = await self._past.source_of(decision.policy_revision)
         response.grant_revision = decision.grant_revision
         for field in explanation.fields:
-            _add_field(response.fields.add(), field)
+            _add_field(response.fields.add(), field, whom)
         for grant, standing, lacking in explanation.grants:
             response.grants.add(
                 grant_id=grant.grant_id,
@@ -146,7 +150,7 @@ def _head(request: Request, at: int, decision_id: str) -> explain_pb2.ExplainRes
     )
 
 
-def _add_field(into: explain_pb2.FieldExplanation, field: FieldExplanation) -> None:
+def _add_field(into: explain_pb2.FieldExplanation, field: FieldExplanation, whom: WhomToAsk) -> None:
     name, effect, mask, reason, rule, grants, _ = field.field
     into.field.MergeFrom(
         pb.FieldDecision(name=name, effect=_EFFECTS[effect], mask=mask, reason=reason, rule=rule, grant_ids=grants)
@@ -168,7 +172,7 @@ def _add_field(into: explain_pb2.FieldExplanation, field: FieldExplanation) -> N
         into.nearest.add(
             role=miss.role,
             purpose=miss.purpose,
-            owners=miss.owners,
+            owners=whom.subjects(miss.role, miss.owners),
             requires=miss.requires,
             lacking=miss.lacking,
             reason=miss.reason,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from munjigi.audit.records import AccessRecord
+from munjigi.decision.helptext import Help
 from munjigi.decision.snapshot import Snapshot
 from munjigi.decision.standing import stands_until
 from munjigi.decision.types import Decision, Request
@@ -74,7 +75,8 @@ class Rulings:
     ) -> Ruling:
         """Make a ruling and keep it, unless it has names that callers can make up without end."""
         known = decision.resource_known and decision.purpose_known and decision.action_known and not decision.unknown_fields
-        until = stands_until(snapshot, request.employee, now, request.sign_in, calendar=self._calendar) if known else now
+        calendar = self._calendar or isinstance(decision.help, Help)  # whom it names may be deputies, for a time
+        until = stands_until(snapshot, request.employee, now, request.sign_in, calendar=calendar) if known else now
         labels = counted(request, decision, record.data_classes)
         ruling = Ruling(snapshot, request, decision, record, answer, read, labels, now, until)
         if known and snapshot is self._snapshot:
