@@ -128,7 +128,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     keep_note(settings, folder)
     if settings.identity == "embedded":
         seed_sample(store, clock.now())
-    grants = load_table(store)
+    grants = load_table(store, stays=True)
     first = load_first(settings.home(), settings.policy_source, folder.policies, in_force(folder))
     native = wants_native(settings)
     committer = GroupCommitter(journal, _commit_mode(settings, native, folder), on_failure)

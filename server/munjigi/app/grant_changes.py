@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gc
 from itertools import groupby
+from typing import Final
 
 from munjigi.decision.grant_table import GrantTable
 from munjigi.grants.changes import BlockEdit, Change, GrantEdit, PersonEdit, SessionEdit
 from munjigi.grants.ports import StateStore
+
+_FRESH: Final = 5_000  # changes of which the collector may still see what they brought
 
 
 def apply_changes(table: GrantTable, changes: list[Change]) -> GrantTable:
@@ -35,13 +38,30 @@ def _after(table: GrantTable, change: Change) -> GrantTable:
     return table.at(change.grant_revision)
 
 
-def load_table(store: StateStore) -> GrantTable:
-    """Return the whole table of the store."""
+def load_table(store: StateStore, *, stays: bool = False) -> GrantTable:
+    """Return the whole table of the store. What `stays` for the life of the process the collector never looks at again."""
     gc.disable()  # it would walk a million grants that stay, again and again
     try:
         return _whole(store)
     finally:
+        if stays:
+            gc.freeze()
         gc.enable()
+
+
+class Settling:
+    """Takes what changes bring out of the collector's sight, many at a time: whoever decides can't wait while it walks a million people."""
+
+    def __init__(self) -> None:
+        self._fresh = 0
+
+    def note(self, changes: int) -> None:
+        """Count changes that went into a table that stays."""
+        self._fresh += changes
+        if self._fresh >= _FRESH:
+            self._fresh = 0
+            gc.collect(1)
+            gc.freeze()
 
 
 def _whole(store: StateStore) -> GrantTable:

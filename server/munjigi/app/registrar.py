@@ -14,11 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
-from munjigi.app.grant_changes import apply_changes, load_table
+from munjigi.app.grant_changes import Settling, apply_changes, load_table
 from munjigi.decision.grant_table import GrantTable
 from munjigi.decision.snapshot import Snapshot
 from munjigi.grants.book import Book, Plan
-from munjigi.grants.changes import Once
+from munjigi.grants.changes import Change, Once
 from munjigi.grants.ports import Moment, StateStore, undecided
 from munjigi.kernel.clock import Clock
 from munjigi.kernel.errors import AlreadyExists, FailedPrecondition, Unavailable
@@ -52,6 +52,7 @@ class Registrar:
         self._home = home
         self._clock = clock
         self._lock = asyncio.Lock()
+        self._settling = Settling()
         self._threads = ThreadPoolExecutor(1, "munjigi-registrar")
 
     async def change(self, by: EmployeeKey, request_id: str, body: bytes, plan: Callable[[Book], Plan]) -> Changed:
@@ -106,8 +107,15 @@ class Registrar:
         try:
             changes = (moment or self._store).changes_since(table.revision)
         except FailedPrecondition:
-            return load_table(self._store)
-        return apply_changes(table, changes) if changes else table
+            return load_table(self._store, stays=True)
+        return self._applied(table, changes)
+
+    def _applied(self, table: GrantTable, changes: list[Change]) -> GrantTable:
+        if not changes:
+            return table
+        table = apply_changes(table, changes)
+        self._settling.note(len(changes))
+        return table
 
     def _try(self, by: EmployeeKey, request_id: str, digest: str, plan: Callable[[Book], Plan]) -> tuple[GrantTable, Changed]:
         with self._store.moment() as moment:
@@ -130,5 +138,5 @@ class Registrar:
             after=table.revision,
             once=Once(digest, planned.answer) if request_id else None,
         )
-        table = apply_changes(table, changes)
+        table = self._applied(table, changes)
         return table, Changed(planned.answer, table.revision)

@@ -70,6 +70,7 @@ class Personnel:
         self._people: dict[str, Person] = {}  # as they are by `edits`
         self._grants: dict[str, Grant] = {}
         self._claimed: dict[EmployeeKey, str] = {}
+        self._said: dict[Fact, Fact] = {}  # a list says the same of many: they share it, as long as they stay in memory
 
     def person(self, person_id: str) -> Person | None:
         """Return a person as the plan leaves them so far."""
@@ -150,7 +151,8 @@ class Personnel:
                     "EVENT_OUT_OF_ORDER",
                     "The source said something later about this fact, so this changes nothing; ask the source.",
                 )
-            facts[key] = fact._replace(source=event.source, stated_at=at)
+            said = fact._replace(source=event.source, stated_at=at)
+            facts[key] = self._said.setdefault(said, said)
         if tuple(facts.values()) != person.facts:
             self._keep(replace(person, facts=tuple(facts.values())), event)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from sys import intern
 from typing import Final
 
 from munjigi.grants.lifecycle import PersonnelKind
@@ -53,8 +54,8 @@ def wanted_of(row: pb.PersonRow, issuer: str) -> Wanted:
         row.person_id,
         STATUS_OF.get(row.status, "active"),
         TYPE_OF.get(row.principal_type),
-        row.department if row.HasField("department") else None,
-        row.manager if row.HasField("manager") else None,
+        intern(row.department) if row.HasField("department") else None,  # one of few, and stays in memory
+        intern(row.manager) if row.HasField("manager") else None,
         accounts_of(row.accounts, issuer),
         tuple((each.kind, each.ends_at) for each in row.facts),
     )

@@ -45,7 +45,7 @@ def decode_grant(row: GrantRow) -> tuple[tuple[str, ...], Scope | None]:
     try:
         return _NAMES.decode(row.approved_by), None if row.scope is None else _SCOPE.decode(row.scope)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        raise _corrupt() from None
+        raise corrupt() from None
 
 
 def encode_delegations(delegations: tuple[Delegation, ...]) -> str:
@@ -97,10 +97,11 @@ def _decoded(decoder: msgspec.json.Decoder[T], text: str) -> T:
     try:
         return decoder.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        raise _corrupt() from None
+        raise corrupt() from None
 
 
-def _corrupt() -> Corruption:
+def corrupt() -> Corruption:
+    """Return what is raised for rows that no version wrote."""
     return Corruption(
         "STATE_CORRUPT", "The state store holds a row that can't be read; put this state folder aside and restore a backup."
     )
