@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from grants.request_kit import GRANTS, NOW, PEOPLE, WHY, company, key, role, som
 from postgresql import PostgresqlServer
 
 from munjigi.adapters.state.sqlite import SqliteStateStore
+from munjigi.app import grant_changes
 from munjigi.app.grant_changes import load_table
 from munjigi.app.registrar import Registrar
 from munjigi.decision.grant_table import GrantTable
@@ -113,6 +115,31 @@ def test_the_newest_table_has_what_another_worker_committed_and_a_closed_registr
             assert not thread.is_alive()
 
     asyncio.run(look())
+
+
+def test_what_a_list_brings_here_or_to_another_worker_is_out_of_the_collectors_sight(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grant_changes, "_FRESH", 3)
+
+    async def bring() -> None:
+        with closing(open_store()) as store, closing(open_store()) as other:
+            here, there = Home(BUNDLE, load_table(store)), Home(BUNDLE, load_table(other))
+            for home, of, step in ((here, store, "change"), (there, other, "newest")):
+                registrar = Registrar(of, home, Now())  # type: ignore[arg-type]
+                edits = tuple(PersonEdit("person_changed", someone(f"many{number}")) for number in range(3))
+                frozen = gc.get_freeze_count()
+                if step == "change":
+                    await registrar.change(key("ann"), "", b"", lambda _, edits=edits: Plan(edits, b""))  # type: ignore[misc]
+                else:
+                    await registrar.newest()
+                assert gc.get_freeze_count() > frozen
+                await registrar.close()
+
+    try:
+        asyncio.run(bring())
+    finally:
+        gc.unfreeze()
 
 
 def asking(name: str, role_name: str, number: str) -> Callable[[Book], Outcome]:

@@ -113,7 +113,14 @@ def test_a_damaged_log_is_corruption(path: Path, sql: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "sql", ["UPDATE role_grant SET scope = '[1]'", "UPDATE role_grant SET approved_by = 'x'", "DELETE FROM head"]
+    "sql",
+    [
+        "UPDATE role_grant SET scope = '[1]'",
+        "UPDATE role_grant SET approved_by = 'x'",
+        "DELETE FROM head",
+        "DELETE FROM person WHERE person_id = (SELECT min(person_id) FROM person)",  # whose accounts stand before all others
+        "DELETE FROM person WHERE person_id = (SELECT max(person_id) FROM person)",
+    ],
 )
 def test_a_damaged_row_is_corruption(path: Path, sql: str) -> None:
     with closing(damaged(path, sql)) as store, pytest.raises(Corruption):
