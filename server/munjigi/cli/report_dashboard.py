@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from munjigi.cli.moments import Moment
+from munjigi.cli.moments import Moment, zone, zone_option
 
 
 @click.command("dashboard")
@@ -29,7 +29,14 @@ from munjigi.cli.moments import Moment
     help="Authority of its certificate (PEM).",
 )
 @click.option("--since", type=Moment(), default="1h", show_default=True, show_envvar=True, help="From this moment on.")
-@click.option("--until", type=Moment(), default="0s", show_default=True, show_envvar=True, help="Up to this moment.")
+@click.option(
+    "--until",
+    type=Moment(end=True),
+    default="0s",
+    show_default=True,
+    show_envvar=True,
+    help="Up to this moment; a day counts to its end.",
+)
 @click.option(
     "--scrape",
     type=click.IntRange(1, 300),
@@ -47,7 +54,7 @@ from munjigi.cli.moments import Moment
     show_envvar=True,
     help="Kind of file.",
 )
-@click.option("--zone", default="Asia/Seoul", show_default=True, show_envvar=True, help="Time zone of the pictures (IANA name).")
+@zone_option
 @click.option("--title", default="", show_envvar=True, help="Title of the picture instead of the dashboard's.")
 @click.option(
     "--font",
@@ -63,7 +70,6 @@ def report_dashboard(
     until: int,
     scrape: int,
     kind: str,
-    zone: str,
     title: str,
     font: Path | None,
 ) -> int:
@@ -76,21 +82,17 @@ def report_dashboard(
     from munjigi.adapters.prometheus_api import PrometheusApi
     from munjigi.app.dashboard_report import pictures, report
     from munjigi.cli.failure import DONE, USAGE, Failure
-    from munjigi.policy.calendar import zone_of
     from munjigi.reports.interpolation import Span
 
     if since >= until:
         raise Failure("The report begins after its end.", "Choose a --since before --until.", USAGE)
-    times = zone_of(zone)
-    if times is None:
-        raise Failure("This machine knows no such time zone.", "Write --zone like Asia/Seoul or UTC.", USAGE)
     source = PrometheusApi(
         prometheus, os.environ.get("MUNJIGI_PROMETHEUS_AUTHORIZATION", ""), str(authority) if authority else None
     )
     found = report(source, Span(since, until), scrape=scrape, title=title)
     out.mkdir(parents=True, exist_ok=True)
     number = 0
-    for name, content in pictures(found, source.name, times, kind, font):
+    for name, content in pictures(found, source.name, zone(), kind, font):
         (out / name).write_bytes(content)
         number += 1
     empty = [each.panel.title for each in found.answers if not each.lines]
