@@ -16,7 +16,7 @@ from google.protobuf.json_format import MessageToDict
 from running import Daemon, Stubs, serving
 
 from munjigi_client._proto.munjigi.v1 import access_request_pb2 as pb
-from munjigi_client._proto.munjigi.v1 import audit_pb2, decision_pb2
+from munjigi_client._proto.munjigi.v1 import audit_pb2, decision_pb2, explain_pb2
 
 DAY = 86_400 * 1_000_000_000
 CLI = "munjigi-cli"
@@ -106,6 +106,54 @@ def refused(daemon: Daemon, stubs: Stubs) -> None:
     assert refusal(stubs.grant.DecideRequest, vote, han) == (grpc.StatusCode.PERMISSION_DENIED, "POLICY_EDITOR")
     records = [each for each in found(daemon, stubs, "access.decision") if each.get("reason") == "SELF_APPROVAL"]
     assert [(each["employee"], each["decision"], each["resource"]) for each in records] == [("dpo.yoon", "DENY", "munjigi.grant")]
+
+
+def test_requests_are_a_persons_whichever_account_asked_and_whichever_looks(own: Daemon) -> None:
+    event = "munjigi people event joiner e.7 --department customer-service"
+    munjigi(own, f"{event} --account cs.two --account cs.two.night", "dpo.yoon")
+    wanted = "munjigi request cs_agent --purpose inquiry --days 30 --reason 'joins the desk'"
+    asked = munjigi(own, wanted, "cs.two")["access_request"]["access_request_id"]
+    for who in ("cs.two", "cs.two.night"):
+        assert [each["access_request_id"] for each in munjigi(own, "munjigi requests", who)["access_requests"]] == [asked]
+    assert munjigi(own, f"munjigi withdraw {asked}", "cs.two.night")["access_request"]["employee"] == "cs.two"
+    assert munjigi(own, "munjigi requests", "mkt.park").get("access_requests", []) == []
+
+
+def test_a_role_of_another_department_is_refused_with_the_departments(own: Daemon) -> None:
+    wanted = pb.RequestAccessRequest(role="fraud_analyst", purpose="fraud_investigation", days=30, reason="helps out there")
+    wanted.case_id = "FR-2026-0042"
+    with own.channel() as channel, pytest.raises(grpc.RpcError) as caught:
+        Stubs(channel).grant.RequestAccess(wanted, metadata=own.credentials("cs.kim", CLI), timeout=60)
+    assert reason_of(caught.value) == (grpc.StatusCode.FAILED_PRECONDITION, "ROLE_NOT_FOR_DEPARTMENT")
+    assert "Only who works in fraud may hold `fraud_analyst`." in caught.value.details()
+
+
+def test_a_denial_names_whom_to_ask_today_at_once_also_about_a_denial_of_before(own: Daemon) -> None:
+    def told() -> tuple[str, list[list[str]], str, list[str]]:
+        denied = stubs.decision.Check(question(), metadata=park)
+        line = next(each for each in denied.help.splitlines() if "`cs_agent`" in each)
+        about = explain_pb2.ExplainRequest(decision_id=first.decision_id)
+        explained = stubs.decision.Explain(about, metadata=park, timeout=60)
+        nearest = next(each for each in explained.fields[0].nearest if each.role == "cs_agent")
+        return line, [list(each.owners) for each in denied.access_options], explained.help, list(nearest.owners)
+
+    with own.channel() as channel:
+        stubs = Stubs(channel)
+        munjigi(own, "munjigi people event joiner e.8 --account cs.eight --department customer-service", "dpo.yoon")
+        park = own.credentials("cs.eight", CLI)
+        first = stubs.decision.Check(question(), metadata=park)
+        line, options, explained, nearest = told()
+        assert "its owners decide: cs.lee. Ask: munjigi request cs_agent" in line
+        assert (options, nearest) == ([["cs.lee"], ["cs.lee", "dpo.yoon"]], ["cs.lee"])
+        munjigi(own, "munjigi people event leave p.cs.lee", "dpo.yoon")
+        try:
+            line, options, explained, nearest = told()
+            assert line.endswith("nobody of its owners is here to decide (cs.lee); ask the privacy office.")
+            assert (options, nearest) == ([[], ["dpo.yoon"]], [])
+            assert line in explained.splitlines()
+        finally:
+            munjigi(own, "munjigi people event return p.cs.lee", "dpo.yoon")
+        assert "its owners decide: cs.lee." in told()[0]
 
 
 def test_p1_the_same_call_gets_the_same_answer_also_after_a_kill(own: Daemon) -> None:
