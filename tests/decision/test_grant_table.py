@@ -104,6 +104,12 @@ def test_sorted_keys_are_a_sorted_set(keys, gone, start):
         assert list(found.since(start)) == [key for key in model if key >= start]
         assert len(found) == len(model)
         assert list(persistent.SortedKeys(keys).since(None)) == sorted(set(keys))
+        before = list(found.since(None))
+        more = found.with_keys(keys).with_keys(gone)
+        assert list(more.since(None)) == sorted({*keys, *gone, *model})
+        assert list(more.since(start)) == [key for key in sorted({*keys, *gone, *model}) if key >= start]
+        assert max(map(len, more._blocks), default=0) <= 4
+        assert list(found.since(None)) == before  # P2: the old one never changes
     finally:
         persistent._BLOCK = blocks
 
@@ -150,6 +156,8 @@ def test_people_put_in_at_once_are_the_same_as_one_by_one_and_p2_the_old_table_s
 
     def seen(table: GrantTable) -> object:
         known = sorted(table.people(), key=lambda person: person.person_id)
+        for after in ("", "p2", "p2 "):
+            assert list(table.people_since(after)) == [each for each in known if each.person_id > after]
         stood_in = {each: table.stood_in_for(each) for each in ("p1", "p2", "p3", "p4")}
         for deputy, named_by in stood_in.items():
             assert named_by == {each.person_id for each in known if deputy in (one.person_id for one in each.delegations)}

@@ -35,6 +35,7 @@ class _Parts(NamedTuple):
     holders: ShardedMap[tuple[str, str], SortedKeys[EmployeeKey]]  # by role and purpose
     accounts: ShardedMap[EmployeeKey, Person]
     people: ShardedMap[str, Person]
+    person_ids: SortedKeys[str]
     stood_in: ShardedMap[str, frozenset[str]]  # by deputy: the people who have named them, for whatever period
     blocks: frozenset[Block]
     ends: ShardedMap[tuple[str, str, str], SessionEnd]  # by issuer and session, or issuer and subject
@@ -97,6 +98,7 @@ class GrantTable:
             holders=ShardedMap((of, SortedKeys.in_order(each)) for of, each in holders.items()),
             accounts=ShardedMap(accounts.items()),
             people=ShardedMap(by_person.items()),
+            person_ids=SortedKeys.in_order(sorted(by_person)),
             stood_in=ShardedMap(stood_in.items()),
             blocks=frozenset(blocks),
             ends=ShardedMap((_end_key(end), end) for end in ends),
@@ -152,6 +154,14 @@ class GrantTable:
     def people(self) -> Iterator[Person]:
         """Iterate over all people, in no particular order."""
         return self._parts.people.values()
+
+    def people_since(self, after: str) -> Iterator[Person]:
+        """Iterate over the people whose id is greater, in its order."""
+        known = self._parts.people
+        for person_id in self._parts.person_ids.since(after):
+            person = known.get(person_id)
+            if person is not None and person_id != after:
+                yield person
 
     def stood_in_for(self, person_id: str) -> frozenset[str]:
         """Return the people who have named this person as a deputy, for whatever period."""
@@ -242,7 +252,12 @@ class GrantTable:
                 _claim(holder or person, person)
                 owners[account] = person
             known[person.person_id] = person
-        parts = parts._replace(accounts=parts.accounts.changed(owners), people=parts.people.changed(known))
+        joined = [person_id for person_id in known if parts.people.get(person_id) is None]
+        parts = parts._replace(
+            accounts=parts.accounts.changed(owners),
+            people=parts.people.changed(known),
+            person_ids=parts.person_ids.with_keys(joined),
+        )
         if stood_in:
             parts = parts._replace(stood_in=parts.stood_in.changed(stood_in))
         return GrantTable(parts, revision)

@@ -145,6 +145,28 @@ class SortedKeys(Generic[O]):
         half = _BLOCK // 2
         return self._replaced(number, grown[:half], grown[half:])
 
+    def with_keys(self, keys: Iterable[O]) -> SortedKeys[O]:
+        """Return a set that has all these keys, too; each block that gets one is copied once."""
+        fresh = sorted(set(keys))
+        if not fresh or not self._blocks:
+            return SortedKeys.in_order(fresh) if fresh else self
+        into: dict[int, list[O]] = {}
+        for key in fresh:
+            into.setdefault(max(bisect_right(self._firsts, key) - 1, 0), []).append(key)
+        made: SortedKeys[O] = SortedKeys.__new__(SortedKeys)
+        made._blocks = self._blocks.copy()
+        half = _BLOCK // 2
+        for number, several in reversed(into.items()):  # from the last on: what is before keeps its place
+            grown = list(made._blocks[number])
+            for key in several:
+                place = bisect_left(grown, key)
+                if place == len(grown) or grown[place] != key:
+                    grown.insert(place, key)
+            size = half if len(grown) > _BLOCK else _BLOCK
+            made._blocks[number : number + 1] = [tuple(grown[at : at + size]) for at in range(0, len(grown), size)]
+        made._firsts = [block[0] for block in made._blocks]
+        return made
+
     def without(self, key: O) -> SortedKeys[O]:
         """Return a set that lacks `key`; this one when it does already."""
         number = bisect_right(self._firsts, key) - 1

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import islice
 from typing import Final
 
-from munjigi.decision.grant_table import GrantTable
 from munjigi.grants.book import Book, Plan
 from munjigi.grants.changes import Edit, GrantEdit, GrantKind, RequestEdit
 from munjigi.grants.personnel import Personnel, PersonnelEvent
@@ -158,23 +157,20 @@ class PeopleService:
         status = STATUS_OF.get(request.status)
 
         def wanted(person: Person) -> bool:
-            return (
-                person.person_id > request.page_token
-                and (not request.department or person.department == request.department)
-                and (status is None or person.status == status)
+            return (not request.department or person.department == request.department) and (
+                status is None or person.status == status
             )
 
-        found = await asyncio.to_thread(_first, table, size + 1, wanted)
+        def look() -> list[Person]:
+            return list(islice(filter(wanted, table.people_since(request.page_token)), size + 1))
+
+        found = await asyncio.to_thread(look)  # of a department or state there may be few
         page = found[:size]
         return pb.ListPeopleResponse(
             people=[person_message(person) for person in page],
             next_page_token=page[-1].person_id if len(found) > size else "",
             grant_revision=table.revision,
         )
-
-
-def _first(table: GrantTable, count: int, wanted: Callable[[Person], bool]) -> list[Person]:
-    return heapq.nsmallest(count, filter(wanted, table.people()), key=lambda person: person.person_id)
 
 
 def _person_of(book: Book, account: EmployeeKey) -> str:
