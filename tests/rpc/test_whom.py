@@ -100,3 +100,14 @@ def test_help_that_names_no_role_and_roles_that_are_gone_stay_as_they_are():
     assert WhomToAsk(gone, key("eve"), there.now).told(told) == told
     assert WhomToAsk(gone, key("eve"), there.now).subjects("agent", ("lee",)) == ("lee",)
     assert WhomToAsk(snapshot, key("eve"), there.now + SECOND).told("Sign in again.") == "Sign in again."
+
+
+def test_what_was_found_serves_the_same_employee_for_a_minute_of_one_snapshot():
+    there = Company()
+    start = there.now // MINUTE * MINUTE
+    snapshot = Snapshot(there.bundle, there.table)
+    whom = WhomToAsk(snapshot, key("eve"), start)
+    assert whom.serves(snapshot, key("eve"), start + MINUTE - 1)
+    assert not whom.serves(snapshot, key("eve"), start + MINUTE)
+    assert not whom.serves(snapshot, key("kim"), start)
+    assert not whom.serves(Snapshot(there.bundle, there.table), key("eve"), start)

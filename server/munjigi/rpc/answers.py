@@ -57,8 +57,13 @@ _EFFECTS: Final = {
 }
 
 
-def message_of(snapshot: Snapshot, request: Request, decision: Decision, now: int, *, observe: bool) -> pb.CheckResponse:
-    """Put a decision into an answer, all but its period and where its record lies; `now` (UTC nanoseconds) is when it was made."""
+def message_of(
+    snapshot: Snapshot, request: Request, decision: Decision, now: int, whom: WhomToAsk | None = None, *, observe: bool
+) -> pb.CheckResponse:
+    """Put a decision that was made at `now` (UTC nanoseconds) into an answer, all but its period and where its record lies.
+
+    `whom` knows whom a denial sends to.
+    """
     answer = pb.CheckResponse(
         decision=pb.DECISION_ALLOW if decision.allow else pb.DECISION_DENY,
         reason=decision.reason,
@@ -81,7 +86,7 @@ def message_of(snapshot: Snapshot, request: Request, decision: Decision, now: in
         if tool is not None and tool.confirm == "required":
             obligations.add(kind=pb.OBLIGATION_KIND_CONFIRM_READ)
     if decision.help:
-        whom = WhomToAsk(snapshot, request.employee, now)
+        whom = whom or WhomToAsk(snapshot, request.employee, now)
         answer.help = whom.told(decision.help)
         for option in access_options(snapshot, request, decision, now):
             asked = option._replace(owners=whom.subjects(option.role, option.owners))

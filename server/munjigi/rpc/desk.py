@@ -99,6 +99,7 @@ class Desk:
         self._floods = floods or Floods(0, journal.append)
         self._rulings = rulings or Rulings()
         self._stopwatch = stopwatch
+        self._whom: WhomToAsk | None = None
 
     def check(self, call: Call, asked: pb.CheckRequest) -> Answered:
         """Decide and record one question about member data as `check_each` does, but raise what is wrong with it."""
@@ -192,12 +193,19 @@ class Desk:
         decision = decide(snapshot, request, now)
         own = request.resource.startswith(OWN_DATABASE + ".") and decision.resource_known
         record = access_record(request, decision, snapshot, self._digests, observe=observe, own=own)
-        message = message_of(snapshot, request, decision, now, observe=observe)
+        whom = self._whom_to_ask(snapshot, request.employee, now) if decision.help else None
+        message = message_of(snapshot, request, decision, now, whom, observe=observe)
         answer = Answer.of(message, self._journal.log_id)
         may_read = decision.allow and not request.probe and not observe
         about = (request.employee, request.tool, request.resource, request.purpose)
         read = self._pending.read_of(*about) if may_read else None
         return self._rulings.rule(snapshot, question, request, decision, record, answer, read, now)
+
+    def _whom_to_ask(self, snapshot: Snapshot, employee: EmployeeKey, now: int) -> WhomToAsk:
+        """Return the last one where it serves: a menu asks much for one employee, and so does who guesses."""
+        if self._whom is None or not self._whom.serves(snapshot, employee, now):
+            self._whom = WhomToAsk(snapshot, employee, now)
+        return self._whom
 
     def question_of(self, call: Call, asked: pb.CheckRequest, employee: EmployeeKey, tool: str) -> tuple[Snapshot, Request]:
         """Put a question as somebody else would, as a probe; nothing is decided or recorded.
@@ -281,7 +289,7 @@ class Desk:
             decision_id = record_id(self._journal.log_id, index)
         self._meter.decision(call.door, counted(request, decision, ()), 0)
         if not decision.allow:
-            told = WhomToAsk(snapshot, request.employee, call.received).told(decision.help)
+            told = self._whom_to_ask(snapshot, request.employee, call.received).told(decision.help)
             message = f"{call.door} needs `{request.action}` on `{request.resource}` ({decision.reason}). {told}".rstrip()
             raise PermissionDenied(decision.reason, message, decision_id)
         return decision_id

@@ -14,6 +14,7 @@ from munjigi.grants.book import Book
 from munjigi.grants.deciders import MANAGER, OWNER, deciders
 from munjigi.grants.vacancies import asking
 from munjigi.kernel.identity import EmployeeKey
+from munjigi.policy.calendar import MINUTE
 from munjigi.policy.types import Role
 
 _MOST_NAMES: Final = 12
@@ -26,13 +27,20 @@ class _Decider(NamedTuple):
 
 
 class WhomToAsk:
-    """Says who decides about roles if `employee` asks for them by this snapshot, `now` (UTC nanoseconds)."""
+    """Says who decides about roles if `employee` asks for them by this snapshot, `now` (UTC nanoseconds). Finds it once a role."""
 
     def __init__(self, snapshot: Snapshot, employee: EmployeeKey, now: int) -> None:
+        self._snapshot = snapshot
         self._book = Book(snapshot.grants, snapshot.bundle, now)
         self._employee = employee
+        self._found: dict[str, list[_Decider] | None] = {}
         person = snapshot.grants.person(employee)
         self._person_id = person.person_id if person is not None else ""
+
+    def serves(self, snapshot: Snapshot, employee: EmployeeKey, now: int) -> bool:
+        """Tell whether it is right for another question: of the same employee, by the same snapshot, in the same minute."""
+        same_minute = now // MINUTE == self._book.now // MINUTE
+        return same_minute and snapshot is self._snapshot and employee == self._employee
 
     def told(self, text: str) -> str:
         """Return a decision's help with those who decide today."""
@@ -63,6 +71,11 @@ class WhomToAsk:
 
     def _first(self, role: Role) -> list[_Decider] | None:
         """Return who decides the role's first stage; None for an office."""
+        if role.name not in self._found:
+            self._found[role.name] = self._deciders(role)
+        return self._found[role.name]
+
+    def _deciders(self, role: Role) -> list[_Decider] | None:
         stage = role.stages[0]
         if stage.name not in (OWNER, MANAGER):
             return None
