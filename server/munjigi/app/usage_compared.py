@@ -58,15 +58,15 @@ class Compared(NamedTuple):
         return not (self.behind or self.blocks or self.held.differences)
 
 
-def compare_usage(settings: Settings, clock: Clock, *, patience: float = PATIENCE) -> Compared:
-    """Count the use anew out of the cluster that the settings name, and compare. `patience` in seconds.
+def compare_usage(settings: Settings, clock: Clock) -> Compared:
+    """Count the use anew out of the cluster that the settings name, and compare.
 
     Raises `Unavailable` where the use or the cluster can't be read, `ConfigurationError` for settings that can't work.
     """
     folder = StateFolder(settings.state_dir)
     cluster = BlockingCluster(replace(access_of(settings, "reader"), timeout=_TIMEOUT))
     with closing(cluster), closing(read_usage(folder)) as store:
-        since, until = expired(folder.shipping).until(clock.now()), time.monotonic() + patience
+        since, until = expired(folder.shipping).until(clock.now()), time.monotonic() + PATIENCE
         moment = store.moment()
         while True:
             with View(cluster, naming_of(settings).pattern) as view:

@@ -48,9 +48,7 @@ def _answer(found: Compared) -> dict[str, Any]:
     """Return it for programs. Times are UTC nanoseconds."""
     from msgspec import to_builtins
 
-    logs = [
-        {"log_id": mark.log_id, "next_index": mark.next_index, "behind": mark.log_id in found.behind} for mark in found.marks
-    ]
+    logs = [{"log_id": mark.log_id, "next_index": mark.next_index, "behind": mark.log_id in found.behind} for mark in found.marks]
     return {
         "equal": found.equal,
         "records": found.records,

@@ -56,9 +56,7 @@ class View:
         self._id = str(reply.body["id"])
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Let go of it; a cluster that is away does so by itself."""
         with suppress(Unavailable):
             self._cluster.request("DELETE", "/_pit", {"id": self._id})
