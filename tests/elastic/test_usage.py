@@ -20,13 +20,13 @@ from munjigi.adapters.elasticsearch import view
 from munjigi.adapters.elasticsearch.blocking import BlockingCluster
 from munjigi.adapters.elasticsearch.expiry import note
 from munjigi.adapters.elasticsearch.usage import Part, UsageThere
-from munjigi.adapters.usage.rows import added
 from munjigi.app import usage_compared
 from munjigi.app.usage_counter import ExemptTools, count_all
 from munjigi.audit.records import FieldRecord
 from munjigi.cli.main import run
 from munjigi.kernel.clock import SECOND
 from munjigi.review.days import DAY
+from munjigi.review.ports import Gap, LogMark, Taken
 
 COLUMNS = ("name", "phone", "email", "birth_date")
 REVISION = "f" * 64  # of a policy that is nowhere any more
@@ -37,9 +37,11 @@ def member(number: int) -> str:
 
 
 def of(names: dict[str, tuple[str, ...]]) -> tuple[FieldRecord, ...]:
-    """Columns with the grants of each; one without is denied."""
+    """Columns with the grants of each; one without is denied, and nothing of what it says counts."""
     return tuple(
-        FieldRecord(name, "clear" if grants else "denied", "", "GRANTED" if grants else "NO_RULE", "policy.csv:1", grants)
+        FieldRecord(name, "clear", "", "GRANTED", "policy.csv:1", grants)
+        if grants
+        else FieldRecord(name, "denied", "", "NO_RULE", "", ("g-0-a",))
         for name, grants in names.items()
     )
 
@@ -171,13 +173,9 @@ def test_r1_r2_both_ways_count_the_same_to_the_byte(house: House, monkeypatch: p
     monkeypatch.setattr(usage_there, "_MOST_TERMS", 1)
     reader = access_to(house.server, house.made.root.parent, "searcher", part="reader")
     parts = [Part(mark.log_id, ((0, mark.next_index),)) for mark in moment.marks]
-    found: dict[str, tuple[bytes, bytes]] = {}
     with closing(BlockingCluster(reader)) as cluster, view.View(cluster, f"{house.prefix}-*") as seen:
-        for counts in UsageThere(seen, parts, ExemptTools(house.made.folder), days).count():
-            for grant_id, its in counts.items():
-                _, *kept = added(*found.get(grant_id, (b"", b"")), its, days)
-                found[grant_id] = (kept[0], kept[1])
-    assert found == moment.grants
+        there = UsageThere(seen, parts, ExemptTools(house.made.folder), days)
+        assert usage_compared.added_up(there, days) == moment.grants
 
 
 def test_r1_more_than_128_members_give_the_same_estimate(house: House):
@@ -289,6 +287,29 @@ def test_a_read_that_waits_for_its_own_log_is_not_counted_twice_over(house: Hous
     house.settle()
     code, answer = house.compare()
     assert (code, answer["permissions"], answer["differences"]) == (0, 1, [])
+
+
+def test_what_was_never_counted_is_left_out_there_too(house: House):
+    for day in range(3):
+        (decision,) = house.made.write(allowed(START + day * DAY, "g-1"), at=START + day * DAY)
+        house.made.write(read(decision), at=START + day * DAY)
+    log_id = house.made.journal().log_id
+    with closing(house.made.store()) as store:
+        mark = LogMark(log_id, 2, START, START, START, 2)
+        assert store.take(Taken(0, mark, {}, {}, Gap(log_id, 0, 2, START, START)))
+    house.settle()
+    code, answer = house.compare()
+    assert (code, answer["records"], answer["differences"]) == (0, 4, [])
+
+
+def test_what_was_just_shipped_is_waited_for(house: House, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(usage_compared, "PATIENCE", 60.0)
+    (decision,) = house.made.write(allowed(START, "g-1"), at=START)
+    house.made.write(read(decision), at=START)
+    house.count()
+    house.shipped.run()  # and no refresh
+    code, answer = house.compare()
+    assert (code, answer["permissions"], answer["blocks"]) == (0, 1, [])
 
 
 def test_what_retention_removed_there_is_compared_from_then_on(house: House):

@@ -75,7 +75,7 @@ def compare_usage(settings: Settings, clock: Clock) -> Compared:
                 blocks = there.wrong_blocks()
                 if not blocks or time.monotonic() >= until:
                     behind = _behind(folder, blocks)
-                    found: Mapping[str, tuple[bytes, bytes]] = {} if behind else _counted(there, store.days)
+                    found: Mapping[str, tuple[bytes, bytes]] = {} if behind else added_up(there, store.days)
                     break
             time.sleep(_PAUSE)
         since_day = store.days.of(since) + 1 if since else 0
@@ -108,7 +108,7 @@ def _behind(folder: StateFolder, blocks: Iterable[Block]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _counted(there: UsageThere, days: Days) -> dict[str, tuple[bytes, bytes]]:
+def added_up(there: UsageThere, days: Days) -> dict[str, tuple[bytes, bytes]]:
     """Add up what was used, in the bytes in which counted use is kept."""
     found: dict[str, tuple[bytes, bytes]] = {}
     for counts in there.count():
