@@ -42,7 +42,7 @@ from munjigi.audit.reader import JournalReader, list_logs
 from munjigi.review.days import Days
 
 RECORDS: Final = 200_000
-ROUNDS: Final = 3
+ROUNDS: Final = 2
 _FIELDS: Final = ("munjigi.resource", "munjigi.action", "munjigi.fields", "munjigi.members", "munjigi.decision_id")
 
 

@@ -167,7 +167,8 @@ def test_r1_r2_both_ways_count_the_same_to_the_byte(house: House, monkeypatch: p
         moment, days = store.moment(), store.days
     # Pages and windows of a few records: what lies on their edges is neither lost nor doubled.
     monkeypatch.setattr(view, "PAGE", 7)
-    monkeypatch.setattr(usage_there, "PAGE", 5)
+    monkeypatch.setattr(view, "DOCUMENTS", 5)
+    monkeypatch.setattr(usage_there, "DOCUMENTS", 5)
     monkeypatch.setattr(usage_there, "WINDOW", 64)
     monkeypatch.setattr(usage_there, "_MOST_SUMS", 3)
     monkeypatch.setattr(usage_there, "_MOST_TERMS", 1)

@@ -28,7 +28,7 @@ from munjigi.review.ports import Gap, LogMark
 
 PATIENCE: Final = 10.0  # seconds for the follower to ship what is counted, and for the cluster to find it
 _PAUSE: Final = 0.5
-_TIMEOUT: Final = 120.0  # seconds of one request: an answer has 10,000 buckets
+_TIMEOUT: Final = 120.0  # seconds of one request: an answer has up to 20,000 buckets
 
 
 class Compared(NamedTuple):

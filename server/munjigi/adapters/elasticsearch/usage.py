@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
-from munjigi.adapters.elasticsearch.view import PAGE, Query, View, by, every, some
+from munjigi.adapters.elasticsearch.view import DOCUMENTS, Query, View, by, every, some
 from munjigi.kernel.errors import InvalidArgument
 from munjigi.kernel.ids import parse_record_id
 from munjigi.kernel.review import Permission
@@ -27,7 +27,7 @@ from munjigi.review.ports import Counted
 from munjigi.review.sketch import hash_of
 from munjigi.review.usage import Exempt
 
-WINDOW: Final = 20_000  # records of a log that are gone through at once; a query may name 65,536 of them
+WINDOW: Final = 10_000  # records of a log that are gone through at once; few have more buckets than a page
 BLOCK: Final = 1_000  # records whose documents are counted together
 _MOST_TERMS: Final = 60_000
 _MOST_SUMS: Final = 50_000  # permissions that are held before they are handed on
@@ -267,8 +267,8 @@ class UsageThere:
     def _times(self, log_id: str, places: Iterable[int]) -> dict[int, int]:
         wanted = sorted(places)
         found: dict[int, int] = {}
-        for at in range(0, len(wanted), PAGE):
-            query = every(_of(log_id), {"terms": {_INDEX: wanted[at : at + PAGE]}})
+        for at in range(0, len(wanted), DOCUMENTS):
+            query = every(_of(log_id), {"terms": {_INDEX: wanted[at : at + DOCUMENTS]}})
             for index, time, _ in self._view.documents(query, ()):
                 found.setdefault(index, time)
         return found

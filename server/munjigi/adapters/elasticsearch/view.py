@@ -15,7 +15,8 @@ from munjigi.adapters.elasticsearch.blocking import BlockingCluster
 from munjigi.kernel.clock import SECOND
 from munjigi.kernel.errors import Unavailable
 
-PAGE: Final = 10_000  # buckets or documents of one answer; servers allow 65,535 and 10,000
+PAGE: Final = 20_000  # buckets of one answer, of which servers allow 65,535; each page looks at all documents of the query again
+DOCUMENTS: Final = 10_000  # of one answer; servers allow no more
 _KEEP: Final = "5m"  # between two requests
 _SEARCH: Final = "/_search?allow_partial_search_results=false"
 _TIME: Final = {"field": "@timestamp", "format": "strict_date_optional_time_nanos"}
@@ -79,10 +80,10 @@ class View:
     def documents(self, query: Query, names: Sequence[str]) -> Iterator[tuple[int, int, dict[str, Any]]]:
         """Yield documents by their index in the log: that index, the time (UTC nanoseconds, 0 without one), and these fields."""
         body: dict[str, Any] = {
-            "size": PAGE,
+            "size": DOCUMENTS,
             "query": query,
             "sort": [{"munjigi.index": {"order": "asc", "unmapped_type": "long"}}, "_shard_doc"],
-            "_source": list(names) or False,
+            **({"_source": list(names)} if names else {"stored_fields": "_none_"}),  # what is stored costs most of an answer
             "docvalue_fields": [_TIME],
             "track_total_hits": False,
         }
@@ -91,7 +92,7 @@ class View:
             for hit in hits:
                 times = hit.get("fields", {}).get("@timestamp", [])
                 yield int(hit["sort"][0]), nanoseconds(times[0]) if times else 0, hit.get("_source", {})
-            if len(hits) < PAGE:
+            if len(hits) < DOCUMENTS:
                 return
             body["search_after"] = hits[-1]["sort"]
 
