@@ -163,6 +163,9 @@ def test_r1_r2_both_ways_count_the_same_to_the_byte(house: House, monkeypatch: p
     code, answer = house.compare()
     assert (code, answer["equal"], answer["differences"], answer["blocks"]) == (0, True, [], [])
     assert answer["permissions"] > 20
+    shown = house.run()[1].splitlines()
+    assert shown[0] == f"equal {answer['permissions']} permissions that were used, {answer['records']} records of 2 logs"
+    assert shown[1].startswith("No `munjigi audit reconcile`")
     with closing(house.made.store()) as store:
         moment, days = store.moment(), store.days
     # Pages and windows of a few records: what lies on their edges is neither lost nor doubled.
