@@ -74,7 +74,7 @@ def compare_usage(settings: Settings, clock: Clock) -> Compared:
                 there = UsageThere(view, parts, ExemptTools(folder), store.days, moment.unsettled)
                 blocks = there.wrong_blocks()
                 if not blocks or time.monotonic() >= until:
-                    behind = _behind(folder, blocks)
+                    behind = _behind(folder, moment.marks, blocks)
                     found: Mapping[str, tuple[bytes, bytes]] = {} if behind else added_up(there, store.days)
                     break
             time.sleep(_PAUSE)
@@ -97,13 +97,14 @@ def _part(view: View, mark: LogMark, gaps: Iterable[Gap], since: int) -> Part:
     return Part(mark.log_id, tuple((first, after) for first, after in ranges if first < after))
 
 
-def _behind(folder: StateFolder, blocks: Iterable[Block]) -> tuple[str, ...]:
+def _behind(folder: StateFolder, marks: Iterable[LogMark], blocks: Iterable[Block]) -> tuple[str, ...]:
     """Return the logs of this host whose last documents can't be there yet."""
-    here, found = frozenset(list_logs(folder.journal)), set()
+    here, counted = frozenset(list_logs(folder.journal)), {mark.log_id: mark.next_index for mark in marks}
+    found = set()
     for each in blocks:
         if each.log_id in here and each.documents < each.records:
             shipped = Progress(folder.shipping, each.log_id).cursor().next_index
-            if shipped < each.first + each.records:
+            if shipped < min(each.next_index, counted[each.log_id]):
                 found.add(each.log_id)
     return tuple(sorted(found))
 
