@@ -46,6 +46,7 @@ from bench import (
     shipping,
     state,
     stream,
+    usage_elastic,
 )
 from bench import journal as journal_
 from bench.machine import CORES, LOAD_CORE, SERVER_CORE, Spread, keep_compiled, pin, resident_mib, spread, unpin
@@ -297,6 +298,7 @@ _MODULES: Final = {
     "rules": rules,
     "company": company,
     "review": review,
+    "usage-elastic": usage_elastic,
     "sample": sample,
     "decide": decide,
     "diff": diff,

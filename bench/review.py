@@ -129,7 +129,11 @@ def main() -> int:
 # ---- counting
 
 
-def _ingest(root: Path) -> dict[str, Any]:
+def written(root: Path, pairs: int, *, shared: bool = False) -> StateFolder:
+    """Write a journal of so many decisions of 2,000 employees over 25 days, each confirmed.
+
+    `shared`: two grants would have allowed each column.
+    """
     made = bundle()
     folder = StateFolder(root)
     folder.make()
@@ -139,15 +143,31 @@ def _ingest(root: Path) -> dict[str, Any]:
         folder.journal, 0, quarantine=folder.quarantine, clock=clock, randomness=bytes(16), segment_bytes=64 << 20
     )
     draw = Random(1)
-    pairs = _RECORDS // 2
     for _ in range(pairs):
         clock.at += 25 * DAY // pairs
-        index = journal.append(_decision(draw, made.revision, clock.at))
+        index = journal.append(_decision(draw, made.revision, clock.at, shared=shared))
         clock.at += 1000
         journal.append(_confirmation(f"{journal.log_id}-{index}"))
         if index % 20_000 < 2:
             journal.sync()
     journal.close()
+    return folder
+
+
+def counter_of(folder: StateFolder, path: Path) -> UsageCounter:
+    """Return what counts a folder's use into a file."""
+    return UsageCounter(
+        LogSources(folder),
+        folder,
+        lambda: True,
+        lambda: SqlUsageStore(UsageFile(path), zone="Asia/Seoul"),
+        _At(_CUTOFF),
+        Meter(_Silent()),  # type: ignore[arg-type]
+    )
+
+
+def _ingest(root: Path) -> dict[str, Any]:
+    folder = written(root, _RECORDS // 2)
     rates, bare = [], []
     for turn in range(ROUNDS):
         began = time.process_time()
@@ -156,16 +176,7 @@ def _ingest(root: Path) -> dict[str, Any]:
             while found := source.read(at, 10_000):
                 at += len(found)
         bare.append(at / (time.process_time() - began))
-        path = root / f"usage.{turn}"
-        counter = UsageCounter(
-            LogSources(folder),
-            folder,
-            lambda: True,
-            lambda path=path: SqlUsageStore(UsageFile(path), zone="Asia/Seoul"),
-            _At(_CUTOFF),
-            Meter(_Silent()),  # type: ignore[arg-type]
-        )
-        with closing(counter):
+        with closing(counter_of(folder, root / f"usage.{turn}")) as counter:
             began = time.process_time()
             while counter.count()[0]:
                 pass
@@ -173,10 +184,10 @@ def _ingest(root: Path) -> dict[str, Any]:
     return {"records": rates, "reading": bare}
 
 
-def _decision(draw: Random, revision: str, at: int) -> AccessRecord:
+def _decision(draw: Random, revision: str, at: int, *, shared: bool) -> AccessRecord:
     who = draw.randrange(_EMPLOYEES)
     names = _FORMS[draw.randrange(len(_FORMS))]
-    grants = (f"grant-{who:06}",)
+    grants = (f"grant-{who:06}", *([f"other-{who:06}"] if shared else []))
     return AccessRecord(
         issuer="urn:bench",
         employee=f"cs.{who:05}",
@@ -195,7 +206,7 @@ def _decision(draw: Random, revision: str, at: int) -> AccessRecord:
         fields=tuple(FieldRecord(name, "clear", "", "GRANTED", "policy.csv:12", grants) for name in names),
         data_classes=("identity", "contact"),
         rule="policy.csv:12",
-        role_path=(*grants, "cs_agent"),
+        role_path=(grants[0], "cs_agent"),
         members=(f"m1.01234567.{draw.randrange(50_000):026}",),
         subject_count=1,
         policy_revision=revision,

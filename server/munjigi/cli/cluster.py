@@ -20,7 +20,17 @@ T = TypeVar("T")
 
 
 def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command `settings`, read as the daemon reads them."""
+    """Give a command that changes or repairs something `settings`, read as the daemon reads them."""
+    return _with_settings(command, "elasticsearch_credentials", "of an account that may do this.")
+
+
+def reader_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command that only reads `settings`, read as the daemon reads them."""
+    return _with_settings(command, "elasticsearch_reader", "of an account that may read.")
+
+
+def _with_settings(command: Callable[..., Any], account: str, whose: str) -> Callable[..., Any]:
+    variable = f"MUNJIGI_{account.upper()}"
 
     @click.option(
         "--config",
@@ -39,15 +49,15 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--credentials",
         type=click.Path(path_type=Path, dir_okay=False),
-        envvar="MUNJIGI_ELASTICSEARCH_CREDENTIALS",
+        envvar=variable,
         show_envvar=True,
-        help="File (mode 0600) with `name:password` or an encoded API key, of an account that may do this.",
+        help=f"File (mode 0600) with `name:password` or an encoded API key, {whose}",
     )
     @functools.wraps(command)
     def wrapped(*args: Any, config: Path | None, state_dir: Path | None, credentials: Path | None, **options: Any) -> Any:
         from munjigi.app.config import load_settings
 
-        settings = load_settings({"state_dir": state_dir, "elasticsearch_credentials": credentials}, config)
+        settings = load_settings({"state_dir": state_dir, account: credentials}, config)
         if not settings.elasticsearch_urls:
             raise Failure(
                 "There is no Elasticsearch in the settings.",

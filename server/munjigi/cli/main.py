@@ -102,6 +102,10 @@ _AUDIT: Final = {
     "reconcile": Entry(
         f"{_HERE}.audit_reconcile:audit_reconcile", "Compare Elasticsearch with the logs, and send what is missing."
     ),
+    "usage": Entry(
+        f"{_HERE}.audit_usage:audit_usage",
+        "Count use anew out of Elasticsearch, and compare it with what was counted out of the logs.",
+    ),
     "expire-index": Entry(
         f"{_HERE}.audit_expire_index:audit_expire_index",
         "Delete the indices whose whole period is past its retention, and that no legal hold covers.",

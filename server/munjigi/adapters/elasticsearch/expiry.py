@@ -36,6 +36,11 @@ class Expired(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         number = bisect_right(self.periods, (time, 1 << 63)) - 1
         return number >= 0 and time < self.periods[number][1]
 
+    def until(self, now: int) -> int:
+        """Return since when nothing may be gone at `now` (UTC nanoseconds); 0: nothing ever was."""
+        by_age = now - self.keep_days * _DAY if self.keep_days else 0
+        return max([by_age, *(end for _, end in self.periods)])
+
 
 _decoder: Final = msgspec.json.Decoder(Expired)
 

@@ -6,7 +6,7 @@ Permissions that are always used together have the same members, so a sketch is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -29,6 +29,18 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     base: int
     days: bytes
     sketch: int
+
+
+class Kept(NamedTuple):
+    """All that is kept of the use of one permission. Bit n of `days` is the day `base` + n (since 1970); `sketch` says which members."""
+
+    first_at: int
+    last_at: int
+    uses: int
+    members: int
+    base: int
+    days: int
+    sketch: bytes
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -86,6 +98,17 @@ def uses_of(used: bytes, known: dict[tuple[str, str], Permission]) -> tuple[Perm
             PermissionUse(permission, row.first_at, row.last_at, row.uses, row.members, int.from_bytes(row.days, "little"))
         )
     return tuple(found)
+
+
+def kept_of(used: bytes, sketches: bytes) -> dict[Permission, Kept]:
+    """Return all that a grant's bytes say, by permission. Raises `Corruption`."""
+    members = _sketches.decode(sketches) if sketches else []
+    return {
+        Permission(row.object, row.action): Kept(
+            row.first_at, row.last_at, row.uses, row.members, row.base, int.from_bytes(row.days, "little"), members[row.sketch]
+        )
+        for row in (decoded(used) if used else ())
+    }
 
 
 def _new(permission: Permission, counted: Counted, days: Days) -> Row:

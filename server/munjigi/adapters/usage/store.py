@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 from sqlalchemy import Connection, Row, bindparam, insert, inspect, literal_column, select, text, update
@@ -21,6 +21,7 @@ from munjigi.kernel.errors import ConfigurationError, Corruption, FailedPrecondi
 from munjigi.kernel.review import Permission
 from munjigi.review.days import Days
 from munjigi.review.ports import Gap, LogMark, PermissionUse, Taken
+from munjigi.review.usage import OWN
 
 VERSION: Final = 1
 _PIECE: Final = 500  # grants of one statement
@@ -43,6 +44,18 @@ _CLAIM: Final = text(
     "INSERT INTO usage_claim (log_id, position, waits) VALUES (:log_id, :position, :waits) "
     "ON CONFLICT (log_id, position) DO UPDATE SET waits = excluded.waits"
 )
+
+
+class Moment(NamedTuple):
+    """All that is counted, at one moment: where in each log, what never was, and each grant's bytes (`rows.py`).
+
+    `unsettled` are decisions, by log and index, that a confirmation in another log is still to be counted for.
+    """
+
+    marks: tuple[LogMark, ...]
+    gaps: tuple[Gap, ...]
+    unsettled: frozenset[tuple[str, int]]
+    grants: Mapping[str, tuple[bytes, bytes]]
 
 
 class Database(Protocol):
@@ -136,6 +149,17 @@ class SqlUsageStore:
     def last_used(self, grant_ids: Sequence[str]) -> Mapping[str, int]:
         """Return when these grants were last used."""
         return {str(grant_id): int(last_at) for grant_id, last_at in self._rows(_LAST, grant_ids)}
+
+    def moment(self) -> Moment:
+        """Return all that is counted; of 100,000 grants some 100 MB."""
+        with self._database.reading() as connection:
+            marks = tuple(_mark(row) for row in connection.execute(select(USAGE_LOG).order_by(USAGE_LOG.c.log_id)))
+            gaps = tuple(Gap(*row) for row in connection.execute(select(USAGE_GAP)))
+            waiting = select(USAGE_CLAIM.c.log_id, USAGE_CLAIM.c.position).where(USAGE_CLAIM.c.waits.not_in(("", OWN)))
+            unsettled = frozenset((str(log_id), int(position)) for log_id, position in connection.execute(waiting))
+            columns = (USAGE_GRANT.c.grant_id, USAGE_GRANT.c.used, USAGE_GRANT.c.sketches)
+            rows = connection.execution_options(yield_per=_PIECE).execute(select(*columns))
+            return Moment(marks, gaps, unsettled, {str(grant_id): (used, sketches) for grant_id, used, sketches in rows})
 
     def take(self, taken: Taken) -> bool:
         """Add counts and move the cursor, both or neither; False when the cursor is elsewhere."""
