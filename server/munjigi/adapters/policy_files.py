@@ -25,6 +25,7 @@ from munjigi.policy.types import PolicyBundle
 FILES: Final = "files"
 GIT: Final = "git"
 _TESTS: Final = "tests"
+LAST: Final = "decided"  # beside the kept bundles: the revision that decided last
 # A file of these kinds beside the known ones is read too, so that the compiler can say that nothing uses it.
 _SUFFIXES: Final = (".csv", ".toml", ".conf")
 _ATTEMPTS: Final = 10
@@ -85,19 +86,22 @@ def store_bundle(folder: Path, bundle: PolicyBundle) -> Path:
     target = folder / f"{bundle.revision}.bundle"
     if target.exists():
         return target
-    part = folder / f".{bundle.revision}.{os.getpid()}.part"
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(canonical_bytes(bundle.files))
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(target)
-    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    _put(target, canonical_bytes(bundle.files))
     return target
+
+
+def keep_last(folder: Path, revision: str) -> None:
+    """Note which kept bundle decides from now on, durable when this returns. Raises `OSError` when the folder can't be written."""
+    if last_decided(folder) != revision:
+        _put(folder / LAST, f"{revision}\n".encode("ascii"))
+
+
+def last_decided(folder: Path) -> str:
+    """Return the revision that decided last; empty where none ever did. Raises `OSError` when the note can't be read."""
+    try:
+        return (folder / LAST).read_bytes().decode("ascii", "replace").strip()
+    except FileNotFoundError:
+        return ""
 
 
 def load_bundle(folder: Path, revision: str) -> PolicyBundle:
@@ -133,6 +137,22 @@ def kept_files(folder: Path, revision: str) -> dict[str, bytes]:
             "POLICY_BUNDLE_CORRUPT", f"Kept policy bundle {revision[:12]} is damaged; restore it from the backup or from git."
         )
     return files_of(stored)
+
+
+def _put(target: Path, data: bytes) -> None:
+    """Put a whole file in its place at once, beside others that do the same."""
+    part = target.with_name(f".{target.stem}.{os.getpid()}.part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(target)
+    directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def _read_once(home: Path, mode: str) -> PolicyFiles | None:

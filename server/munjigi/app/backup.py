@@ -16,6 +16,7 @@ from typing import Final
 
 from munjigi import __version__
 from munjigi.adapters.archive import ArchiveWriter, Listed, Progress
+from munjigi.adapters.policy_files import LAST
 from munjigi.adapters.state.sqlite import SqliteStateStore, copy_store
 from munjigi.app.backup_contents import DATA, KEYS, Keys, LogHeld, Manifest, read_through, sign
 from munjigi.app.files import StateFolder
@@ -128,7 +129,7 @@ def _pieces(folder: StateFolder, scratch: Path, seal: SealCopy, logs: list[LogHe
         logs += [LogHeld(each.log_id, -1, each.next_index, seal.sealed.get(each.log_id, 0), each.chain.hex()) for each in heads]
         yield Piece(folder.state.name, copy.stat().st_size, copy.open("rb"))
     yield from copying.plain(root, folder.quarantine.name, "*.tail")
-    yield from copying.plain(root, folder.policies.name, "*.bundle", "*.source")
+    yield from copying.plain(root, folder.policies.name, LAST, "*.bundle", "*.source")
 
 
 def _released(folder: StateFolder) -> set[str]:

@@ -26,9 +26,10 @@ from munjigi.app.grant_changes import load_table
 from munjigi.app.history import KeptHistory
 from munjigi.app.holds import Holds
 from munjigi.app.lease_keeper import LeaseKeeper
-from munjigi.app.policy_home import PolicyHome, load_first
+from munjigi.app.policy_home import PolicyHome
 from munjigi.app.policy_in_force import in_force, note_in_force
-from munjigi.app.policy_marks import given_back
+from munjigi.app.policy_marks import given_back, given_back_since
+from munjigi.app.policy_start import load_first
 from munjigi.app.recent_reads import recall
 from munjigi.app.record_search import record_search
 from munjigi.app.registrar import Registrar
@@ -129,7 +130,8 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     if settings.identity == "embedded":
         seed_sample(store, clock.now())
     grants = load_table(store, stays=True)
-    first = load_first(settings.home(), settings.policy_source, folder.policies, in_force(folder))
+    regrants = partial(given_back_since, store, clock, folder.policies, grants)
+    first = load_first(settings.home(), settings.policy_source, folder.policies, in_force(folder), regrants)
     native = wants_native(settings)
     committer = GroupCommitter(journal, _commit_mode(settings, native, folder), on_failure)
     references = MemberReferences(

@@ -22,7 +22,7 @@ from munjigi.app import logs
 from munjigi.app.child import step_aside
 from munjigi.app.policy_build import build
 from munjigi.app.policy_handover import shards
-from munjigi.app.policy_orders import LENGTH, OUTCOME, Difference, Order, Outcome, internal
+from munjigi.app.policy_orders import LENGTH, OUTCOME, Difference, Order, Outcome, internal, not_kept
 from munjigi.kernel.errors import Corruption, MunjigiError
 from munjigi.kernel.personal import looks_personal
 from munjigi.policy.canonical import files_of, revision_of
@@ -56,8 +56,7 @@ def _obey(order: Order, answers: IO[bytes]) -> Outcome:
     except MunjigiError as error:
         return Outcome((Problem("", 0, 0, "error", error.reason, error.message),))
     except OSError:
-        message = "The bundle can't be kept in the state folder; free disk space and reload."
-        return Outcome((Problem("", 0, 0, "error", "POLICY_NOT_KEPT", message),))
+        return Outcome((not_kept(),))
     except Exception as error:  # noqa: BLE001 - whatever it is, the last good policy stays
         _LOGGER.error("the policy home could not be compiled", extra={"error": type(error).__name__})  # noqa: TRY400
         return Outcome((internal(),))

@@ -1,4 +1,4 @@
-"""Which policy decides: load at start, watch the files, reload on request, keep the last good one.
+"""Which policy decides: watch the files, reload on request, keep the last good one (`policy_start.py` loads the first).
 
 The snapshot is one reference that is replaced whole (promise P2). A policy home with errors changes
 nothing; it is reported by status, metric and record.
@@ -12,20 +12,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from munjigi.adapters.policy_files import fingerprint, load_bundle, read_policy_home, store_bundle
-from munjigi.app.policy_build import Built, build, build_tested
+from munjigi.adapters.policy_files import fingerprint, keep_last
+from munjigi.app.policy_build import Built
 from munjigi.app.policy_compiler import PolicyCompiler
 from munjigi.app.policy_handover import let_go
-from munjigi.app.policy_orders import Difference, Outcome
+from munjigi.app.policy_orders import Difference, Outcome, errors_of, not_kept
 from munjigi.audit.committer import GroupCommitter
 from munjigi.audit.journal import Journal
 from munjigi.audit.records import PolicyRecord
 from munjigi.decision.grant_table import GrantTable
 from munjigi.decision.snapshot import Snapshot
 from munjigi.kernel.clock import Clock
-from munjigi.kernel.errors import ConfigurationError, FailedPrecondition, MunjigiError
+from munjigi.kernel.errors import MunjigiError
 from munjigi.kernel.identity import EmployeeKey
-from munjigi.policy.canonical import revision_of
 from munjigi.policy.types import PolicyBundle, Problem
 from munjigi.rpc.ports import PolicyStatus, PolicyValidation
 
@@ -33,40 +32,6 @@ _LOGGER: Final = logging.getLogger("munjigi.policy")
 _NOBODY: Final = EmployeeKey("", "")
 _DEBOUNCE_SECONDS: Final = 0.2
 _DEBOUNCE_LOOKS: Final = 25
-
-
-def load_first(home: Path, mode: str, kept: Path, in_force: str = "") -> Built:
-    """Load the policy home at start.
-
-    `in_force` is the revision by which other workers of this daemon decide: where the policy home is refused, it decides here, too, and
-    the errors are among its problems. Raises `ConfigurationError` with every error of the policy home where there is none: nothing is
-    served without a policy.
-    """
-    try:
-        built = _load(home, mode, kept)
-    except FailedPrecondition as error:
-        if not in_force:
-            raise ConfigurationError(error.reason, error.message) from error
-        built = Built(None, (Problem(str(home), 0, 0, "error", error.reason, error.message),), 0)
-    if built.bundle is not None:
-        store_bundle(kept, built.bundle)
-        return built
-    errors = [str(problem) for problem in built.problems if problem.severity == "error"]
-    if not in_force:
-        listing = "\n  ".join(errors[:20])
-        raise ConfigurationError(
-            "POLICY_INVALID", f"Refusing to start: the policy home {home} has {len(errors)} error(s):\n  {listing}"
-        )
-    told = {"errors": len(errors), "first": errors[0]}
-    _LOGGER.warning("policy refused; what the other workers decide by decides", extra=told)
-    return built._replace(bundle=load_bundle(kept, in_force))
-
-
-def _load(home: Path, mode: str, kept: Path) -> Built:
-    """Build the policy home; one that has decided here before is not shown to the other engines again."""
-    found = read_policy_home(home, mode)
-    known = (kept / f"{revision_of(found.files)}.bundle").is_file()
-    return (build_tested if known else build)(found.files, found.source)
 
 
 class PolicyHome:
@@ -90,6 +55,7 @@ class PolicyHome:
         self.snapshot = Snapshot(bundle, grants)
         self._compared = first.asked, first.not_run
         self._home = home
+        self._kept = kept
         self._compiler = PolicyCompiler(home, mode, kept)
         self._journal = journal
         self._committer = committer
@@ -97,8 +63,8 @@ class PolicyHome:
         self._on_bundle = on_bundle
         self._on_load = on_load
         self._loaded_at = clock.now()
-        self._attempted_at = 0
         self._rejected = any(problem.severity == "error" for problem in first.problems)
+        self._attempted_at = self._loaded_at if self._rejected else 0
         self._problems = first.problems
         self._busy = asyncio.Lock()
         self.tell_others: Callable[[], None] = lambda: None  # that somebody asked for a reload by name
@@ -124,6 +90,18 @@ class PolicyHome:
             problems=self._problems,
             casbin_questions=self._compared[0],
             casbin_not_run=self._compared[1],
+        )
+
+    def refused_at_start(self) -> PolicyRecord | None:
+        """Return the record that is due where the policy home was refused at the start, and another bundle decides."""
+        if not self._rejected:
+            return None
+        found = errors_of(self._problems)
+        return PolicyRecord(
+            accepted=False,
+            policy_revision=self.snapshot.bundle.revision,
+            errors=found.number,
+            first_problem=found.place,
         )
 
     async def validate(self, files: Mapping[str, bytes] | None) -> PolicyValidation:
@@ -159,7 +137,12 @@ class PolicyHome:
             before = self.snapshot.bundle.revision
             outcome, bundle = await self._compiler.load(before)
             if bundle is not None and (given := await asyncio.to_thread(self.gives_back, bundle, self.snapshot)):
-                outcome, bundle = outcome._replace(problems=(*given, *outcome.problems), revision=""), None
+                outcome, bundle = _refused(outcome, given), None
+            if bundle is not None:
+                try:  # before it decides: a start compares with what decided last, or with what was about to
+                    await asyncio.to_thread(keep_last, self._kept, bundle.revision)
+                except OSError:
+                    outcome, bundle = _refused(outcome, (not_kept(),)), None
             self._attempted_at = self._clock.now()
             self._problems = outcome.problems if outcome.revision != before else self.snapshot.bundle.problems
             self._rejected = not outcome.revision
@@ -167,8 +150,7 @@ class PolicyHome:
             return self.status()
 
     async def _conclude(self, outcome: Outcome, bundle: PolicyBundle | None, employee: EmployeeKey, before: str) -> None:
-        errors = [problem for problem in outcome.problems if problem.severity == "error"]
-        accepted = bool(outcome.revision)
+        found, accepted = errors_of(outcome.problems), bool(outcome.revision)
         if outcome.revision == before and not employee.subject:
             self._on_load(accepted)  # what was refused in between was put back as it is in force
             return
@@ -178,8 +160,8 @@ class PolicyHome:
                 accepted=accepted,
                 policy_revision=outcome.revision or before,
                 source=outcome.source if accepted else "",
-                errors=len(errors),
-                first_problem=f"{errors[0].file}:{errors[0].line}:{errors[0].column} {errors[0].code}" if errors else "",
+                errors=found.number,
+                first_problem=found.place,
                 employee=employee.subject,
                 issuer=employee.issuer,
                 author=outcome.author,
@@ -198,8 +180,7 @@ class PolicyHome:
             self._swap(bundle)
             _LOGGER.info("policy loaded", extra=_summary(bundle, difference))
         elif not accepted:
-            first = str(errors[0]) if errors else ""
-            _LOGGER.warning("policy refused; the last good one stays", extra={"errors": len(errors), "first": first})
+            _LOGGER.warning("policy refused; the last good one stays", extra={"errors": found.number, "first": found.first})
 
     def _swap(self, bundle: PolicyBundle) -> None:
         old = self.snapshot.bundle
@@ -225,6 +206,10 @@ class PolicyHome:
                     break
             seen = now
             await self.reload()
+
+
+def _refused(outcome: Outcome, problems: tuple[Problem, ...]) -> Outcome:
+    return outcome._replace(problems=(*problems, *outcome.problems), revision="")
 
 
 def _summary(bundle: PolicyBundle, difference: Difference) -> dict[str, object]:

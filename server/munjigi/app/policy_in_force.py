@@ -27,7 +27,7 @@ def in_force(folder: StateFolder) -> str:
 
 
 def forget_in_force(folder: StateFolder) -> None:
-    """Forget what an earlier daemon decided by: a start with a policy home that is refused is refused. Raises `OSError`."""
+    """Forget what an earlier daemon decided by: a start with a policy home that has errors is refused. Raises `OSError`."""
     folder.policy_in_force.unlink(missing_ok=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from munjigi.policy.types import Problem
@@ -42,6 +43,29 @@ class Outcome(NamedTuple):
     difference: Difference = Difference()
     asked: int = 0
     not_run: int = 0
+
+
+class Errors(NamedTuple):
+    """How many errors there are, the place and code of the first, and all that it says."""
+
+    number: int
+    place: str
+    first: str
+
+
+def errors_of(problems: Iterable[Problem]) -> Errors:
+    """Return what a log and a record say of the errors among problems."""
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if not errors:
+        return Errors(0, "", "")
+    first = errors[0]
+    return Errors(len(errors), f"{first.file}:{first.line}:{first.column} {first.code}", str(first))
+
+
+def not_kept() -> Problem:
+    """Return what is said when the state folder does not take what has to be kept of a policy before it decides."""
+    message = "The bundle can't be kept in the state folder; free disk space and reload."
+    return Problem("", 0, 0, "error", "POLICY_NOT_KEPT", message)
 
 
 def internal() -> Problem:

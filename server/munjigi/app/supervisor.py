@@ -154,6 +154,8 @@ def _banner(settings: Settings, ready: dict[str, Any], sample: bool) -> str:
     ]
     if marked(StateFolder(settings.state_dir)):
         lines.append("  SYNTHETIC: all people, grants and records of this folder are made up, and every new record says so, too")
+    if ready["policy_refused"]:
+        lines.append("  REFUSED: the policy home on disk; the policy of before decides, and `munjigi policy status` says why")
     if sample:
         lines.append("  sample  50,000 synthetic members are being prepared in PostgreSQL; nothing waits for them")
     if settings.identity == "embedded":

@@ -82,6 +82,8 @@ async def _run(settings: Settings, slot: int) -> int:
     if not first:
         changes = []
     gateway.journal.append(_process_record(gateway, recorded, "start"))
+    if (refused := gateway.home.refused_at_start()) is not None:
+        gateway.journal.append(refused)
     for change in changes:
         gateway.journal.append(change)
     await gateway.committer.durable()
@@ -184,7 +186,8 @@ def _announce(gateway: Gateway, address: str, front: str) -> None:
     gateway.health.set("munjigi", True)
     gateway.meter.set(catalogue.WORKER_READY, value=1)
     bundle = gateway.home.snapshot.bundle
-    send_ready(grpc=address, front=front, policy_revision=bundle.revision, rules=len(bundle.rules))
+    refused = gateway.home.status().rejected
+    send_ready(grpc=address, front=front, policy_revision=bundle.revision, rules=len(bundle.rules), policy_refused=refused)
     _LOGGER.info("serving", extra={"address": address, "front": front, "slot": gateway.slot, "log_id": gateway.journal.log_id})
 
 
@@ -243,6 +246,7 @@ async def _tick(gateway: Gateway, recorded: Recorded) -> None:
         if up:  # who can't answer is left out by whoever asks for health, and comes back
             for name in ("", "munjigi"):
                 gateway.health.set(name, gateway.lease.refusal() is None)
+        gateway.health.set("policy", not gateway.home.status().rejected)
         gateway.health.set("follower", follower.alive(gateway.clock.now()))
         await asyncio.sleep(_TICK_SECONDS)
 

@@ -27,6 +27,7 @@ from munjigi.cli.doctor_cluster import search_account, shipping
 from munjigi.cli.doctor_deciders import deciders
 from munjigi.cli.doctor_finding import Finding
 from munjigi.cli.doctor_notices import notices
+from munjigi.cli.doctor_policy import given_back
 from munjigi.cli.doctor_provider import provider
 from munjigi.cli.doctor_state import state_store
 from munjigi.cli.doctor_witnesses import witnesses
@@ -261,6 +262,7 @@ _CHECKS: Final[tuple[tuple[str, Check], ...]] = (
     ("state store", state_store),
     ("keys", _keys),
     ("policy home", _policy),
+    ("what reviews took", given_back),
     ("who decides", deciders),
     ("ports", _ports),
     ("journal", _journal),

@@ -20,10 +20,13 @@ WATCHES: Final = 256  # at once: anyone may open one, and each holds memory
 
 
 class HealthService:
-    """Tell whether the gateway serves. `""` and `munjigi` are the gateway, `follower` its follower, `disk` the room for records."""
+    """Tell whether the gateway serves. `""` and `munjigi` are the gateway, `follower` its follower, `disk` the room for records.
+
+    `policy` is the policy home: not serving while it is refused and an older policy decides.
+    """
 
     def __init__(self) -> None:
-        self._serving: dict[str, bool] = {"": False, "munjigi": False, "follower": False, "disk": True}
+        self._serving: dict[str, bool] = {"": False, "munjigi": False, "follower": False, "disk": True, "policy": True}
         self._changed = asyncio.Event()
         self._watches = 0
         self._draining = False
@@ -56,7 +59,7 @@ class HealthService:
         """Answer SERVING or NOT_SERVING."""
         del call
         if request.service not in self._serving:
-            raise NotFound("SERVICE_UNKNOWN", "Ask for the empty name, `munjigi`, `follower` or `disk`.")
+            raise NotFound("SERVICE_UNKNOWN", "Ask for the empty name, `munjigi`, `follower`, `disk` or `policy`.")
         return health_pb2.HealthCheckResponse(status=self._state(request.service))
 
     async def watch(self, request: health_pb2.HealthCheckRequest) -> AsyncIterator[health_pb2.HealthCheckResponse]:
