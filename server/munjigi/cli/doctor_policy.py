@@ -39,6 +39,11 @@ def given_back(settings: Settings) -> Iterable[Finding]:
         told = (
             f"the policy home gives it back, so {last[:12]}, the policy of before, decides: {len(given)} rules, first {given[0]}"
         )
-        yield Finding(_CHECK, "fail", told, "Take these lines out, or let people ask anew; `munjigi policy status` lists them.")
+        yield Finding(
+            _CHECK,
+            "fail",
+            told,
+            "`munjigi policy status` lists them and names the review; `munjigi review patch` takes them out.",
+        )
     else:
         yield Finding(_CHECK, "ok", "the policy home gives nothing of it back")

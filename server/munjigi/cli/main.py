@@ -59,6 +59,10 @@ _REVIEW: Final = {
         f"{_HERE}.review_apply:review_apply",
         "Apply what was decided: a share first, and after the wait of reviews.toml the rest, when this is run again.",
     ),
+    "patch": Entry(
+        f"{_HERE}.review_patch:review_patch",
+        "Write a patch for the policy home, so that it says what a review decided. Without a server.",
+    ),
     "stop": Entry(
         f"{_HERE}.review_stop:review_stop",
         "Stop a review that is open or being applied. What was applied stands; `munjigi review undo` gives it back.",
