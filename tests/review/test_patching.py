@@ -117,24 +117,30 @@ def edited(old: bytes, new: bytes, path: str = "policy.csv") -> Callable[[Files]
 NAME = b"p, cs_agent, crm.member.name, read, inquiry, True, allow, partial"
 
 
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
 @pytest.mark.parametrize(
     ("edit", "why"),
     [
         (edited(NAME, NAME.replace(b"partial", b"clear")), "it is as it was before"),
+        (
+            edited(NAME + b"\n", NAME + b"\n" + NAME.replace(b"True", b"r.ctx.device").replace(b"partial", b"clear") + b"\n"),
+            "it goes",
+        ),
         (edited(b"g2, crm.member.phone, class:contact", b"g2, crm.member.phone, class:content"), "it is as it was before"),
         (edited(b"g, cs_manager, cs_agent\n", b"g, cs_manager, cs_agent\ng, cs_agent, fraud_analyst\n"), None),
     ],
 )
 def test_r19_a_changed_line_is_as_before_and_the_others_stay(
-    tmp_path: Path, edit: Callable[[Files], Files], why: str | None
+    tmp_path: Path, edit: Callable[[Files], Files], why: str | None, ending: bytes
 ) -> None:
     files = edit(with_rows(HARMLESS))
+    files["policy.csv"] = files["policy.csv"].replace(b"\n", ending)
     found = patched(files)
     if why is None:  # another purpose's role: nothing comes back by it
         assert found == Patch({}, (), (), ())
         return
     assert [each.rpartition(": ")[2] for each in found.why] == [why]
-    assert by_git(tmp_path, files, found) == with_rows(HARMLESS)
+    assert by_git(tmp_path, files, found) == with_rows(HARMLESS, ending=ending, last=ending)
 
 
 def test_r19_a_link_goes_and_not_the_rules_that_it_reaches(tmp_path: Path) -> None:
@@ -172,9 +178,12 @@ def test_r19_what_a_decision_table_asks_for_is_named(tmp_path: Path) -> None:
     files = with_rows(PHONE) | {"tests/night.yaml": case}
     found = patched(files)
     assert [(each.file, each.line) for each in found.failing] == [("tests/night.yaml", 2)]
+    broken = case.replace(b"three", b"four").replace(b"18:10", b"19:10")  # it fails with and without the patch
+    assert [each.file for each in patched(files | {"tests/four.yaml": broken}).failing] == ["tests/night.yaml"]
     assert by_git(tmp_path, files, found)["policy.csv"] == with_rows(PHONE)["policy.csv"].replace(PHONE + b"\n", b"")
 
 
+DENIED = b"p, fraud_analyst, class:location, read, fraud_investigation, r.ctx.hour == 3, deny,\n"
 ANALYST = grant("fraud", CHOI, "fraud_analyst", "fraud_investigation", Scope(("class:identity", "class:key"), ()))
 REDUCED = ReviewItem("rv-1", 1, ANALYST.grant_id, "applied", "reduce", before=replace(ANALYST, scope=None), person_id="p.choi")
 
@@ -189,9 +198,11 @@ def analyst_rules(files: Files) -> list[bytes]:
 
 def test_a_role_gets_the_size_of_what_is_held_of_it(tmp_path: Path) -> None:
     files = {path: content for path, content in base().items() if not path.startswith("tests/")}
+    files["policy.csv"] += DENIED
     found = sized(files, ANALYST)
     after = by_git(tmp_path, files, found)
-    assert sorted(set(analyst_rules(after))) == [b"class:identity", b"class:key"]
+    assert sorted(set(analyst_rules(after))) == [b"class:identity", b"class:key", b"class:location"]
+    assert after["policy.csv"].endswith(DENIED)  # what denies is never too much
     others = [row for row in files["policy.csv"].splitlines() if not row.startswith(b"p, fraud_analyst")]
     assert [row for row in after["policy.csv"].splitlines() if not row.startswith(b"p, fraud_analyst")] == others
     assert all("nobody who holds `fraud_analyst` has it any more" in each for each in found.why)
@@ -205,6 +216,9 @@ def test_what_somebody_else_still_has_or_a_table_asks_for_stays() -> None:
     assert sized(files, ANALYST, replace(contact, scope=None)).files == {}
     suspended = replace(contact, scope=None, suspended="owner")  # it may be resumed
     assert sized(files, ANALYST, suspended).files == {}
+    over = replace(contact, scope=None, ends_at=NOW - 1)
+    assert sized(files, ANALYST, over).files == sized(files, ANALYST).files != {}
+    assert sized(files, ANALYST, items=(ITEM,)).files == {}  # it was another role that the review took
     assert sized(files).files == {}  # nobody holds the role: it is for whoever asks for it
     assert sized(files, ANALYST, items=()).files == {}  # the review took nothing
     with_tables = sized(base(), ANALYST)

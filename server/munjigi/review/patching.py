@@ -8,7 +8,6 @@ still have stays, and so does what a decision table asks for.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, TypeVar
 
@@ -186,22 +185,16 @@ def _most(units: Sequence[T], good: Callable[[Sequence[T]], bool]) -> list[T]:
 def _changed(before: bytes, after: bytes) -> Iterator[_Line]:
     """Yield the rows of a policy.csv that the one before has not, with the row of then that they are a change of."""
     old, new = _rows(before), _rows(after)
-    left = Counter(row.cells for row in old)
-    added = []
-    for row in new:
-        if left[row.cells]:
-            left[row.cells] -= 1
-        else:
-            added.append(row)
+    there, stayed = {row.cells for row in old}, {row.cells for row in new}
     lines = lines_of(before)
     gone: dict[tuple[str, ...], list[bytes]] = {}
     for row in old:
-        if left[row.cells] and (name := _name(row)):
-            left[row.cells] -= 1
-            gone.setdefault(name, []).append(b"".join(_of(lines, row)))
-    for row in added:
-        found = gone.get(_name(row))
-        yield _Line(row, found.pop(0) if found else None)
+        if row.cells not in stayed and (name := _name(row)):
+            gone.setdefault(name, []).append(lines[row.line - 1])
+    for row in new:
+        if row.cells not in there:
+            found = gone.get(_name(row))
+            yield _Line(row, found.pop(0) if found else None)
 
 
 def _name(row: Row) -> tuple[str, ...]:
@@ -211,19 +204,15 @@ def _name(row: Row) -> tuple[str, ...]:
 def _edited(data: bytes, edits: Mapping[Row, bytes | None]) -> bytes:
     """Return a policy.csv in which some rows are others, or none. Every other byte stays, and so does the way in which lines end."""
     lines = lines_of(data)
-    for row in sorted(edits, key=lambda each: each.line, reverse=True):
-        there, new = _of(lines, row), edits[row]
-        ending = there[-1][len(there[-1].rstrip(b"\r\n")) :]
-        lines[row.line - 1 : row.line - 1 + len(there)] = [] if new is None else [new.rstrip(b"\r\n") + ending]
+    for row, new in edits.items():
+        there = lines[row.line - 1]
+        lines[row.line - 1] = b"" if new is None else new.rstrip(b"\r\n") + there[len(there.rstrip(b"\r\n")) :]
     return b"".join(lines)
 
 
 def _rows(data: bytes) -> list[Row]:
+    """Return the rows; of a home without errors each is one line."""
     return read_rows(POLICY_FILE, data.decode(), Findings())
-
-
-def _of(lines: list[bytes], row: Row) -> list[bytes]:
-    return lines[row.line - 1 : row.line - 1 + row.text.count("\n") + 1]
 
 
 def _compiled(files: Files) -> PolicyBundle | None:

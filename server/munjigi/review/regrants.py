@@ -58,8 +58,9 @@ def problems_of(found: Iterable[Regrant], most: int = 20) -> tuple[Problem, ...]
                 "error",
                 "REGRANT_WITHOUT_APPROVAL",
                 f"Through role `{each.role}` this gives {each.permissions[0].action} on `{each.permissions[0].object}` for purpose "
-                f"`{each.mark.purpose}` back to somebody from whom review {each.mark.review_id} took it. Take the line out, or let them "
-                f"ask for `{each.mark.role}` anew: an approval lifts the review's mark.",
+                f"`{each.mark.purpose}` back to somebody from whom review {each.mark.review_id} took it. `munjigi review patch "
+                f"{each.mark.review_id}` writes the change that takes it out; or let them ask for `{each.mark.role}` anew: an approval lifts the "
+                "review's mark.",
             )
     return tuple(told.values())
 
