@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 from e2e_asking import reason_of
-from notices.kit import Receiver
+from notices.kit import Receiver, secret_file
 from review.usage_kit import sample_bundle
 from review_house import House, policies, until
 from running import Stubs, serving
@@ -134,8 +135,17 @@ def test_r11_two_people_close_the_log_of_a_host_that_is_lost(tmp_path: Path):
     with closing(SqlUsageStore(UsageFile(state / "usage.sqlite"))) as store:
         counted = LogMark(LOST, 40, days_ago - 90 * DAY * SECOND, days_ago, days_ago, 40)
         assert store.take(Taken(0, counted, {}, {}))  # of another host, which was counted until it was lost
-    with serving(state, **settings) as daemon, daemon.channel() as channel:
-        house = House(daemon, {"": Stubs(channel)}, Receiver())
+    receiver = Receiver()
+    notices = {"MUNJIGI_NOTICE_WEBHOOK": receiver.url, "MUNJIGI_NOTICE_WEBHOOK_SECRET": str(secret_file(tmp_path))}
+    with receiver.running(), serving(state, **settings, **notices) as daemon, daemon.channel() as channel:
+        house = House(daemon, {"": Stubs(channel)}, receiver)
+
+        def told(kind: str) -> list[dict[str, Any]]:
+            return [each.data["data"] for each in receiver.posted if each.data["type"] == f"munjigi.review.{kind}"]
+
+        def waits() -> float:
+            return house.metric("munjigi_review_log_closing_since_timestamp_seconds")
+
         refused = house.command("review", "plan", "unused", "--dry-run")
         assert refused.returncode == 4
         assert LOST in refused.stderr
@@ -155,11 +165,19 @@ def test_r11_two_people_close_the_log_of_a_host_that_is_lost(tmp_path: Path):
             assert (code != 0, reason in said) == (True, True), said
         code, said = close(LOST, "dpo.yoon")
         assert (code, "a second person" in said) == (0, True), said
+        until(lambda: bool(told("log_closing")), "whoever may say the second word is told")
+        (asked,) = told("log_closing")
+        assert [each["subject"] for each in asked["recipients"]] == ["sec.han"]
+        assert f"munjigi review close-log {LOST}" in asked["said"]["en"]["text"]
+        until(lambda: abs(waits() - time.time()) < 600, "it is counted since when it waits")
         code, said = close(LOST, "dpo.yoon")
         assert (code != 0, "CLOSING_SAID" in said) == (True, True), said
         assert house.command("review", "plan", "unused", "--dry-run").returncode == 4  # one word changes nothing
         code, said = close(LOST, "sec.han")
         assert (code, "its use is unknown from" in said) == (0, True), said
+        until(lambda: bool(told("log_closed")), "and that it is closed")
+        assert [each["subject"] for each in told("log_closed")[0]["recipients"]] == ["dpo.yoon"]
+        until(lambda: waits() == 0, "nothing waits any more")
         made = house.command("review", "plan", "unused", "--dry-run")
         assert made.returncode == 0, made.stderr
         (closed,) = [each for each in records(house) if isinstance(each, LogClosedRecord)]

@@ -14,6 +14,7 @@ from munjigi.decision.grant_table import GrantTable
 from munjigi.grants.book import Book
 from munjigi.grants.changes import BlockEdit, Change, Edit, GrantEdit, PersonEdit, RequestEdit
 from munjigi.grants.ledger import Ledger
+from munjigi.grants.log_edits import LogEdit
 from munjigi.grants.notices import words_en, words_ko
 from munjigi.grants.notices.due import Pace, State, due
 from munjigi.grants.notices.notice import KINDS, SEVERITIES, Notice
@@ -25,6 +26,7 @@ from munjigi.kernel.access_request import AccessRequest, Vote
 from munjigi.kernel.clock import SECOND
 from munjigi.kernel.grant import Block, Delegation, Fact, Grant, Person
 from munjigi.kernel.identity import EMBEDDED_ISSUER
+from munjigi.kernel.review import LogClosing, Override
 
 NOW = 1_800_000_000 * SECOND
 BUNDLE = bundle()
@@ -97,6 +99,11 @@ def grant(ends_at: int = NOW + 30 * DAY, **other: object) -> Grant:
     return replace(Grant("g-9", employee("cs.kim"), "fraud_analyst", "inquiry", NOW - 60 * DAY, ends_at, ("cs.lee",)), **other)
 
 
+def lost(*people: str) -> LogClosing:
+    words = tuple(Override(f"p.{each}", EMBEDDED_ISSUER, each, "its disk is broken", NOW) for each in people)
+    return LogClosing("lost0000000000000000", words, NOW - DAY, NOW if len(people) > 1 else 0)
+
+
 TOLD: list[tuple[Edit, str, str, list[str]]] = [
     (made(asking(1, NOW)), "request.made", "info", ["cs.lee"]),
     (made(asking(1, NOW, role="cs_manager", stages=("owner", "privacy"))), "request.made", "info", ["cs.lee", "dpo.yoon"]),
@@ -117,6 +124,8 @@ TOLD: list[tuple[Edit, str, str, list[str]]] = [
     (BlockEdit("principal_blocked", Block("person", "p.cs.kim"), "seen at night"), "principal.blocked", "critical", ["dba.jung", "dpo.yoon"]),
     (BlockEdit("principal_blocked", Block("tool", "crm-desk"), "seen at night"), "principal.blocked", "critical", ["dpo.yoon"]),
     (BlockEdit("principal_unblocked", Block("tool", "crm-desk"), "mended"), "principal.unblocked", "warning", ["dpo.yoon"]),
+    (LogEdit("log_close_asked", lost("dpo.yoon")), "review.log_closing", "warning", ["sec.han"]),
+    (LogEdit("log_closed", lost("dpo.yoon", "sec.han")), "review.log_closed", "info", ["dpo.yoon"]),
 ]  # fmt: skip
 
 
@@ -262,7 +271,7 @@ def test_p5_what_people_typed_leaves_the_house_only_without_data():
 
 FILLED = (
     *("holder", "role", "purpose", "request", "grant", "left", "waited", "fact", "principal", "role_name", "purpose_name"),
-    *("review", "title", "items", "exception"),
+    *("review", "title", "items", "exception", "log"),
 )
 
 

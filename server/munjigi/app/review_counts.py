@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+from munjigi.grants.log_edits import PEOPLE
 from munjigi.grants.review_ports import ItemFilter, ReviewFilter, Reviews
 from munjigi.kernel.clock import SECOND
 from munjigi.kernel.review import Review, ReviewItem, ReviewPlan
@@ -47,6 +48,8 @@ def count(moment: Moment, meter: Meter) -> None:
         _kind(moment, meter, row, next((each for each in past if each.kind == kind), None))
     exceptions = [each for each in moment.reviews.exceptions() if each.holds(moment.now)]
     meter.set(catalogue.REVIEW_EXCEPTIONS, value=len(exceptions))
+    asked = [each.words[0].at for each in moment.reviews.closings() if len(each.words) < PEOPLE]
+    meter.set(catalogue.REVIEW_LOG_CLOSING, value=min(asked, default=0) / SECOND)
     taken, restored = _quality(moment, past)
     meter.set(catalogue.REVIEW_TAKEN, value=taken)
     meter.set(catalogue.REVIEW_RESTORED, value=restored)

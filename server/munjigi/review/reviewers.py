@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from munjigi.grants.book import Book
-from munjigi.grants.deciders import deciders_of, edits_policy, may_decide, operators
+from munjigi.grants.deciders import deciders_of, edits_policy, may_decide
+from munjigi.grants.notices import circle
 from munjigi.kernel.errors import PermissionDenied
 from munjigi.kernel.grant import Person
 from munjigi.kernel.identity import EmployeeKey
@@ -98,16 +99,7 @@ class Reviewers:
 
     def _office(self) -> list[Person]:
         if self._offices is None:
-            book, found = self._book, dict[str, Person]()
-            for role in sorted(operators(book.bundle, "munjigi.review")):
-                for purpose in book.bundle.purposes:
-                    for employee in book.holdings.holders(role, purpose).since(None):
-                        person = book.holdings.person(employee)
-                        if person is not None and any(
-                            each.role == role and each.active(book.now) for each in book.holdings.of(employee)
-                        ):
-                            found.setdefault(person.person_id, person)
-            self._offices = list(found.values())
+            self._offices = circle.operating(self._book, circle.REVIEWS)
         return self._offices
 
 

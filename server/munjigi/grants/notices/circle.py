@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from typing import Final
 
 from munjigi.grants.book import Book
-from munjigi.grants.deciders import deciders
+from munjigi.grants.deciders import deciders, operators
 from munjigi.kernel.access_request import AccessRequest
 from munjigi.kernel.grant import Person
 from munjigi.kernel.identity import EmployeeKey
 
 PRIVACY: Final = "privacy"
+REVIEWS: Final = "munjigi.review"
 
 
 def deciding(book: Book, request: AccessRequest) -> list[Person]:
@@ -40,6 +41,18 @@ def office(book: Book, name: str) -> list[Person]:
     held = dict.fromkeys(
         account
         for role in sorted(roles)
+        for purpose in book.bundle.purposes
+        for account in book.holdings.holders(role, purpose).since(None)
+        if any(grant.role == role and grant.active(book.now) for grant in book.holdings.of(account))
+    )
+    return _there(book.holdings.person(account) for account in held)
+
+
+def operating(book: Book, resource: str) -> list[Person]:
+    """Return who holds a role that may operate on one of Munjigi's own resources."""
+    held = dict.fromkeys(
+        account
+        for role in sorted(operators(book.bundle, resource))
         for purpose in book.bundle.purposes
         for account in book.holdings.holders(role, purpose).since(None)
         if any(grant.role == role and grant.active(book.now) for grant in book.holdings.of(account))

@@ -42,6 +42,8 @@ Kind = Literal[
     "review.applied",
     "review.stopped",
     "review.undone",
+    "review.log_closing",
+    "review.log_closed",
     "trial",
 ]
 Severity = Literal["info", "warning", "critical"]

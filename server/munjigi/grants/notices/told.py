@@ -22,7 +22,7 @@ from munjigi.audit.permission_records import (
     RequestClosedRecord,
     RequestRecord,
 )
-from munjigi.audit.review_records import ExceptionAskedRecord, ReviewClosedRecord
+from munjigi.audit.review_records import ExceptionAskedRecord, LogClosedRecord, LogClosingRecord, ReviewClosedRecord
 from munjigi.grants.book import Book
 from munjigi.grants.break_glass import BREAK_GLASS
 from munjigi.grants.notices import circle
@@ -72,6 +72,8 @@ def told(record: PermissionRecord, record_id: str, book: Book) -> Notice | None:
         return _of_review(record, record_id, book)
     if isinstance(record, ExceptionAskedRecord):
         return _of_exception(record, record_id, book)
+    if isinstance(record, LogClosingRecord):
+        return _of_closing(record, record_id, book)
     return None
 
 
@@ -150,6 +152,18 @@ def _of_exception(record: ExceptionAskedRecord, record_id: str, book: Book) -> N
     }
     people = circle.accounts(circle.office(book, circle.PRIVACY), record.requester_issuer)
     return Notice(record_id, "review.exception", "info", record.time, people, _filled(about), {"ends": record.expires_at})
+
+
+def _of_closing(record: LogClosingRecord, record_id: str, book: Book) -> Notice:
+    """Tell whoever may say the second word, and afterwards that it was said: all but whose word the record is of."""
+    last = record.words[-1]
+    about = {"log": record.lost_log, "by": record.employee, "reason": typed(last.reason)}
+    others = (each for each in circle.operating(book, circle.REVIEWS) if each.person_id != last.person_id)
+    closed = isinstance(record, LogClosedRecord)
+    kind: Kind = "review.log_closed" if closed else "review.log_closing"
+    times = {"unknown": record.unknown_from} if record.unknown_from else {}
+    people = circle.accounts(others, record.issuer)
+    return Notice(record_id, kind, "info" if closed else "warning", record.time, people, _filled(about), times)
 
 
 def alarmed(book: Book, holder: EmployeeKey, role: str) -> tuple[EmployeeKey, ...]:

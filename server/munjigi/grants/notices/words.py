@@ -31,6 +31,8 @@ _FACTS: Final = (
     "ends",
     "days",
     "lapses",
+    "log",
+    "unknown",
     "review",
     "items",
     "applies",

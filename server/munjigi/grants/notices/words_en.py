@@ -111,6 +111,16 @@ VOCABULARY: Final = Vocabulary(
             "To see it:",
             "  munjigi review show {review}",
         ),
+        "review.log_closing": (
+            "Log {log} is to be closed, and waits for a second person",
+            "Somebody says that this log is lost for good. With your word, too, reviews wait for it no longer. Look first whether its host starts.",
+            "To say so, too:",
+            "  munjigi review close-log {log} --reason '...'",
+        ),
+        "review.log_closed": (
+            "Log {log} is closed",
+            "Two people have said that this log is lost for good. Reviews go on, and take nothing over the time in which its use is unknown.",
+        ),
         "trial": ("Trial", "This is a trial of `munjigi doctor --send-test`. There is nothing to do."),
     },
     labels={
@@ -127,6 +137,8 @@ VOCABULARY: Final = Vocabulary(
         "ends": "Until",
         "days": "Days",
         "lapses": "Decide before",
+        "log": "Log",
+        "unknown": "Use unknown from",
         "review": "Review",
         "items": "Items",
         "applies": "Applied from",

@@ -108,6 +108,16 @@ VOCABULARY: Final = Vocabulary(
             "보려면:",
             "  munjigi review show {review}",
         ),
+        "review.log_closing": (
+            "로그 {log} 종결 요청: 두 번째 사람의 확인 필요",
+            "이 로그를 되찾을 수 없다는 요청입니다. 귀하도 확인하면 검토가 이 로그를 더 기다리지 않습니다. 먼저 그 서버가 다시 시작되는지 보십시오.",
+            "확인하려면:",
+            "  munjigi review close-log {log} --reason '...'",
+        ),
+        "review.log_closed": (
+            "로그 {log} 종결",
+            "두 사람이 이 로그를 되찾을 수 없다고 확인했습니다. 검토는 계속되며, 사용 여부를 알 수 없는 기간에 대해서는 아무것도 말소하지 않습니다.",
+        ),
         "trial": ("시험", "`munjigi doctor --send-test`의 시험 통지입니다. 하실 일은 없습니다."),
     },
     labels={
@@ -124,6 +134,8 @@ VOCABULARY: Final = Vocabulary(
         "ends": "종료",
         "days": "일수",
         "lapses": "결정 기한",
+        "log": "로그",
+        "unknown": "사용 기록 불명 시작",
         "review": "검토",
         "items": "항목 수",
         "applies": "적용 시작",

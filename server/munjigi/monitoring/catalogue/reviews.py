@@ -34,6 +34,11 @@ REVIEW_STOPPED: Final = Metric(
     "1 while the newest review of a kind is one that stopped itself, since holders were denied what it had taken.",
     ("kind",),
 )
+REVIEW_LOG_CLOSING: Final = Metric(
+    "munjigi_review_log_closing_since_timestamp_seconds",
+    "gauge",
+    "Since when the oldest closing of a lost log waits for a second person's word; 0 when none does.",
+)
 REVIEW_EXCEPTIONS: Final = Metric("munjigi_review_exceptions", "gauge", "Exceptions from reviews that hold now.")
 REVIEW_TAKEN: Final = Metric(
     "munjigi_review_taken", "gauge", "Grants that reviews took away, narrowed or suspended within the last 90 days."
