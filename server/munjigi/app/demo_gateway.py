@@ -11,7 +11,7 @@ from itertools import count
 from typing import Final
 
 from munjigi import __version__
-from munjigi.adapters.policy_files import read_policy_home, store_bundle
+from munjigi.adapters.policy_files import keep_last, read_policy_home, store_bundle
 from munjigi.adapters.secrets import member_key, names_key
 from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.adapters.state.store import SqlStateStore
@@ -111,6 +111,7 @@ def open_demo_gateway(settings: Settings, folder: StateFolder, built: Built, clo
     bundle = built.bundle
     assert bundle is not None
     store_bundle(folder.policies, bundle)
+    keep_last(folder.policies, bundle.revision)
     journal = Journal.open(
         folder.journal,
         0,
