@@ -15,6 +15,7 @@ import msgspec
 from audit.support import START, TickingClock, access
 from grants.conformance_state import ALICE, GRANT
 
+from munjigi.adapters.policy_files import keep_last
 from munjigi.adapters.seal_keys import INSTALLATION, installation_key, make_next, take_up, waiting_key
 from munjigi.adapters.secrets import member_key, names_key
 from munjigi.adapters.state.sqlite import SqliteStateStore
@@ -148,6 +149,7 @@ class Installation:
         name = hashlib.sha256(os.urandom(8)).hexdigest()
         (self.folder.policies / f"{name}.bundle").write_bytes(os.urandom(100))
         (self.folder.policies / f"{name}.source").write_text("files")
+        keep_last(self.folder.policies, name)
 
     def anything(self, rng: random.Random) -> None:
         for _ in range(rng.randrange(3)):

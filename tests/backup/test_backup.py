@@ -212,6 +212,16 @@ def test_decisions_in_a_backup_have_their_grants_in_it(tmp_path: Path) -> None:
     assert max(at for at, name in enumerate(names) if name == "shipping") < names.index("journal")
 
 
+def test_the_policy_that_decided_last_is_in_a_backup_though_another_one_came_meanwhile(tmp_path: Path) -> None:
+    with closing(made(tmp_path)) as installation:
+        manifest = backed_up(installation, tmp_path, lambda name, _: installation.policy() if "policies" in name else None)
+    with (tmp_path / "backup").open("rb") as file, zstd.ZstdFile(file) as plain, tarfile.open(fileobj=plain) as tar:
+        decided = tar.extractfile("policies/decided")
+        assert decided is not None
+        last = decided.read().decode().strip()
+    assert f"policies/{last}.bundle" in {each.name for each in manifest.files}
+
+
 def test_a_writer_that_is_left_leaves_nothing(tmp_path: Path) -> None:
     with ArchiveWriter(tmp_path / "a", START) as archive:
         archive.add(copying.whole("slots/0", b"x"))

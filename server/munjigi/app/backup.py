@@ -129,6 +129,7 @@ def _pieces(folder: StateFolder, scratch: Path, seal: SealCopy, logs: list[LogHe
         logs += [LogHeld(each.log_id, -1, each.next_index, seal.sealed.get(each.log_id, 0), each.chain.hex()) for each in heads]
         yield Piece(folder.state.name, copy.stat().st_size, copy.open("rb"))
     yield from copying.plain(root, folder.quarantine.name, "*.tail")
+    # Which one decided last comes before the bundles: it is among them, whatever is loaded meanwhile.
     yield from copying.plain(root, folder.policies.name, LAST, "*.bundle", "*.source")
 
 
