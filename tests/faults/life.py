@@ -84,7 +84,7 @@ class Follower:
 
     def ship(self) -> None:
         """Move the cursor over what is durable; every seventh record is one that the cluster refuses."""
-        at = self.progress.cursor().next_index
+        at = max(self.progress.cursor().next_index, self.source.first())  # what retention removed was never shipped
         found = self.source.read(at, 1000)
         if not found:
             return
