@@ -92,7 +92,7 @@ class StoredReviews:
             rows = rows.where(_ITEM.decided_by == asked.decided_by)
         rows = rows.order_by(_ITEM.number)
         if asked.numbers is None:
-            return list(self._connection.execute(rows.limit(asked.limit)).scalars())
+            return list(self._connection.execute(rows.limit(asked.limit)).scalars().all())
         numbers, found = sorted(asked.numbers), list[Any]()
         for start in range(0, len(numbers), _FEW):
             found += self._connection.execute(rows.where(_ITEM.number.in_(numbers[start : start + _FEW]))).scalars()
