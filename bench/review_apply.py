@@ -1,10 +1,10 @@
 """A review takes 50,000 grants, and gives them back, while a worker is asked: how long, and what it costs the callers.
 
 `python -m bench.review_apply FOLDER [GRANTS]` prints JSON. The run steps in a process of its own beside the load generator, as the
-follower does: planned and committed by the registrar in pieces of 100 grants, on the file that the worker's snapshot follows. Use that was
-counted meanwhile is not asked: it is another store's. The callers' p99 is taken in windows before and during the run, of the same load,
-and once more beside a neighbour that uses as much of the load generator's core and has nothing to do with Munjigi (`bench/neighbour.py`):
-what that one costs, too, is not the run's.
+follower does: planned and committed by the registrar in pieces of 100 grants, at the follower's pace, on the file that the worker's
+snapshot follows. Use that was counted meanwhile is not asked: it is another store's. The callers' p99 is taken in windows before and
+during the run, of the same load, and once more beside a neighbour that uses as much of the load generator's core and has nothing to
+do with Munjigi (`bench/neighbour.py`): what that one costs, too, is not the run's.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from munjigi.app.files import StateFolder
 from munjigi.app.grant_changes import load_table
 from munjigi.app.policy_in_force import in_force
 from munjigi.app.registrar import Registrar
+from munjigi.app.review_keeper import PACE
 from munjigi.decision.snapshot import Snapshot
 from munjigi.grants.book import Book, Plan
 from munjigi.grants.changes import Edit, grant_added, person_changed
@@ -104,8 +105,10 @@ class _Run:
             return Plan(edits, b"")
 
         while more:
+            piece = time.perf_counter()
             await self.registrar.change(_BY, "", b"", plan)
             commits += 1
+            await asyncio.sleep(PACE * (time.perf_counter() - piece))
         return {"seconds": time.perf_counter() - began, "cpu": time.process_time() - worked, "commits": commits}
 
 

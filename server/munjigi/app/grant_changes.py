@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from itertools import groupby
 from typing import Final
 
 from munjigi.decision.grant_table import GrantTable
 from munjigi.grants.changes import BlockEdit, Change, GrantEdit, PersonEdit, SessionEdit
-from munjigi.grants.ports import StateStore
+from munjigi.grants.ports import StateStore, no_rest
+
+_PART: Final = 256  # changes that are put in within some two milliseconds
 
 _FRESH: Final = 5_000  # changes of which the collector may still see what they brought
 
 
-def apply_changes(table: GrantTable, changes: list[Change]) -> GrantTable:
-    """Return the table after the changes. Grants that follow each other are put in at once, and people, too: lists of them are long."""
+def apply_changes(table: GrantTable, changes: list[Change], rest: Callable[[], None] = no_rest) -> GrantTable:
+    """Return the table after the changes, resting between parts of them.
+
+    Grants that follow each other are put in at once, and people, too: lists of them are long.
+    """
+    for start in range(0, len(changes), _PART):
+        if start:
+            rest()
+        table = _with(table, changes[start : start + _PART])
+    return table
+
+
+def _with(table: GrantTable, changes: list[Change]) -> GrantTable:
     for kind, group in groupby(changes, lambda change: type(change.edit)):
         several = list(group)
         edits, last = [change.edit for change in several], several[-1].grant_revision
