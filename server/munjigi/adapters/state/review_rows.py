@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import BindParameter, Column, Connection, bindparam, delete, func, insert, select, update
@@ -92,7 +93,8 @@ class StoredReviews:
             rows = rows.where(_ITEM.decided_by == asked.decided_by)
         rows = rows.order_by(_ITEM.number)
         if asked.numbers is None:
-            return list(self._connection.execute(rows.limit(asked.limit)).scalars().all())
+            few_rows_at_once = self._connection.execute(rows.limit(asked.limit)).scalars().partitions(_FEW)
+            return list(chain.from_iterable(few_rows_at_once))
         numbers, found = sorted(asked.numbers), list[Any]()
         for start in range(0, len(numbers), _FEW):
             found += self._connection.execute(rows.where(_ITEM.number.in_(numbers[start : start + _FEW]))).scalars()
