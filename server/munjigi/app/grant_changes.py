@@ -12,7 +12,6 @@ from munjigi.grants.changes import BlockEdit, Change, GrantEdit, PersonEdit, Ses
 from munjigi.grants.ports import StateStore, no_rest
 
 _PART: Final = 256  # changes that are put in within some two milliseconds
-
 _FRESH: Final = 5_000  # changes of which the collector may still see what they brought
 
 
