@@ -11,7 +11,7 @@ from munjigi.decision.grant_table import GrantTable
 from munjigi.grants.changes import BlockEdit, Change, GrantEdit, PersonEdit, SessionEdit
 from munjigi.grants.ports import StateStore, no_rest
 
-_PART: Final = 256  # changes that are put in within some two milliseconds
+_PART: Final = 100  # changes that are put in within a millisecond
 _FRESH: Final = 5_000  # changes of which the collector may still see what they brought
 
 

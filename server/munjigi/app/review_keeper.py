@@ -52,9 +52,7 @@ _PAUSE: Final = 10.0  # seconds between looks, at least
 _SHARE: Final = 50  # a look takes no more than one part in so many of the time
 _AGAIN: Final = 3600.0  # seconds until what was refused is tried again
 _PIECE: Final = 100  # items of one commit
-PACE: Final = (
-    0.5  # after a commit, others have so much of the time that it took: SQLite's writers don't queue, and leases are renewed
-)
+PACE: Final = 0.35  # after a commit, others have this share of what it took: SQLite's writers don't queue, and leases are renewed
 
 
 class _Home:
