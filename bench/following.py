@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
 import sys
 import time
@@ -25,7 +24,7 @@ from elastic.server import ElasticsearchServer, make_folder
 
 from bench import load
 from bench.machine import LOAD_CORE, cpu_seconds, pin, spread
-from bench.servers import QUESTION, Server, Worker
+from bench.servers import NICENESS, QUESTION, Neighbour, Server, Worker, beside
 from bench.shipping import server_cpu
 from bench.table import Row, within
 from munjigi.adapters.audit_index_sqlite import SqliteAuditIndex
@@ -64,23 +63,7 @@ class Follower(Server):
             {"PROMETHEUS_MULTIPROC_DIR": str(state / "metrics")},
         )
         self.ships = bool(url)
-        _beside(self.pid)
-
-
-class Neighbour(Server):
-    """A process that uses a share of the other core."""
-
-    def __init__(self, share: float) -> None:
-        super().__init__(["-m", "bench.neighbour", f"{share:.3f}"])
-        _beside(self.pid)
-
-
-def _beside(pid: int) -> None:
-    """Put a process on the load generator's core, which goes before it."""
-    pin(LOAD_CORE, pid)
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        pin(LOAD_CORE, int(task.name))
-        os.setpriority(os.PRIO_PROCESS, int(task.name), 10)
+        beside(self.pid)
 
 
 @contextmanager
@@ -114,18 +97,18 @@ def measure(folder: Path) -> dict[str, Any]:
         found: dict[str, Any] = {"missing": missing, "rate": {}, "cpu": {}, "follower_us": {}, "share": {}}
         metadata = worker.credentials()
 
-        def taken(kind: str, beside: Server | None) -> float:
+        def taken(kind: str, other: Server | None) -> float:
             """Return the processor seconds that were used beside the load generator."""
             of_elastic = server_cpu(elastic.call) if elastic is not None and kind == "shipped" else 0.0
-            return of_elastic + (cpu_seconds(beside.pid) if beside is not None else 0.0)
+            return of_elastic + (cpu_seconds(other.pid) if other is not None else 0.0)
 
-        def loaded(kind: str, beside: Server | None) -> int:
+        def loaded(kind: str, other: Server | None) -> int:
             """Load the worker once; return the number of Checks."""
-            of_worker, of_beside = cpu_seconds(worker.pid), taken(kind, beside)
+            of_worker, of_beside = cpu_seconds(worker.pid), taken(kind, other)
             begun = time.monotonic()
             got = load.run(worker.port, load.CHECK, message, metadata, in_flight=_IN_FLIGHT, seconds=SECONDS, folder=folder)
-            if beside is not None:
-                share = (taken(kind, beside) - of_beside) / (time.monotonic() - begun)
+            if other is not None:
+                share = (taken(kind, other) - of_beside) / (time.monotonic() - begun)
                 found["share"].setdefault(kind, []).append(share)
             found["rate"].setdefault(kind, []).append(got.rate)
             found["cpu"].setdefault(kind, []).append((cpu_seconds(worker.pid) - of_worker) / got.requests * 1e6)
@@ -142,7 +125,7 @@ def measure(folder: Path) -> dict[str, Any]:
                     found["follower_us"].setdefault(kind, []).append(spent)
                 finally:
                     follower.stop()
-                neighbour = Neighbour(found["share"][kind][-1])
+                neighbour = Neighbour(found["share"][kind][-1], niceness=NICENESS)
                 try:
                     loaded(_BESIDE + kind, neighbour)
                 finally:

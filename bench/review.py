@@ -11,7 +11,6 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -21,9 +20,10 @@ import msgspec
 from sqlalchemy import insert
 
 from bench.machine import spread
+from bench.recorded import CUTOFF, EMPLOYEES, FORMS, LOG, bundle, confirmation, decision, drawn, repeated
 from bench.table import Row as TableRow
 from bench.table import number, within
-from munjigi.adapters.policy_files import read_policy_home, store_bundle
+from munjigi.adapters.policy_files import store_bundle
 from munjigi.adapters.usage.rows import Row
 from munjigi.adapters.usage.store import SqlUsageStore, UsageFile
 from munjigi.adapters.usage.tables import USAGE_GRANT, USAGE_LOG
@@ -32,35 +32,23 @@ from munjigi.app.log_sources import LogSources
 from munjigi.app.usage_counter import UsageCounter
 from munjigi.audit.journal import Journal
 from munjigi.audit.reader import JournalReader, list_logs
-from munjigi.audit.records import AccessRecord, ConfirmRecord, FieldRecord, encode
-from munjigi.decision.core import decide
 from munjigi.decision.grant_table import GrantTable
-from munjigi.decision.snapshot import Snapshot
-from munjigi.decision.types import Request
 from munjigi.kernel.grant import Grant, Person, Scope
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.monitoring.meter import Meter
-from munjigi.policy.compile import compile_bundle
-from munjigi.policy.types import PolicyBundle
 from munjigi.review.days import DAY
 from munjigi.review.encoding import digest_of, encode_plan
 from munjigi.review.held import held_by
 from munjigi.review.planner import Inputs, plan
-from munjigi.review.replay import RecordedBytes, grouped, newly_denied, timeless
+from munjigi.review.replay import grouped, newly_denied, timeless
 from munjigi.review.settings import SHIPPED
 
 ROUNDS: Final = 3
-_POLICIES: Final = Path(__file__).resolve().parent.parent / "policies"
-_CUTOFF: Final = 1_790_089_200 * 10**9  # a midnight in Seoul
-_LOG: Final = "bench000000000000000"
 _RECORDS: Final = 400_000
-_EMPLOYEES: Final = 2_000
 _PEOPLE: Final = 100_000
 _HELD: Final = 200
 _USED: Final = 20
 _DAYS: Final = 400
-_DECISIONS: Final = 10_000_000
-_POOL: Final = 1_000_000
 _LEAST_RECORDS: Final = 100_000  # a second
 _MOST_SECONDS: Final = 60.0
 _MOST_MIB: Final = 2048.0
@@ -86,38 +74,6 @@ class _At:
         return self.at
 
 
-def bundle(*, columns: int = 0) -> PolicyBundle:
-    """The sample policy; with a table of so many columns more, and a role that reads them."""
-    files = {path: text for path, text in read_policy_home(_POLICIES).files.items() if not path.startswith("tests/")}
-    files["roles.toml"] = files["roles.toml"].replace(b"budget = ", b"budget = 0 # ")
-    if columns:
-        names = [f"c{number:03}" for number in range(columns)]
-        table = f"""
-[tables."crm.wide"]
-title = "Wide"
-key = "c000"
-key_type = "integer"
-columns = {json.dumps(names)}
-subjects_of = "crm.member"
-"""
-        files["catalog.toml"] += table.encode()
-        rules = "p, desk, crm.wide.*, read, inquiry, True, allow, clear\n"
-        files["policy.csv"] += (rules + "".join(f"g2, crm.wide.{name}, class:activity\n" for name in names)).encode()
-        files["roles.toml"] += b"""
-[roles.desk]
-title = "Desk"
-owners = ["cs.lee", "dpo.yoon"]
-stages = ["owner"]
-longest_days = 2000
-review = "quarterly"
-requires = []
-budget = 0
-"""
-    made, problems = compile_bundle(files, "bench")
-    assert made is not None, [str(each) for each in problems if each.severity == "error"]
-    return made
-
-
 def main() -> int:
     folder = Path(sys.argv[1])
     folder.mkdir(mode=0o700, parents=True)
@@ -138,16 +94,16 @@ def written(root: Path, pairs: int, *, shared: bool = False) -> StateFolder:
     folder = StateFolder(root)
     folder.make()
     store_bundle(folder.policies, made)
-    clock = _At(_CUTOFF - 30 * DAY)
+    clock = _At(CUTOFF - 30 * DAY)
     journal = Journal.open(
         folder.journal, 0, quarantine=folder.quarantine, clock=clock, randomness=bytes(16), segment_bytes=64 << 20
     )
     draw = Random(1)
     for _ in range(pairs):
         clock.at += 25 * DAY // pairs
-        index = journal.append(_decision(draw, made.revision, clock.at, shared=shared))
+        index = journal.append(decision(draw, made.revision, clock.at, shared=shared))
         clock.at += 1000
-        journal.append(_confirmation(f"{journal.log_id}-{index}"))
+        journal.append(confirmation(f"{journal.log_id}-{index}"))
         if index % 20_000 < 2:
             journal.sync()
     journal.close()
@@ -161,7 +117,7 @@ def counter_of(folder: StateFolder, path: Path) -> UsageCounter:
         folder,
         lambda: True,
         lambda: SqlUsageStore(UsageFile(path), zone="Asia/Seoul"),
-        _At(_CUTOFF),
+        _At(CUTOFF),
         Meter(_Silent()),  # type: ignore[arg-type]
     )
 
@@ -184,77 +140,20 @@ def _ingest(root: Path) -> dict[str, Any]:
     return {"records": rates, "reading": bare}
 
 
-def _decision(draw: Random, revision: str, at: int, *, shared: bool) -> AccessRecord:
-    who = draw.randrange(_EMPLOYEES)
-    names = _FORMS[draw.randrange(len(_FORMS))]
-    grants = (f"grant-{who:06}", *([f"other-{who:06}"] if shared else []))
-    return AccessRecord(
-        issuer="urn:bench",
-        employee=f"cs.{who:05}",
-        principal_type="employee",
-        tool="crm-desk",
-        peer="127.0.0.1",
-        ip="10.1.2.3",
-        request_id="r-1",
-        door="Check",
-        action="read",
-        resource="crm.member",
-        purpose="inquiry",
-        case_id="CS-2026-000123",
-        decision="ALLOW",
-        reason="GRANTED",
-        fields=tuple(FieldRecord(name, "clear", "", "GRANTED", "policy.csv:12", grants) for name in names),
-        data_classes=("identity", "contact"),
-        rule="policy.csv:12",
-        role_path=(grants[0], "cs_agent"),
-        members=(f"m1.01234567.{draw.randrange(50_000):026}",),
-        subject_count=1,
-        policy_revision=revision,
-        grant_revision=12,
-        valid_until=at + 60 * 10**9,
-        latency_ns=5000,
-        asked_at=at,
-    )
-
-
-_FORMS: Final = (
-    ("name", "phone"),
-    ("name", "address"),
-    ("name", "birth_date", "status"),
-    ("serial", "name", "phone", "email", "joined_at", "status"),
-)
-
-
-def _confirmation(decision_id: str) -> ConfirmRecord:
-    return ConfirmRecord(
-        issuer="urn:bench",
-        employee="cs.00001",
-        tool="crm-desk",
-        peer="127.0.0.1",
-        ip="127.0.0.1",
-        decision_id=decision_id,
-        outcome="read",
-        row_count=1,
-    )
-
-
-# ---- planning
-
-
 def _plan(folder: Path) -> dict[str, Any]:
     made = bundle(columns=_HELD - 1)  # and the class itself
     held = held_by(made, "desk", "inquiry")
     people = [
         Person(f"p{number:06}", "employee", "care", (EmployeeKey("urn:bench", f"a{number:06}"),)) for number in range(_PEOPLE)
     ]
-    starts, ends = _CUTOFF - 500 * DAY, _CUTOFF + 500 * DAY
+    starts, ends = CUTOFF - 500 * DAY, CUTOFF + 500 * DAY
     grants = [
         Grant(f"g{number:06}", each.accounts[0], "desk", "inquiry", starts, ends, ("x",)) for number, each in enumerate(people)
     ]
     table = GrantTable.build(grants, people, 1)
     path = folder / "usage.sqlite"
     draw = Random(2)
-    base = (_CUTOFF - _DAYS * DAY + 9 * 3600 * 10**9) // DAY
+    base = (CUTOFF - _DAYS * DAY + 9 * 3600 * 10**9) // DAY
     encoder = msgspec.msgpack.Encoder()
     with closing(SqlUsageStore(UsageFile(path), zone="Asia/Seoul")):
         pass
@@ -280,7 +179,7 @@ def _plan(folder: Path) -> dict[str, Any]:
     before = _rss_mib()
     row = SHIPPED[0]
     with closing(SqlUsageStore(UsageFile(path, read_only=True))) as usage:
-        inputs = Inputs(made, table, usage, row, _CUTOFF + 120 * 10**9, _CUTOFF, row.kind)
+        inputs = Inputs(made, table, usage, row, CUTOFF + 120 * 10**9, CUTOFF, row.kind)
         began, cpu = time.monotonic(), time.process_time()
         planned = plan(inputs)
         middle = time.process_time()
@@ -304,8 +203,8 @@ def _plan(folder: Path) -> dict[str, Any]:
 
 
 def _mark() -> dict[str, Any]:
-    times = {"begins_at": _CUTOFF - 600 * DAY, "time": _CUTOFF + DAY, "complete_to": _CUTOFF + DAY}
-    return {"log_id": _LOG, "next_index": 10, "resume": 10, "closed": False} | times
+    times = {"begins_at": CUTOFF - 600 * DAY, "time": CUTOFF + DAY, "complete_to": CUTOFF + DAY}
+    return {"log_id": LOG, "next_index": 10, "resume": 10, "closed": False} | times
 
 
 # ---- the proof
@@ -315,21 +214,20 @@ def _replay() -> dict[str, Any]:
     made = bundle()
     draw = Random(3)
     people = [
-        Person(f"p{number:05}", "employee", "care", (EmployeeKey("urn:bench", f"cs.{number:05}"),))
-        for number in range(_EMPLOYEES)
+        Person(f"p{number:05}", "employee", "care", (EmployeeKey("urn:bench", f"cs.{number:05}"),)) for number in range(EMPLOYEES)
     ]
     people = [Person(each.person_id, "employee", "care", each.accounts, _facts()) for each in people]
     grants = [
-        Grant(f"grant-{number:06}", each.accounts[0], "cs_agent", "inquiry", 0, _CUTOFF + DAY, ("x",))
+        Grant(f"grant-{number:06}", each.accounts[0], "cs_agent", "inquiry", 0, CUTOFF + DAY, ("x",))
         for number, each in enumerate(people)
     ]
-    pool = list(_pool(draw, made, grants, people))
+    pool = list(drawn(draw, made, grants, people))
     before = timeless(made, grants, people)
-    used = sorted({f"crm.member.{name}" for names in _FORMS for name in names})
+    used = sorted({f"crm.member.{name}" for names in FORMS for name in names})
     narrow = [Grant(*_parts(each), scope=Scope(tuple(used), ("read",))) for each in grants]
     after = timeless(made, narrow, people)
     began, cpu = time.monotonic(), time.process_time()
-    groups = grouped(made, _stream(pool), 0, _CUTOFF, lambda _: False)
+    groups = grouped(made, repeated(pool), 0, CUTOFF, lambda _: False)
     middle = time.process_time()
     denied = list(newly_denied(before, after, groups))
     took, spent = time.monotonic() - began, time.process_time() - cpu
@@ -351,34 +249,6 @@ def _facts() -> tuple[Any, ...]:
 
 def _parts(grant: Grant) -> tuple[Any, ...]:
     return (grant.grant_id, grant.employee, grant.role, grant.purpose, grant.starts_at, grant.ends_at, grant.approved_by)
-
-
-def _pool(draw: Random, made: PolicyBundle, grants: list[Grant], people: list[Person]) -> Iterator[bytes]:
-    """Decisions as the core really makes them, each followed by its confirmation."""
-    table = Snapshot(made, GrantTable.build(grants, people, 1))
-    known: dict[tuple[int, int], tuple[FieldRecord, ...]] = {}
-    for number_ in range(_POOL // 10):
-        who, form = draw.randrange(_EMPLOYEES), draw.randrange(len(_FORMS))
-        if (who, form) not in known:
-            key = grants[who].employee
-            request = Request(key, "crm-desk", "crm.member", _FORMS[form], "read", "inquiry", "CS-2026-000123", 1, "10.1.2.3")
-            answer = decide(table, request, _CUTOFF - DAY)
-            known[who, form] = tuple(
-                FieldRecord(each.name, each.effect.value, each.mask, each.reason, each.rule, each.grants)
-                for each in answer.fields
-            )
-        record = _decision(draw, made.revision, _CUTOFF - DAY)
-        record.employee, record.fields, record.index, record.time = f"cs.{who:05}", known[who, form], 2 * number_, _CUTOFF - DAY
-        yield encode(record)
-        confirmed = _confirmation(f"{_LOG}-{2 * number_}")
-        confirmed.index, confirmed.time = 2 * number_ + 1, _CUTOFF - DAY
-        yield encode(confirmed)
-
-
-def _stream(pool: list[bytes]) -> Iterator[RecordedBytes]:
-    for _ in range(2 * _DECISIONS // len(pool)):
-        for position, payload in enumerate(pool):
-            yield RecordedBytes(_LOG, position, payload)
 
 
 def _rss_mib() -> float:

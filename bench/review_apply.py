@@ -1,8 +1,10 @@
 """A review takes 50,000 grants, and gives them back, while a worker is asked: how long, and what it costs the callers.
 
 `python -m bench.review_apply FOLDER [GRANTS]` prints JSON. The run steps in a process of its own beside the load generator, as the
-follower does: planned and committed by the registrar in pieces of 100 grants, on the file that the worker's snapshot follows. Use that was
-counted meanwhile is not asked: it is another store's. The callers' p99 is taken in windows before and during the run, of the same load.
+follower does: planned and committed by the registrar in pieces of 100 grants, at the follower's pace, on the file that the worker's
+snapshot follows. Use that was counted meanwhile is not asked: it is another store's. The callers' p99 is taken in windows before and
+during the run, of the same load, and once more beside a neighbour that uses as much of the load generator's core and has nothing to
+do with Munjigi (`bench/neighbour.py`): what that one costs, too, is not the run's.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import load
-from bench.machine import LOAD_CORE, cpu_seconds, pin
-from bench.servers import QUESTION, ROOT, Worker
+from bench.machine import LOAD_CORE, cpu_seconds, pin, spread
+from bench.servers import QUESTION, ROOT, Neighbour, Worker
 from bench.table import Row, number
 from munjigi.adapters.policy_files import load_bundle
 from munjigi.adapters.state.sqlite import SqliteStateStore
@@ -27,6 +29,7 @@ from munjigi.app.files import StateFolder
 from munjigi.app.grant_changes import load_table
 from munjigi.app.policy_in_force import in_force
 from munjigi.app.registrar import Registrar
+from munjigi.app.review_keeper import PACE
 from munjigi.decision.snapshot import Snapshot
 from munjigi.grants.book import Book, Plan
 from munjigi.grants.changes import Edit, grant_added, person_changed
@@ -102,8 +105,10 @@ class _Run:
             return Plan(edits, b"")
 
         while more:
+            piece = time.perf_counter()
             await self.registrar.change(_BY, "", b"", plan)
             commits += 1
+            await asyncio.sleep(PACE * (time.perf_counter() - piece))
         return {"seconds": time.perf_counter() - began, "cpu": time.process_time() - worked, "commits": commits}
 
 
@@ -188,6 +193,8 @@ def _measured(folder: Path, state: Path, grants: int) -> dict[str, Any]:
                 busy.append(window())
             waiting.join()
             found[what] = {**done[0], "worker_cpu": cpu_seconds(worker.pid) - began, "quiet_p99": quiet, "busy_p99": busy}
+            with Neighbour(done[0]["cpu"] / done[0]["seconds"]):
+                found[what]["beside_p99"] = [window() for _ in range(_WINDOWS)]
         process.stdin.close()
         process.wait(30)
         worker.check(metadata)
@@ -201,8 +208,8 @@ def rows(figures: dict[str, Any]) -> list[Row]:
     found = []
     for what in ("apply", "undo"):
         each = figures[what]
-        quiet, busy = sorted(each["quiet_p99"]), sorted(each["busy_p99"])
-        worse = busy[len(busy) // 2] - quiet[len(quiet) // 2]
+        quiet, busy, beside = (spread(each[f"{when}_p99"]).median for when in ("quiet", "busy", "beside"))
+        worse = busy - quiet
         found.append(
             Row(
                 f"a review's {what} of {number(figures['grants'])} grants, in commits of {PIECE}",
@@ -210,6 +217,14 @@ def rows(figures: dict[str, Any]) -> list[Row]:
                 f"Check's p99 {worse:+.1f} ms meanwhile",
                 target=f"<= {_TARGET:g} s, p99 at most {_WORSE:g} ms worse",
                 met=each["seconds"] <= _TARGET and worse <= _WORSE and figures["restored"] == figures["grants"],
+            )
+        )
+        found.append(
+            Row(
+                f"Check's p99 beside a neighbour that only uses the other core as much ({each['cpu'] / each['seconds']:.0%})",
+                f"{beside:.1f} ms",
+                f"alone {quiet:.1f} ms",
+                f"{beside - quiet:+.1f} ms, the {what}'s own {busy - beside:+.1f} ms",
             )
         )
     return found

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from bench.load import BATCH_CHECK, CHECK
-from bench.machine import SERVER_CORE, pin
+from bench.machine import LOAD_CORE, SERVER_CORE, pin
 from munjigi.adapters.identity.local_issuer import mint_employee, mint_tool
 from munjigi.app.config import load_settings, to_json
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
@@ -26,6 +26,7 @@ from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 ROOT: Final = Path(__file__).resolve().parent.parent
 EMPLOYEE: Final = "cs.kim"
 TOOL: Final = "crm-desk"
+NICENESS: Final = 10  # of what runs beside the load generator
 QUESTION: Final = pb.CheckRequest(
     resource="crm.member",
     fields=["name", "phone"],
@@ -87,6 +88,22 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+class Neighbour(Server):
+    """A process that uses a share of the load generator's core, and has nothing to do with Munjigi (`bench/neighbour.py`)."""
+
+    def __init__(self, share: float, niceness: int = 0) -> None:
+        super().__init__(["-m", "bench.neighbour", f"{share:.3f}"])
+        beside(self.pid, niceness)
+
+
+def beside(pid: int, niceness: int = NICENESS) -> None:
+    """Put a process on the load generator's core, which goes before it where it is nice."""
+    pin(LOAD_CORE, pid)
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        pin(LOAD_CORE, int(task.name))
+        os.setpriority(os.PRIO_PROCESS, int(task.name), niceness)
 
 
 class Empty(Server):

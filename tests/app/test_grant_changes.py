@@ -1,26 +1,28 @@
-"""A long list of people costs those who decide meanwhile nothing: the collector does not walk them, and what they share is there once."""
+"""A long list costs those who decide meanwhile nothing: it is put in part by part, the collector does not walk it, what it shares is there once."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from munjigi.adapters.state.sqlite import SqliteStateStore
-from munjigi.app.grant_changes import Settling, load_table
+from munjigi.app.grant_changes import Settling, apply_changes, load_table
 from munjigi.decision.grant_table import GrantTable
 from munjigi.grants.book import Book
-from munjigi.grants.changes import PersonEdit
+from munjigi.grants.changes import PersonEdit, grant_added, grant_ended, person_changed
 from munjigi.grants.personnel import Personnel
 from munjigi.grants.staffing import Wanted, events_for
-from munjigi.kernel.grant import Fact, Person
+from munjigi.kernel.grant import Fact, Grant, Person
 from munjigi.kernel.identity import EmployeeKey
 
 DAY = 86_400_000_000_000
 NOW = 400 * DAY
+MANY = 1000
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +75,28 @@ def test_people_share_what_they_have_in_common_when_they_come_and_after_a_start(
     assert shared([each.facts for each in people if each]) == [True, True, True, False]
     assert len({id(each.department) for each in people if each}) == len({id(each.manager) for each in people if each}) == 1
     assert not any(map(watched, people))
+
+
+def test_many_changes_leave_others_time_and_come_to_the_table_that_is_loaded(tmp_path: Path):
+    keys = [EmployeeKey("i", f"e{number}") for number in range(MANY)]
+    grants = [Grant(f"g{key.subject}", key, "cs_agent", "inquiry", 0, 9, ()) for key in keys]
+    rests: list[None] = []
+    with closing(SqliteStateStore(tmp_path / "state.sqlite")) as store:
+        store.migrate()
+        people = [person_changed(Person(f"p{key.subject}", "employee", "d", (key,))) for key in keys]
+        store.apply([*people, *map(grant_added, grants)], at=5, actor="", request_id="")
+        before = load_table(store)
+        ended = [replace(grant, ends_at=5, ended="review") for grant in grants]
+        last = store.apply([*map(grant_ended, ended)], at=6, actor="", request_id="")
+        changes = store.changes_since(before.revision, lambda: rests.append(None))
+        assert len(rests) > MANY // 100 - 1, "no thread decodes more than a hundred changes on end"
+        rests.clear()
+        table = apply_changes(before, changes, lambda: rests.append(None))
+        assert len(rests) > MANY // 300 - 1
+        assert table.revision == last
+        assert list(table) == list(load_table(store)) == sorted(ended, key=lambda grant: grant.employee)
+        assert all(not grant.ended for grant in before), "who decides by the table of before sees nothing of it (P2)"
+        rests.clear()
+        store.apply([person_changed(Person("p1", "employee", "d", ()))], at=7, actor="", request_id="")
+        apply_changes(table, store.changes_since(last, lambda: rests.append(None)), lambda: rests.append(None))
+        assert not rests, "one change waits for nothing"

@@ -45,11 +45,12 @@ def check(table, model):
         assert table.grant(grant_id) == model.get(grant_id)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
-    start=st.lists(GRANTS, max_size=8), steps=st.lists(st.one_of(GRANTS, st.sampled_from(["g0", "g1", "g2", "g3"])), max_size=12)
+    start=st.lists(GRANTS, max_size=8),
+    steps=st.lists(st.one_of(GRANTS, st.lists(GRANTS, max_size=6), st.sampled_from(["g0", "g1", "g2", "g3"])), max_size=12),
 )
-def test_changes_one_by_one_are_a_table_built_at_once_and_p2_old_tables_stay(start, steps):
+def test_changes_one_by_one_or_several_are_a_table_built_at_once_and_p2_old_tables_stay(start, steps):
     model = {each.grant_id: each for each in start}
     table = GrantTable.build(start, (), 1)
     history = [(table, dict(model))]
@@ -57,6 +58,9 @@ def test_changes_one_by_one_are_a_table_built_at_once_and_p2_old_tables_stay(sta
         if isinstance(step, str):
             model.pop(step, None)
             table = table.without_grant(step, number)
+        elif isinstance(step, list):
+            model |= {each.grant_id: each for each in step}
+            table = table.with_grants(step, number)
         else:
             model[step.grant_id] = step
             table = table.with_grant(step, number)

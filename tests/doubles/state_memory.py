@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from doubles.reviews_memory import MemoryReviews
@@ -11,7 +11,7 @@ from munjigi.audit.segment import GENESIS
 from munjigi.grants.changes import Change, Edit, Once, State, check_origin
 from munjigi.grants.ledger import Ledger
 from munjigi.grants.permission_log import rows_of
-from munjigi.grants.ports import LogHead, LogRow, RequestFilter
+from munjigi.grants.ports import LogHead, LogRow, RequestFilter, no_rest
 from munjigi.grants.records import change_of
 from munjigi.grants.review_edits import NO_REVIEWS, ReviewEdit
 from munjigi.kernel.access_request import AccessRequest
@@ -62,7 +62,7 @@ class MemoryStateStore:
         self._open()
         return max((row.grant_revision for row in self._rows if row.at <= at), default=0)
 
-    def changes_since(self, revision: int) -> list[Change]:
+    def changes_since(self, revision: int, rest: Callable[[], None] = no_rest) -> list[Change]:
         self._open()
         if revision > len(self._rows):
             raise FailedPrecondition("STATE_REWOUND", "Load again.")

@@ -14,7 +14,7 @@ from munjigi.kernel.grant import Scope
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.kernel.review import Access, Evidence, Permission, PlannedItem, Replay, ReviewPlan, Sample, Use, Watermark
 from munjigi.review.encoding import decode_plan, digest_of, encode_plan, grant_digest, plan_digest
-from munjigi.review.planner import rules_digest
+from munjigi.review.rules import rules_digest
 
 NAMES = st.text(min_size=1, max_size=6)
 TIMES = st.integers(0, (1 << 63) - 1)

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from munjigi.app.files import packaged_policies
 from munjigi.app.setting import Networks, Setting, plain, read_text, read_value, setting, settings_of
 from munjigi.app.unsafe import refuse_unsafe
 from munjigi.kernel.errors import ConfigurationError
@@ -289,13 +290,6 @@ class Settings:
         return self.grpc_address.startswith("unix:")
 
 
-def packaged_policies() -> Path:
-    """Return the sample policy home that comes with the distribution, or the checkout's."""
-    package = Path(__file__).resolve().parent.parent
-    packaged = package / "_policies"
-    return packaged if packaged.is_dir() else package.parent.parent / "policies"
-
-
 SETTINGS: Final[dict[str, Setting]] = settings_of(Settings)
 
 
@@ -346,11 +340,10 @@ def from_json(content: bytes) -> Settings:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(
             "CONFIG_UNREADABLE", f"The configuration file {path} cannot be read ({error.strerror}); name another with --config."
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError("CONFIG_MALFORMED", f"The configuration file {path} is not TOML: {error}.") from None
-    return content

@@ -1,4 +1,4 @@
-"""Where things lie in the state folder, and that nobody else may look at them."""
+"""Where things lie: in the state folder, which nobody else may look at, and the policies that come with the distribution."""
 
 from __future__ import annotations
 
@@ -170,3 +170,10 @@ class StateFolder:
                 f"Refusing to start: the state folder {self.root} can't be written ({os.strerror(error.errno or 0)}). "
                 "Make it writable for this user, free disk space, or set MUNJIGI_STATE_DIR to another folder.",
             ) from None
+
+
+def packaged_policies() -> Path:
+    """Return the sample policy home that comes with the distribution, or the checkout's."""
+    package = Path(__file__).resolve().parent.parent
+    packaged = package / "_policies"
+    return packaged if packaged.is_dir() else package.parent.parent / "policies"

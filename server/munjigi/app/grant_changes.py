@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from itertools import groupby
 from typing import Final
 
 from munjigi.decision.grant_table import GrantTable
 from munjigi.grants.changes import BlockEdit, Change, GrantEdit, PersonEdit, SessionEdit
-from munjigi.grants.ports import StateStore
+from munjigi.grants.ports import StateStore, no_rest
 
+_PART: Final = 100  # changes that are put in within a millisecond
 _FRESH: Final = 5_000  # changes of which the collector may still see what they brought
 
 
-def apply_changes(table: GrantTable, changes: list[Change]) -> GrantTable:
-    """Return the table after the changes. People who follow each other are put in at once: lists of them are long."""
-    for of_people, group in groupby(changes, lambda change: isinstance(change.edit, PersonEdit)):
+def apply_changes(table: GrantTable, changes: list[Change], rest: Callable[[], None] = no_rest) -> GrantTable:
+    """Return the table after the changes, resting between parts of them.
+
+    Grants that follow each other are put in at once, and people, too: lists of them are long.
+    """
+    for start in range(0, len(changes), _PART):
+        if start:
+            rest()
+        table = _with(table, changes[start : start + _PART])
+    return table
+
+
+def _with(table: GrantTable, changes: list[Change]) -> GrantTable:
+    for kind, group in groupby(changes, lambda change: type(change.edit)):
         several = list(group)
-        if of_people:
-            people = [change.edit.person for change in several if isinstance(change.edit, PersonEdit)]
-            table = table.with_people(people, several[-1].grant_revision)
+        edits, last = [change.edit for change in several], several[-1].grant_revision
+        if kind is GrantEdit:
+            table = table.with_grants([edit.grant for edit in edits if isinstance(edit, GrantEdit)], last)
+        elif kind is PersonEdit:
+            table = table.with_people([edit.person for edit in edits if isinstance(edit, PersonEdit)], last)
         else:
             for change in several:
                 table = _after(table, change)
@@ -28,8 +43,6 @@ def apply_changes(table: GrantTable, changes: list[Change]) -> GrantTable:
 
 def _after(table: GrantTable, change: Change) -> GrantTable:
     edit = change.edit
-    if isinstance(edit, GrantEdit):
-        return table.with_grant(edit.grant, change.grant_revision)
     if isinstance(edit, BlockEdit):
         put = table.with_block if edit.kind == "principal_blocked" else table.without_block
         return put(edit.block, change.grant_revision)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -25,10 +26,16 @@ from munjigi.kernel.errors import AlreadyExists, FailedPrecondition, Unavailable
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.rpc.ports import Changed
 
+_REST: Final = 0.001  # seconds, between parts of many changes
 _ATTEMPTS: Final = 100
 _PAUSE: Final = 0.02  # seconds, at most, times the attempts so far
 _RETRIED: Final = frozenset(("STATE_MOVED", "STATE_CONFLICT"))
 Answer = TypeVar("Answer")
+
+
+def _rest() -> None:
+    """Let the event loop have the interpreter: it waits 5 ms for a thread that does not let go by itself, several times a call."""
+    time.sleep(_REST)
 
 
 class Home(Protocol):
@@ -105,7 +112,7 @@ class Registrar:
 
     def _newest(self, table: GrantTable, moment: Moment | None = None) -> GrantTable:
         try:
-            changes = (moment or self._store).changes_since(table.revision)
+            changes = (moment or self._store).changes_since(table.revision, _rest)
         except FailedPrecondition:
             return load_table(self._store, stays=True)
         return self._applied(table, changes)
@@ -113,7 +120,7 @@ class Registrar:
     def _applied(self, table: GrantTable, changes: list[Change]) -> GrantTable:
         if not changes:
             return table
-        table = apply_changes(table, changes)
+        table = apply_changes(table, changes, _rest)
         self._settling.note(len(changes))
         return table
 

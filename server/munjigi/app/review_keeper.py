@@ -10,7 +10,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Final
 
 from munjigi.adapters.state.counts import grants_in_force
@@ -52,6 +52,7 @@ _PAUSE: Final = 10.0  # seconds between looks, at least
 _SHARE: Final = 50  # a look takes no more than one part in so many of the time
 _AGAIN: Final = 3600.0  # seconds until what was refused is tried again
 _PIECE: Final = 100  # items of one commit
+PACE: Final = 0.35  # after a commit, others have this share of what it took: SQLite's writers don't queue, and leases are renewed
 
 
 class _Home:
@@ -91,6 +92,8 @@ class ReviewKeeper:
         self._meter = meter
         self._plans = KeptPlans()
         self._home: _Home | None = None
+        self._registrar: Registrar | None = None
+        self._going = False  # in the midst of a run
         self._looks_at = 0.0  # by the monotonic clock
         self._refused: dict[str, float] = {}  # by kind or review: until when it is left alone
 
@@ -101,20 +104,26 @@ class ReviewKeeper:
         bundle = await asyncio.to_thread(self._policy.bundle)
         if bundle is None:
             return False
-        began = time.monotonic()
-        await asyncio.to_thread(self._count, bundle)
-        more = await self._go_on(bundle) if self._duty is not None and self._duty.fence else False
-        if not more:
-            self._home = None  # a million grants are carried about only while they are needed
-            self._looks_at = time.monotonic() + max(_PAUSE, _SHARE * (time.monotonic() - began))
-        return more
+        began, went = time.monotonic(), self._going
+        if not went:
+            await asyncio.to_thread(self._count, bundle)
+        more = self._going = await self._go_on(bundle) if self._duty is not None and self._duty.fence else False
+        if more:
+            await asyncio.sleep(PACE * (time.monotonic() - began))
+            return True
+        if went:
+            await asyncio.to_thread(self._count, bundle)
+        await self._let_go()
+        self._looks_at = time.monotonic() + max(_PAUSE, _SHARE * (time.monotonic() - began))
+        return False
 
-    def close(self) -> None:
+    def close(self) -> Awaitable[None] | None:
         """Let go of everything, and leave the duty to others."""
         if self._duty is not None:
             self._duty.end()
         self._watching.close()
         self._place.close()
+        return self._let_go() if self._registrar is not None else None
 
     def _count(self, bundle: PolicyBundle) -> None:
         store, now = self._place.store, self._clock.now()
@@ -156,15 +165,15 @@ class ReviewKeeper:
         def plan(book: Book) -> Plan:
             return Plan(open_review(book, planned, row, review_id, _NOBODY, digest=digest).edits, b"")
 
-        await (await self._registrar(bundle)).change(SCHEDULE, "", b"", plan)
+        registrar, _ = await self._changes(bundle)
+        await registrar.change(SCHEDULE, "", b"", plan)
         _LOGGER.info("a review is open", extra={"kind": row.kind, "review": review_id, "items": len(planned.items)})
         return False
 
     async def _stepped(self, bundle: PolicyBundle, review: Review) -> bool:
         if review.state == "open" and self._clock.now() < review.schedule.apply_from:
             return False
-        registrar, home = await self._registrar(bundle), self._home
-        assert home is not None
+        registrar, home = await self._changes(bundle)
         more = False
 
         def plan(book: Book) -> Plan:
@@ -181,10 +190,19 @@ class ReviewKeeper:
         await registrar.change(SCHEDULE, "", b"", plan)
         return more
 
-    async def _registrar(self, bundle: PolicyBundle) -> Registrar:
-        if self._home is None or self._home.snapshot.bundle is not bundle:
+    async def _changes(self, bundle: PolicyBundle) -> tuple[Registrar, _Home]:
+        """Return what changes are made with, and the table that they are planned on: both go on as long as a run has more to do."""
+        if self._registrar is None or self._home is None or self._home.snapshot.bundle is not bundle:
+            await self._let_go()
             self._home = _Home(bundle, await asyncio.to_thread(load_table, self._place.store))
-        return Registrar(self._place.store, self._home, self._clock)
+            self._registrar = Registrar(self._place.store, self._home, self._clock)
+        return self._registrar, self._home
+
+    async def _let_go(self) -> None:
+        """Forget the table: a million grants are carried about only while they are needed."""
+        if self._registrar is not None:
+            await self._registrar.close()
+        self._registrar = self._home = None
 
     async def _tried(self, what: str, work: Coroutine[None, None, bool]) -> bool:
         """Do it, unless it was refused lately; say once why it is refused."""

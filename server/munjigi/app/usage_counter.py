@@ -27,7 +27,8 @@ from munjigi.policy.findings import Findings, decode
 from munjigi.policy.registers import TOOLS_FILE, read_tools
 from munjigi.policy.toml_file import read_toml
 from munjigi.review.ports import Gap, LogMark, Taken
-from munjigi.review.usage import VALIDITY, Fold, seen_of
+from munjigi.review.seen import seen_of
+from munjigi.review.usage import VALIDITY, Fold
 
 BATCH: Final = 100_000  # records of a log in one step: what they add up to is one transaction, and few rows for many records
 _READ: Final = 10_000  # records in memory at once

@@ -6,7 +6,7 @@ started with.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from munjigi.decision.persistent import ShardedMap, SortedKeys
@@ -191,16 +191,11 @@ class GrantTable:
 
     def with_grant(self, grant: Grant, revision: int) -> GrantTable:
         """Return the table in which `grant` is as given (new, or instead of the one of the same id)."""
-        parts = _without(self._parts, grant.grant_id)
-        held = (*(parts.held.get(grant.employee) or ()), grant)
-        of = (grant.role, grant.purpose)
-        parts = parts._replace(
-            held=parts.held.with_item(grant.employee, _ordered(held)),
-            by_id=parts.by_id.with_item(grant.grant_id, grant),
-            employees=parts.employees.with_key(grant.employee),
-            holders=parts.holders.with_item(of, (parts.holders.get(of) or _NOBODY).with_key(grant.employee)),
-        )
-        return GrantTable(parts, revision)
+        return self.with_grants((grant,), revision)
+
+    def with_grants(self, grants: Iterable[Grant], revision: int) -> GrantTable:
+        """Return the table in which grants are as given, one after the other: of one id the last counts."""
+        return GrantTable(_changed(self._parts, {grant.grant_id: grant for grant in grants}), revision)
 
     def with_block(self, block: Block, revision: int) -> GrantTable:
         """Return the table in which this principal is blocked."""
@@ -226,7 +221,7 @@ class GrantTable:
 
     def without_grant(self, grant_id: str, revision: int) -> GrantTable:
         """Return the table without this grant; nothing but the revision changes if it has none."""
-        return GrantTable(_without(self._parts, grant_id), revision)
+        return GrantTable(_changed(self._parts, {grant_id: None}), revision)
 
     def with_person(self, person: Person, revision: int) -> GrantTable:
         """Return the table in which `person` is as given. Raises as `with_people` does."""
@@ -271,19 +266,32 @@ def _ordered(grants: Iterable[Grant]) -> tuple[Grant, ...]:
     return tuple(sorted(grants, key=lambda grant: grant.grant_id))
 
 
-def _without(parts: _Parts, grant_id: str) -> _Parts:
-    grant = parts.by_id.get(grant_id)
-    if grant is None:
-        return parts
-    by_id = parts.by_id.without(grant_id)
-    rest = tuple(other for other in parts.held.get(grant.employee) or () if other.grant_id != grant_id)
-    if all((other.role, other.purpose) != (grant.role, grant.purpose) for other in rest):
-        of = (grant.role, grant.purpose)
-        left = (parts.holders.get(of) or _NOBODY).without(grant.employee)
-        parts = parts._replace(holders=parts.holders.with_item(of, left) if len(left) else parts.holders.without(of))
-    if rest:
-        return parts._replace(by_id=by_id, held=parts.held.with_item(grant.employee, rest))
-    return parts._replace(by_id=by_id, held=parts.held.without(grant.employee), employees=parts.employees.without(grant.employee))
+def _changed(parts: _Parts, by_id: Mapping[str, Grant | None]) -> _Parts:
+    """Put grants in or take them out, by id; what many of them share is copied once."""
+    held: dict[EmployeeKey, tuple[Grant, ...]] = {}
+    for grant_id, grant in by_id.items():
+        for employee in {each.employee for each in (parts.by_id.get(grant_id), grant) if each is not None}:
+            before = held[employee] if employee in held else parts.held.get(employee) or ()
+            rest = tuple(other for other in before if other.grant_id != grant_id)
+            held[employee] = _ordered((*rest, grant)) if grant is not None and grant.employee == employee else rest
+    employees, holders = parts.employees, dict[tuple[str, str], SortedKeys[EmployeeKey]]()
+    for employee, after in held.items():
+        had, has = _roles(parts.held.get(employee) or ()), _roles(after)
+        for of in had ^ has:
+            keys = holders[of] if of in holders else parts.holders.get(of) or _NOBODY
+            holders[of] = keys.with_key(employee) if of in has else keys.without(employee)
+        if not had or not has:
+            employees = employees.with_key(employee) if has else employees.without(employee)
+    return parts._replace(
+        held=parts.held.changed({employee: after or None for employee, after in held.items()}),
+        by_id=parts.by_id.changed(by_id),
+        employees=employees,
+        holders=parts.holders.changed({of: keys if len(keys) else None for of, keys in holders.items()}),
+    )
+
+
+def _roles(grants: Iterable[Grant]) -> set[tuple[str, str]]:
+    return {(grant.role, grant.purpose) for grant in grants}
 
 
 def _depute(

@@ -72,6 +72,8 @@ class ShardedMap(Generic[K, V]):
 
     def changed(self, items: Mapping[K, V | None]) -> ShardedMap[K, V]:
         """Return a map in which all these keys have these values, or lack them where the value is None; each shard is copied once."""
+        if not items:
+            return self
         made: ShardedMap[K, V] = ShardedMap.__new__(ShardedMap)
         made.shards = shards = self.shards.copy()
         copied: dict[int, dict[K, V]] = {}

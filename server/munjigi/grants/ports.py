@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, Protocol
@@ -11,6 +11,10 @@ from munjigi.grants.changes import Change, Edit, Once, State
 from munjigi.grants.review_ports import Reviews
 from munjigi.kernel.access_request import AccessRequest, RequestState
 from munjigi.kernel.identity import EmployeeKey
+
+
+def no_rest() -> None:
+    """Go on without a pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,7 @@ class PermissionRows(Protocol):
 class Moment(Protocol):
     """The store at one moment: all that is asked of it is of one revision. Raises what the store's methods of these names raise."""
 
-    def changes_since(self, revision: int) -> list[Change]:
+    def changes_since(self, revision: int, rest: Callable[[], None] = no_rest) -> list[Change]:
         """Return the changes after `revision`."""
         ...
 
@@ -205,11 +209,11 @@ class StateStore(PermissionRows, Protocol):
         """Return the last revision committed at or before `at` (UTC nanoseconds); 0 before the first."""
         ...
 
-    def changes_since(self, revision: int) -> list[Change]:
+    def changes_since(self, revision: int, rest: Callable[[], None] = no_rest) -> list[Change]:
         """Return the changes after `revision`, dense and ascending.
 
         Raises `FailedPrecondition` `STATE_REWOUND` when the store is older than `revision` (a restored backup):
-        load everything again.
+        load everything again. `rest` is called between parts of many changes, so that a thread which reads them lets others work.
         """
         ...
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import math
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from munjigi.grants.book import Book
@@ -164,7 +166,7 @@ def _go_on(book: Book, review: Review, plan: ReviewPlan, watch: Watch, most: int
     size = min(taking, math.ceil(review.limits.canary * taking))
     done = taking - pending
     if done < size:
-        first = tuple(ranked(review.plan_digest, _taking(book, review))[:size])
+        first = _first(review.plan_digest, array("L", _taking(book, review)).tobytes(), size)
         chosen = looks(book).items(ItemFilter(review.review_id, "decided", numbers=first, limit=most))
         return _took(book, review, plan, watch, chosen, canary=done + len(chosen) == size, last=False)
     if size and done == size:
@@ -183,6 +185,12 @@ def _go_on(book: Book, review: Review, plan: ReviewPlan, watch: Watch, most: int
         if len(chosen) == most:
             break
     return _took(book, review, plan, watch, chosen, canary=False, last=len(chosen) == pending)
+
+
+@lru_cache(maxsize=1)  # asked for each piece of one canary, and dear
+def _first(digest: str, taking: bytes, size: int) -> tuple[int, ...]:
+    """Return the numbers of the items that go first, out of all that are taken (packed: they are kept to be compared)."""
+    return tuple(ranked(digest, array("L", taking))[:size])
 
 
 def _taking(book: Book, review: Review) -> list[int]:

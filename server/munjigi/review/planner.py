@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
-
-import msgspec
 
 from munjigi.decision.snapshot import Snapshot
 from munjigi.grants.book import Holdings
@@ -112,7 +109,7 @@ class _Planner:
             cutoff=inputs.cutoff,
             policy_revision=inputs.bundle.revision,
             grant_revision=inputs.holdings.revision,
-            rules_digest=rules_digest(row),
+            rules_digest=rules.rules_digest(row),
             watermarks=tuple(Watermark(mark.log_id, mark.next_index, mark.time) for mark in marks),
             items=tuple(self._item(number, case) for number, case in enumerate(cases)),
             replay=replay,
@@ -328,11 +325,6 @@ class _Planner:
         were = {use.permission for use in used}
         unused = tuple([each for each in held if each not in were])
         return Evidence(tuple(used), self._kept.setdefault(unused, unused))
-
-
-def rules_digest(row: ReviewRow) -> str:
-    """Return the SHA-256 of a row and of the version of the rules, hex."""
-    return hashlib.sha256(msgspec.msgpack.encode((rules.VERSION, row))).hexdigest()
 
 
 def _candidate(case: _Case) -> Candidate:

@@ -23,7 +23,7 @@ from munjigi.kernel.identity import EmployeeKey
 from munjigi.kernel.ids import parse_record_id, record_id
 from munjigi.policy.conditions import read
 from munjigi.policy.types import OWN_RESOURCES, PolicyBundle
-from munjigi.review.usage import credits_of
+from munjigi.review.seen import credits_of
 
 _FOREVER: Final = (1 << 63) - 1
 

@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
 from munjigi.kernel.grant import Scope
 from munjigi.kernel.review import Permission, Verdict
+from munjigi.policy.review_rows import ReviewRow
 
 VERSION: Final = 1
 
@@ -155,3 +159,8 @@ def _others_last(ends: Sequence[int], end: int) -> bool:
 def sensitive_first(classes: Iterable[str], defaults: Mapping[str, str]) -> str:
     """Return the class of the strictest default among some, the first by name; empty when there are none."""
     return min(classes, key=lambda each: (defaults.get(each, defaults.get("", "")) != "revoke", each), default="")
+
+
+def rules_digest(row: ReviewRow) -> str:
+    """Return the SHA-256 of a row and of the version of the rules, hex."""
+    return hashlib.sha256(msgspec.msgpack.encode((VERSION, row))).hexdigest()

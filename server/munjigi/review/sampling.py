@@ -23,9 +23,9 @@ from munjigi.kernel.review import Access, Evidence, PlannedItem, Replay, ReviewP
 from munjigi.policy.calendar import Calendar
 from munjigi.review import rules
 from munjigi.review.coverage import covered, require
-from munjigi.review.planner import rules_digest
 from munjigi.review.ports import UsageView
 from munjigi.review.replay import RecordedBytes
+from munjigi.review.rules import rules_digest
 from munjigi.review.settings import ReviewRow
 from munjigi.review.terms import zone_in
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from munjigi.kernel.clock import SECOND
@@ -30,7 +30,7 @@ def signals(items: Sequence[ReviewItem]) -> tuple[str, ...]:
     return ("TOO_FAST",) * fast + ("ALL_KEPT",) * alike
 
 
-def ranked(digest: str, numbers: Collection[int]) -> list[int]:
+def ranked(digest: str, numbers: Iterable[int]) -> list[int]:
     """Return item numbers in an order that the plan's digest alone gives."""
     return sorted(numbers, key=lambda number: hashlib.sha256(f"{digest}:{number}".encode()).digest())
 

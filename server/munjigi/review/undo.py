@@ -66,7 +66,7 @@ def undo(
     items: list[ReviewItem] = []
     kept: dict[int, str] = {}
     more = False
-    for item in _chosen(book, review, plan, numbers):
+    for item in _chosen(book, review, plan, numbers, most):
         if len(items) == most:
             more = True
             break
@@ -78,8 +78,7 @@ def undo(
         edits.append(GrantEdit("grant_restored", item.before, f"{item.review_id}/{item.number}", METHOD))
         items.append(replace(item, state="undone", undone_at=book.now))
     edits += [ItemsEdit("items_undone", review.review_id, piece) for piece in chunks(items)]
-    applied = sum(each.items for each in looks(book).counts(review.review_id) if each.state == "applied")
-    if items and applied == len(items):
+    if items and len(looks(book).numbers(ItemFilter(review.review_id, "applied", limit=len(items) + 1))) == len(items):
         review = replace(review, state="undone", closed_at=book.now)
         edits.append(ReviewEdit("review_closed", review))
     return Undone(tuple(edits), review, tuple(items), kept, more)
@@ -92,7 +91,7 @@ def taken(grant: Grant, word: str, planned: PlannedItem, at: int) -> Grant:
     return replace(grant, scope=planned.scope) if word == "reduce" else replace(grant, suspended=METHOD)
 
 
-def _chosen(book: Book, review: Review, plan: ReviewPlan, numbers: Iterable[int] | None) -> Iterable[ReviewItem]:
+def _chosen(book: Book, review: Review, plan: ReviewPlan, numbers: Iterable[int] | None, most: int) -> Iterable[ReviewItem]:
     """Yield the items that are named, or page by page all that were applied."""
     if numbers is not None:
         wanted = dict.fromkeys(numbers)
@@ -101,8 +100,8 @@ def _chosen(book: Book, review: Review, plan: ReviewPlan, numbers: Iterable[int]
             planned = planned_item(plan, number)
             yield known.get(number) or ReviewItem(review.review_id, number, planned.grant_id)
         return
-    after = -1
-    while page := looks(book).items(ItemFilter(review.review_id, "applied", after=after, limit=_PAGE)):
+    after, limit = -1, min(most + 1, _PAGE)
+    while page := looks(book).items(ItemFilter(review.review_id, "applied", after=after, limit=limit)):
         yield from page
         after = page[-1].number
 

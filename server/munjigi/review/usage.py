@@ -20,6 +20,7 @@ from munjigi.kernel.ids import parse_record_id, record_id
 from munjigi.kernel.review import Permission
 from munjigi.review.days import PIECE, Days
 from munjigi.review.ports import Counted
+from munjigi.review.seen import SEEN, Credits, Seen, credits_of, seen_of
 from munjigi.review.sketch import hash_of
 
 VALIDITY: Final = 60 * SECOND  # from a decision to the last moment of its confirmation
@@ -31,42 +32,6 @@ _MOST_FORMS: Final = 1 << 17
 
 Exempt = Callable[[str, str], bool]
 """Tells whether a tool need not confirm by a policy: the tool, the policy's revision."""
-
-
-class Seen(msgspec.Struct, gc=False):
-    """What counting looks at in a record, of whatever type."""
-
-    type: str
-    time: int = 0
-    tool: str = ""
-    decision: str = ""
-    action: str = ""
-    resource: str = ""
-    fields: msgspec.Raw = msgspec.Raw(b"\x90")
-    members: tuple[str, ...] = ()
-    probe: bool = False
-    observe: bool = False
-    own: bool = False
-    policy_revision: str = ""
-    valid_until: int = 0
-    decision_id: str = ""
-    outcome: str = ""
-
-    @property
-    def counts(self) -> bool:
-        """Tell whether it is a decision that counts as use once it is confirmed."""
-        enforced = self.decision == "ALLOW" and not (self.probe or self.observe or self.own)
-        return enforced and self.type == "access.decision"
-
-
-class _Field(msgspec.Struct):
-    name: str
-    effect: str
-    grants: tuple[str, ...] = ()
-
-
-_seen: Final = msgspec.msgpack.Decoder(Seen)
-_fields: Final = msgspec.msgpack.Decoder(tuple[_Field, ...])
 
 
 class Elsewhere(Protocol):
@@ -83,10 +48,6 @@ class Elsewhere(Protocol):
     def claimed(self, log_id: str, index: int) -> bool:
         """Tell whether a decision was counted for a confirmation in another log."""
         ...
-
-
-Credits = tuple[tuple[str, Permission], ...]
-"""Grants with the permission of each that a question used."""
 
 
 class _Form:
@@ -169,7 +130,7 @@ class Fold:
         """Count the next records. Raises `Corruption` when bytes are no record, and what `Elsewhere` raises."""
         index, time = self.next_index, self.time
         pending, order, claims, forms = self._pending, self._order, self._claims, self._forms
-        decode, prefix, length = _seen.decode, self._prefix, len(self._prefix)
+        decode, prefix, length = SEEN.decode, self._prefix, len(self._prefix)
         for payload in payloads:
             try:
                 seen = decode(payload)
@@ -205,7 +166,7 @@ class Fold:
                         self._count(form, at, members + seen.members if seen.members else members)
             index += 1
         if payloads:
-            self.begins_at = self.begins_at or _seen.decode(payloads[0]).time
+            self.begins_at = self.begins_at or seen_of(payloads[0]).time
         self.next_index, self.time = index, time
         while order and (order[0][1] + _LATE < time or len(pending) > _MOST_PENDING):
             pending.pop(order.popleft()[0], None)
@@ -288,12 +249,12 @@ class Fold:
 
     def _members_of(self, confirmation: str) -> tuple[str, ...]:
         payload = self._elsewhere.record(*parse_record_id(confirmation))
-        return _seen.decode(payload).members if payload is not None else ()
+        return seen_of(payload).members if payload is not None else ()
 
     def _looked_up(self, log_id: str, index: int) -> _Waiting | None:
         """Return a decision that counts by its confirmation."""
         payload = self._elsewhere.record(log_id, index)
-        seen = _seen.decode(payload) if payload is not None else None
+        seen = seen_of(payload) if payload is not None else None
         if seen is None or not seen.counts:
             return None
         form = self._form(seen)
@@ -326,22 +287,6 @@ class Fold:
         form.uses += 1
         form.pieces.add(at // PIECE)
         form.members.update(members)
-
-
-def seen_of(payload: bytes) -> Seen:
-    """Return what counting looks at in a record. Raises `msgspec.MsgspecError` when it is none."""
-    return _seen.decode(payload)
-
-
-def credits_of(fields: msgspec.Raw, resource: str, action: str) -> Credits:
-    """Return each grant that would have allowed a field of a decision, with what of it was used."""
-    found: dict[tuple[str, Permission], None] = {}
-    for field in _fields.decode(fields):
-        if field.effect != "denied":
-            name = resource if field.name == resource else f"{resource}.{field.name}"
-            for grant_id in field.grants:
-                found[grant_id, Permission(name, action)] = None
-    return tuple(found)
 
 
 def _together(forms: list[_Form]) -> Counted:

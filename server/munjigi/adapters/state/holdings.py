@@ -8,8 +8,9 @@ from typing import Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, select, tuple_
 
+from munjigi.adapters.state.grant_rows import grant_of
 from munjigi.adapters.state.request_rows import read_blocks
-from munjigi.adapters.state.rows import grant_of, read_people
+from munjigi.adapters.state.rows import read_people
 from munjigi.adapters.state.store import SqlStateStore
 from munjigi.adapters.state.tables import ACCOUNT, FACT, ROLE_GRANT
 from munjigi.grants.ports import RequestFilter

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlalchemy import Connection
 
 from munjigi.adapters.state.log_rows import changes_of, written_head
 from munjigi.adapters.state.request_rows import read_request, read_requests, remembered
 from munjigi.adapters.state.review_rows import StoredReviews
 from munjigi.grants.changes import Change, Once
-from munjigi.grants.ports import LogHead, RequestFilter
+from munjigi.grants.ports import LogHead, RequestFilter, no_rest
 from munjigi.kernel.access_request import AccessRequest
 from munjigi.kernel.errors import FailedPrecondition
 
@@ -20,13 +22,13 @@ class StoredMoment:
         self._connection = connection
         self._head: LogHead | None = None
 
-    def changes_since(self, revision: int) -> list[Change]:
+    def changes_since(self, revision: int, rest: Callable[[], None] = no_rest) -> list[Change]:
         """Return the changes after `revision`. Raises `FailedPrecondition` when the store is older than `revision`."""
         at = self.log_head()
         head = at.base + at.next_index
         if revision > head:
             raise FailedPrecondition("STATE_REWOUND", "The state store is older than what was loaded from it; load it again.")
-        return changes_of(self._connection, revision, head) if revision < head else []
+        return changes_of(self._connection, revision, head, rest) if revision < head else []
 
     def remembered(self, issuer: str, actor: str, request_id: str) -> Once | None:
         """Return what a mutation of this idempotency key left behind."""

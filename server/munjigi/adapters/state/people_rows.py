@@ -7,19 +7,18 @@ edited several times only the last state is written.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
-from sqlalchemy import BindParameter, Connection, Executable, bindparam, delete, insert, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, select, update
 
+from munjigi.adapters.state.batches import parts, write_each
 from munjigi.adapters.state.codec import encode_delegations
 from munjigi.adapters.state.tables import ACCOUNT, FACT, PERSON, ROLE_GRANT
 from munjigi.grants.changes import PersonEdit, check_person_edit
 from munjigi.kernel.grant import Person
 from munjigi.kernel.identity import EmployeeKey
 
-_AT_ONCE: Final = 500  # values in one question
 _NAMED: Final = ("principal_type", "department", "status", "manager", "sessions_from", "effective_at")
 # Built once, as are the statements of `rows.py`.
 _MINE: Final[BindParameter[str]] = bindparam("mine")
@@ -45,7 +44,6 @@ _FORGET: Final = delete(FACT).where(FACT.c.person_id == _MINE)
 _STATE: Final = insert(FACT)
 
 _Places = dict[EmployeeKey, int]  # an account's place among its person's
-T = TypeVar("T")
 
 
 def write_people(connection: Connection, edits: Sequence[PersonEdit]) -> None:
@@ -73,10 +71,10 @@ def _put(connection: Connection, before: dict[str, _Places], after: dict[str, Pe
     """Write what is another now: what goes before what comes, since an account may go from one person to another."""
     people = after.values()
     known = [person for person in people if person.person_id in before]
-    _each(connection, _FORGET, [{"mine": person.person_id} for person in known])
-    _each(connection, _CHANGE, [{"mine": person.person_id, **_values(person)} for person in known])
+    write_each(connection, _FORGET, [{"mine": person.person_id} for person in known])
+    write_each(connection, _CHANGE, [{"mine": person.person_id, **_values(person)} for person in known])
     joined = [person for person in people if person.person_id not in before]
-    _each(connection, _JOIN, [{"person_id": person.person_id, **_values(person)} for person in joined])
+    write_each(connection, _JOIN, [{"person_id": person.person_id, **_values(person)} for person in joined])
     dropped, moved, added = [], [], []
     for person in people:
         had = before.get(person.person_id, {})
@@ -86,20 +84,15 @@ def _put(connection: Connection, before: dict[str, _Places], after: dict[str, Pe
                 added.append({**account._asdict(), "person_id": person.person_id, "position": position})
             elif had[account] != position:  # updated, not made anew: grants refer to it
                 moved.append({**_of(account), "position": position})
-    _each(connection, _DROP, dropped)
-    _each(connection, _MOVE, moved)
-    _each(connection, _ADD, added)
+    write_each(connection, _DROP, dropped)
+    write_each(connection, _MOVE, moved)
+    write_each(connection, _ADD, added)
     facts = [
         {"person_id": person.person_id, "position": position, **fact._asdict()}
         for person in people
         for position, fact in enumerate(person.facts)
     ]
-    _each(connection, _STATE, facts)
-
-
-def _each(connection: Connection, statement: Executable, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(statement, rows)
+    write_each(connection, _STATE, facts)
 
 
 def _values(person: Person) -> dict[str, Any]:
@@ -115,7 +108,7 @@ def _of(account: EmployeeKey) -> dict[str, str]:
 def _known(connection: Connection, ids: Iterable[str]) -> dict[str, _Places]:
     """Return the accounts of those that there are, in order."""
     found: dict[str, _Places] = {}
-    for some in _parts(ids):
+    for some in parts(ids):
         rows = connection.execute(_KNOWN, {"these": some}).all()
         for person_id, issuer, subject, position in sorted(rows, key=lambda row: row.position or 0):
             places = found.setdefault(person_id, {})
@@ -132,13 +125,6 @@ def _owners(connection: Connection, accounts: Iterable[EmployeeKey]) -> dict[Emp
     return {
         EmployeeKey(issuer, subject): person_id
         for issuer, several in subjects.items()
-        for some in _parts(several)
+        for some in parts(several)
         for subject, person_id in connection.execute(_OWNERS, {"of": issuer, "these": some})
     }
-
-
-def _parts(values: Iterable[T]) -> Iterator[list[T]]:
-    """Split values into lists that one question takes."""
-    rest = iter(values)
-    while some := list(islice(rest, _AT_ONCE)):
-        yield some

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import BindParameter, Column, Connection, bindparam, delete, func, insert, select, update
 
+from munjigi.adapters.state.batches import parts
 from munjigi.adapters.state.codec import decode_closing, decode_exception, decode_item, decode_review, encode_of_review
 from munjigi.adapters.state.tables import LOG_CLOSING, REVIEW, REVIEW_EXCEPTION, REVIEW_ITEM, REVIEW_MARK, REVIEW_PLAN
 from munjigi.grants.log_edits import LogEdit, check_log_edit
@@ -32,7 +36,10 @@ _RUNNING: Final = ("open", "applying")
 _ITEM: Final = REVIEW_ITEM.c
 _MARK: Final = REVIEW_MARK.c
 # Built once: applying a review goes through these thousands of times.
-_TAKEN: Final = select(_ITEM.content).where(_ITEM.grant_id == bindparam("of"), _ITEM.state == "applied").order_by(_ITEM.review_id)
+_THESE: Final[BindParameter[Sequence[Any]]] = bindparam("these", expanding=True)
+_TAKEN: Final = (
+    select(_ITEM.content).where(_ITEM.grant_id.in_(_THESE), _ITEM.state == "applied").order_by(_ITEM.grant_id, _ITEM.review_id)
+)
 _PUT_ITEM: Final = insert(REVIEW_ITEM)
 _CHANGE_ITEM: Final = update(REVIEW_ITEM).where(_ITEM.review_id == bindparam("of"), _ITEM.number == bindparam("at"))
 _THERE: Final = (_MARK.person_id == bindparam("who")) & (_MARK.role == bindparam("what")) & (_MARK.purpose == bindparam("why"))
@@ -86,7 +93,8 @@ class StoredReviews:
             rows = rows.where(_ITEM.decided_by == asked.decided_by)
         rows = rows.order_by(_ITEM.number)
         if asked.numbers is None:
-            return list(self._connection.execute(rows.limit(asked.limit)).scalars())
+            few_rows_at_once = self._connection.execute(rows.limit(asked.limit)).scalars().partitions(_FEW)
+            return list(chain.from_iterable(few_rows_at_once))
         numbers, found = sorted(asked.numbers), list[Any]()
         for start in range(0, len(numbers), _FEW):
             found += self._connection.execute(rows.where(_ITEM.number.in_(numbers[start : start + _FEW]))).scalars()
@@ -163,10 +171,14 @@ def _kept(connection: Connection, digest: str) -> bool:
     return connection.execute(there).first() is not None
 
 
-def taken_from(connection: Connection, grant_id: str) -> list[Grant]:
-    """Return a grant as it was before each review that took of it, and was not undone."""
-    items = (decode_item(each) for each in connection.execute(_TAKEN, {"of": grant_id}).scalars())
-    return [item.before for item in items if item.before is not None]
+def taken_from(connection: Connection, grant_ids: Iterable[str]) -> dict[str, list[Grant]]:
+    """Return by id how grants were before each review that took of them, and was not undone."""
+    found: defaultdict[str, list[Grant]] = defaultdict(list)
+    for some in parts(grant_ids):
+        for item in map(decode_item, connection.execute(_TAKEN, {"these": some}).scalars()):
+            if item.before is not None:
+                found[item.grant_id].append(item.before)
+    return found
 
 
 def standing(connection: Connection, person_id: str, role: str, purpose: str) -> Mark | None:

@@ -7,37 +7,22 @@ from itertools import groupby
 from sys import intern
 from typing import Any, Final, cast
 
-from sqlalchemy import BindParameter, Column, Connection, RowMapping, Select, bindparam, insert, select, update
+from sqlalchemy import Column, Connection, Select, select
 
-from munjigi.adapters.state.codec import GrantRow, corrupt, decode_delegations, decode_grant, encode_delegations, encode_grant
+from munjigi.adapters.state.codec import GrantRow, corrupt, decode_delegations, decode_grant, encode_delegations
+from munjigi.adapters.state.grant_rows import write_grants
 from munjigi.adapters.state.people_rows import write_people
-from munjigi.adapters.state.request_rows import read_request, write_block, write_request
-from munjigi.adapters.state.review_rows import (
-    lift,
-    standing,
-    taken_from,
-    write_closing,
-    write_exception,
-    write_items,
-    write_review,
-)
+from munjigi.adapters.state.request_rows import write_block, write_request
+from munjigi.adapters.state.review_rows import write_closing, write_exception, write_items, write_review
 from munjigi.adapters.state.session_rows import write_session_end
 from munjigi.adapters.state.tables import ACCOUNT, FACT, PERSON, ROLE_GRANT
-from munjigi.grants.changes import BlockEdit, Edit, GrantEdit, PersonEdit, RequestEdit, SessionEdit, check_grant_edit
+from munjigi.grants.changes import BlockEdit, Edit, GrantEdit, PersonEdit, RequestEdit, SessionEdit
 from munjigi.grants.log_edits import LogEdit
 from munjigi.grants.review_edits import ExceptionEdit, ItemsEdit, ReviewEdit
-from munjigi.grants.review_marks import check_mark, lifted
 from munjigi.kernel.grant import Fact, Grant, Person, PrincipalType, Scope, Status
 from munjigi.kernel.identity import EmployeeKey
 
-# Built once: each change goes through these.
-_MINE: Final[BindParameter[str]] = bindparam("mine")
-_GRANT: Final = select(ROLE_GRANT).where(ROLE_GRANT.c.grant_id == _MINE)
-_STANDING: Final = (
-    select(PERSON.c.status, PERSON.c.person_id)
-    .select_from(PERSON.join(ACCOUNT, ACCOUNT.c.person_id == PERSON.c.person_id))
-    .where(ACCOUNT.c.issuer == bindparam("issuer"), ACCOUNT.c.subject == bindparam("subject"))
-)
+# Built once: each look goes through these.
 _PEOPLE: Final = select(
     *(PERSON.c[name] for name in ("person_id", "principal_type", "department", "status", "manager")),
     *(PERSON.c[name] for name in ("delegations", "sessions_from", "effective_at")),
@@ -51,8 +36,6 @@ _FACTS: Final = select(*(FACT.c[name] for name in ("person_id", "kind", "starts_
 _FACTS_KEPT: Final = 10_000  # facts that are compared with what is read
 _Plain = tuple[Any, ...]  # a row
 _NONE: Final = encode_delegations(())
-_GIVE: Final = insert(ROLE_GRANT)
-_ALTER: Final = update(ROLE_GRANT).where(ROLE_GRANT.c.grant_id == _MINE)
 
 
 def read_grants(connection: Connection) -> list[Grant]:
@@ -133,19 +116,22 @@ def _fact(row: _Plain, known: dict[_Plain, Fact]) -> Fact:
 
 
 def write_all(connection: Connection, edits: Iterable[Edit]) -> None:
-    """Write edits in order, each after asking the rules; people who follow each other together. Raises what `grants/changes.py` raises."""
-    for of_people, several in groupby(edits, lambda edit: isinstance(edit, PersonEdit)):
-        if of_people:
+    """Write edits in order, each after asking the rules; grants that follow each other together, and people, too.
+
+    Raises what `grants/changes.py` raises.
+    """
+    for kind, several in groupby(edits, type):
+        if kind is PersonEdit:
             write_people(connection, cast("list[PersonEdit]", list(several)))
+        elif kind is GrantEdit:
+            write_grants(connection, cast("list[GrantEdit]", list(several)))
         else:
             for edit in several:
                 _write(connection, edit)
 
 
 def _write(connection: Connection, edit: Edit) -> None:
-    if isinstance(edit, GrantEdit):
-        write_grant(connection, edit)
-    elif isinstance(edit, BlockEdit):
+    if isinstance(edit, BlockEdit):
         write_block(connection, edit)
     elif isinstance(edit, SessionEdit):
         write_session_end(connection, edit)
@@ -159,46 +145,3 @@ def _write(connection: Connection, edit: Edit) -> None:
         write_exception(connection, edit)
     elif isinstance(edit, LogEdit):
         write_closing(connection, edit)
-
-
-def write_grant(connection: Connection, edit: GrantEdit) -> None:
-    """Insert or update one grant after asking the rules.
-
-    Raises what `check_grant_edit` raises.
-    """
-    grant = edit.grant
-    found = connection.execute(_GRANT, {"mine": grant.grant_id}).mappings().first()
-    holder = connection.execute(_STANDING, grant.employee._asdict()).first()
-    taken = taken_from(connection, grant.grant_id) if edit.kind == "grant_restored" else ()
-    check_grant_edit(edit, None if found is None else grant_of(found), None if holder is None else holder.status, taken)
-    if edit.kind == "grant_added" and holder is not None:
-        _check_mark(connection, grant, holder.person_id)
-    lists = encode_grant(grant)
-    values: dict[str, Any] = {"starts_at": grant.starts_at, "ends_at": grant.ends_at, **lists._asdict()}
-    values |= {name: getattr(grant, name) for name in ("access_request_id", "suspended", "ended", "break_glass")}
-    if edit.kind == "grant_added":
-        values |= {"grant_id": grant.grant_id, "issuer": grant.employee.issuer, "subject": grant.employee.subject}
-        values |= {"role": grant.role, "purpose": grant.purpose}
-        connection.execute(_GIVE, values)
-    else:
-        connection.execute(_ALTER, values | {"mine": grant.grant_id})
-
-
-def _check_mark(connection: Connection, grant: Grant, person_id: str) -> None:
-    """Refuse to give what a review took without a new approval, and note one. Raises `FailedPrecondition`."""
-    mark = standing(connection, person_id, grant.role, grant.purpose)
-    if mark is None:
-        return
-    asked = read_request(connection, grant.access_request_id) if grant.access_request_id else None
-    check_mark(mark, asked)
-    if not grant.break_glass:
-        lift(connection, lifted(mark, asked))
-
-
-def grant_of(row: RowMapping) -> Grant:
-    """Return the grant of a row."""
-    approved_by, scope = decode_grant(GrantRow(row["approved_by"], row["scope"]))
-    employee = EmployeeKey(row["issuer"], row["subject"])
-    period = (row["starts_at"], row["ends_at"])
-    since = (row["access_request_id"], row["suspended"], row["ended"], row["break_glass"])
-    return Grant(row["grant_id"], employee, row["role"], row["purpose"], *period, approved_by, scope, *since)

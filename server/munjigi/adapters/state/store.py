@@ -8,7 +8,7 @@ So what its rules looked up is still true then. The permission records are rows 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, Final, Literal
 
@@ -28,7 +28,7 @@ from munjigi.audit.segment import GENESIS
 from munjigi.grants.changes import Change, Edit, Once, State, check_origin
 from munjigi.grants.ledger import Ledger
 from munjigi.grants.permission_log import rows_of
-from munjigi.grants.ports import DutyRow, LeaseRow, Leases, LogHead, LogRow, RequestFilter
+from munjigi.grants.ports import DutyRow, LeaseRow, Leases, LogHead, LogRow, RequestFilter, no_rest
 from munjigi.kernel.access_request import AccessRequest
 from munjigi.kernel.clock import SECOND
 from munjigi.kernel.errors import ConfigurationError, FailedPrecondition, MunjigiError, NotFound, Unavailable
@@ -145,13 +145,13 @@ class SqlStateStore(ABC):
             last = select(func.max(PERMISSION_LOG.c.grant_revision)).where(PERMISSION_LOG.c.at <= min(at, _LAST_TIME))
             return int(connection.execute(last).scalar_one_or_none() or 0)
 
-    def changes_since(self, revision: int) -> list[Change]:
+    def changes_since(self, revision: int, rest: Callable[[], None] = no_rest) -> list[Change]:
         """Return the changes after `revision`.
 
         Raises `FailedPrecondition` when the store is older than `revision`.
         """
         with self.moment() as moment:
-            return moment.changes_since(revision)
+            return moment.changes_since(revision, rest)
 
     @contextmanager
     def moment(self) -> Iterator[StoredMoment]:
