@@ -18,6 +18,7 @@ from shifted import Shift
 
 from munjigi.kernel.clock import SECOND
 from munjigi_client._proto.munjigi.v1 import decision_pb2
+from munjigi_client._proto.munjigi.v1 import review_calls_pb2 as calls
 from munjigi_client._proto.munjigi.v1 import review_pb2 as pb
 
 CLI = "munjigi-cli"
@@ -67,23 +68,23 @@ class House(NamedTuple):
     def who(self, name: str) -> tuple[tuple[str, str], ...]:
         return self.daemon.credentials(name, CLI) if self.shift is None else self.shift.credentials(self.daemon, name, CLI)
 
-    def plan(self, kind: str, **more: Any) -> pb.PlanReviewResponse:
-        made: pb.PlanReviewResponse = self.review.PlanReview(
-            pb.PlanReviewRequest(kind=kind, **more), metadata=self.who("dpo.yoon"), timeout=120
+    def plan(self, kind: str, **more: Any) -> calls.PlanReviewResponse:
+        made: calls.PlanReviewResponse = self.review.PlanReview(
+            calls.PlanReviewRequest(kind=kind, **more), metadata=self.who("dpo.yoon"), timeout=120
         )
         return made
 
     def items(self, review: pb.Review, who: str = "dpo.yoon", **more: Any) -> list[pb.ReviewItem]:
-        asked = pb.ListReviewItemsRequest(review_id=review.review_id, **more)
+        asked = calls.ListReviewItemsRequest(review_id=review.review_id, **more)
         return list(self.review.ListReviewItems(asked, metadata=self.who(who), timeout=30).items)
 
-    def decide(self, review: pb.Review, who: str, words: dict[int, str], **more: Any) -> pb.DecideItemResponse:
+    def decide(self, review: pb.Review, who: str, words: dict[int, str], **more: Any) -> calls.DecideItemResponse:
         said = [
-            pb.ReviewDecision(number=number, word=f"REVIEW_WORD_{word}", reason="it is so", looked=3 * SECOND)
+            calls.ReviewDecision(number=number, word=f"REVIEW_WORD_{word}", reason="it is so", looked=3 * SECOND)
             for number, word in words.items()
         ]
-        done: pb.DecideItemResponse = self.review.DecideItem(
-            pb.DecideItemRequest(review_id=review.review_id, plan_digest=review.plan_digest, decisions=said, **more),
+        done: calls.DecideItemResponse = self.review.DecideItem(
+            calls.DecideItemRequest(review_id=review.review_id, plan_digest=review.plan_digest, decisions=said, **more),
             metadata=self.who(who),
             timeout=30,
         )
@@ -96,19 +97,21 @@ class House(NamedTuple):
             if mine:
                 self.decide(review, who, {each.number: "REVOKE" if each.employee == revoke else "KEEP" for each in mine})
 
-    def apply(self, review: pb.Review, who: str = "dpo.yoon", stubs: Stubs | None = None, **more: Any) -> pb.ApplyReviewResponse:
+    def apply(
+        self, review: pb.Review, who: str = "dpo.yoon", stubs: Stubs | None = None, **more: Any
+    ) -> calls.ApplyReviewResponse:
         service = stubs.review if stubs is not None else self.review
-        wanted = pb.ApplyReviewRequest(review_id=review.review_id, plan_digest=review.plan_digest, **more)
-        done: pb.ApplyReviewResponse = service.ApplyReview(wanted, metadata=self.who(who), timeout=60)
+        wanted = calls.ApplyReviewRequest(review_id=review.review_id, plan_digest=review.plan_digest, **more)
+        done: calls.ApplyReviewResponse = service.ApplyReview(wanted, metadata=self.who(who), timeout=60)
         return done
 
     def shown(self, review: pb.Review) -> pb.Review:
-        asked = pb.GetReviewRequest(review_id=review.review_id)
+        asked = calls.GetReviewRequest(review_id=review.review_id)
         found: pb.Review = self.review.GetReview(asked, metadata=self.who("dpo.yoon"), timeout=30).review
         return found
 
     def stop(self, review: pb.Review) -> None:
-        wanted = pb.StopReviewRequest(review_id=review.review_id, reason="the test is over")
+        wanted = calls.StopReviewRequest(review_id=review.review_id, reason="the test is over")
         self.review.StopReview(wanted, metadata=self.who("dpo.yoon"), timeout=30)
 
     def verdicts(self) -> set[str]:

@@ -38,6 +38,7 @@ from munjigi.kernel.grant import Fact, Grant, Person
 from munjigi.kernel.identity import EMBEDDED_ISSUER, EmployeeKey
 from munjigi.kernel.review import ItemVote
 from munjigi_client import Client, NotNow, NotPermitted
+from munjigi_client._proto.munjigi.v1 import review_calls_pb2 as calls
 from munjigi_client._proto.munjigi.v1 import review_pb2
 from munjigi_client._proto.munjigi.v1 import review_pb2 as pb
 
@@ -74,12 +75,12 @@ def test_planned_decided_applied_everywhere_undone_everywhere_told_and_counted(h
     assert done.acknowledgement.leases_run_out == 0
     assert house.verdicts() == {"DECISION_DENY"}
     assert house.apply(review, request_id="apply-1") == done
-    undo = pb.UndoReviewRequest(review_id=review.review_id, reason="needed after all", request_id="undo-1")
+    undo = calls.UndoReviewRequest(review_id=review.review_id, reason="needed after all", request_id="undo-1")
     undone = house.review.UndoReview(undo, metadata=house.who("dpo.yoon"), timeout=30)
     assert (undone.undone, undone.review.state) == (1, pb.REVIEW_STATE_UNDONE)
     assert house.verdicts() == {"DECISION_ALLOW"}
     again = house.review.UndoReview(
-        pb.UndoReviewRequest(review_id=review.review_id, reason="once more"), metadata=house.who("dpo.yoon"), timeout=30
+        calls.UndoReviewRequest(review_id=review.review_id, reason="once more"), metadata=house.who("dpo.yoon"), timeout=30
     )
     assert (again.undone, again.record_id) == (0, "")
     told = {"review.applied", "review.undone"}
@@ -137,7 +138,7 @@ def test_two_runs_at_once_are_one_and_the_second_plan_is_refused_with_the_firsts
     assert sum(applied for applied, _ in done) == 1
     assert {reason for _, reason in done} <= {"", "REVIEW_STATE"}
     house.review.UndoReview(
-        pb.UndoReviewRequest(review_id=review.review_id, reason="the test is over"), metadata=house.who("dpo.yoon"), timeout=30
+        calls.UndoReviewRequest(review_id=review.review_id, reason="the test is over"), metadata=house.who("dpo.yoon"), timeout=30
     )
 
 
@@ -154,8 +155,8 @@ def test_nobody_decides_for_themselves_and_who_operates_not_instead_of_others(ho
         with pytest.raises(grpc.RpcError) as hidden:
             house.items(review, "cs.kim")
         assert hidden.value.code() == grpc.StatusCode.PERMISSION_DENIED
-        said = pb.ReviewDecision(number=other.number, word=pb.REVIEW_WORD_KEEP, reason="ask 010-1234-5678")
-        wanted = pb.DecideItemRequest(review_id=review.review_id, plan_digest=review.plan_digest, decisions=[said])
+        said = calls.ReviewDecision(number=other.number, word=pb.REVIEW_WORD_KEEP, reason="ask 010-1234-5678")
+        wanted = calls.DecideItemRequest(review_id=review.review_id, plan_digest=review.plan_digest, decisions=[said])
         with pytest.raises(grpc.RpcError) as typed:
             house.review.DecideItem(wanted, metadata=house.who("cs.lee"), timeout=30)
         assert reason_of(typed.value) == (grpc.StatusCode.INVALID_ARGUMENT, "PERSONAL_DATA_IN_REASON")
@@ -182,7 +183,7 @@ def test_the_caps_take_two_people(house: House):
     assert house.apply(review, "sec.han", over_caps=True, reason="agreed").more
     assert house.apply(review).applied == 4
     assert house.verdicts() == {"DECISION_DENY"}
-    undo = pb.UndoReviewRequest(review_id=review.review_id, reason="the test is over")
+    undo = calls.UndoReviewRequest(review_id=review.review_id, reason="the test is over")
     assert house.review.UndoReview(undo, metadata=house.who("dpo.yoon"), timeout=30).undone == 4
     assert house.verdicts() == {"DECISION_ALLOW"}
 
@@ -191,14 +192,14 @@ def test_an_exception_takes_two_people(house: House):
     review = house.plan("by_name").review
     try:
         item = next(each for each in house.items(review) if each.employee == "cs.kim")
-        wanted = pb.RequestExceptionRequest(
+        wanted = calls.RequestExceptionRequest(
             review_id=review.review_id,
             number=item.number,
             reason="covers for a colleague",
             expires_at=time.time_ns() + 30 * 86_400 * SECOND,
         )
         asked = house.review.RequestException(wanted, metadata=house.who("cs.kim"), timeout=30).exception
-        approve = pb.ApproveExceptionRequest(exception_id=asked.exception_id)
+        approve = calls.ApproveExceptionRequest(exception_id=asked.exception_id)
         with pytest.raises(grpc.RpcError) as own:
             house.review.ApproveException(approve, metadata=house.who("cs.kim"), timeout=30)
         assert reason_of(own.value) == (grpc.StatusCode.PERMISSION_DENIED, "SELF_APPROVAL")
@@ -217,7 +218,7 @@ def test_pages_go_through_every_item_once(house: House):
         found, token = [], ""
         while True:
             page = house.review.ListReviewItems(
-                pb.ListReviewItemsRequest(review_id=review.review_id, page_size=3, page_token=token),
+                calls.ListReviewItemsRequest(review_id=review.review_id, page_size=3, page_token=token),
                 metadata=house.who("dpo.yoon"),
                 timeout=30,
             )
@@ -227,11 +228,11 @@ def test_pages_go_through_every_item_once(house: House):
                 break
         assert found == list(range(review.items))
         listed = house.review.ListReviews(
-            pb.ListReviewsRequest(everyone=True, page_size=1), metadata=house.who("dpo.yoon"), timeout=30
+            calls.ListReviewsRequest(everyone=True, page_size=1), metadata=house.who("dpo.yoon"), timeout=30
         )
         assert ([each.review_id for each in listed.reviews], bool(listed.next_page_token)) == ([review.review_id], True)
         with pytest.raises(grpc.RpcError) as odd:
-            house.review.ListReviews(pb.ListReviewsRequest(page_token="x"), metadata=house.who("dpo.yoon"), timeout=30)
+            house.review.ListReviews(calls.ListReviewsRequest(page_token="x"), metadata=house.who("dpo.yoon"), timeout=30)
         assert reason_of(odd.value)[1] == "PAGE_TOKEN_INVALID"
     finally:
         house.stop(review)
@@ -425,14 +426,14 @@ def test_killed_while_it_is_applied_it_goes_on_and_takes_nothing_twice(tmp_path:
             while (
                 more
                 and house.review.GetReview(
-                    pb.GetReviewRequest(review_id=review.review_id), metadata=house.who("dpo.yoon"), timeout=30
+                    calls.GetReviewRequest(review_id=review.review_id), metadata=house.who("dpo.yoon"), timeout=30
                 ).review.state
                 != pb.REVIEW_STATE_APPLIED
             ):
                 done = house.apply(review)
                 applied, more = applied + done.applied, done.more
             shown = house.review.GetReview(
-                pb.GetReviewRequest(review_id=review.review_id), metadata=house.who("dpo.yoon"), timeout=30
+                calls.GetReviewRequest(review_id=review.review_id), metadata=house.who("dpo.yoon"), timeout=30
             ).review
             assert {each.name: each.items for each in shown.states}["applied"] >= many
         print(f"{before} of {many} were taken when it was killed, {applied} afterwards")
@@ -454,7 +455,7 @@ def test_by_schedule_a_review_opens_itself_on_a_working_day(tmp_path: Path):
         stubs = Stubs(channel)
 
         def reviews() -> list[pb.Review]:
-            asked = pb.ListReviewsRequest(everyone=True)
+            asked = calls.ListReviewsRequest(everyone=True)
             return list(stubs.review.ListReviews(asked, metadata=shift.credentials(daemon, "dpo.yoon", CLI), timeout=30).reviews)
 
         assert reviews() == []

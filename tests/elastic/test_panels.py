@@ -34,6 +34,7 @@ from munjigi.reports.answers import name_of
 from munjigi.reports.interpolation import Span, filled, values_of
 from munjigi.reports.ports import Series
 from munjigi_client._proto.munjigi.v1 import audit_pb2, review_pb2
+from munjigi_client._proto.munjigi.v1 import review_calls_pb2 as calls
 
 SCRAPE = 1  # seconds
 POINTS = 1000
@@ -143,23 +144,23 @@ def reviewed(daemon: Daemon, server: Prometheus) -> None:
     ours = {name: daemon.credentials(name, "munjigi-cli") for name in ("cs.kim", "cs.lee", "dpo.yoon")}
     with daemon.channel() as channel:
         stub = Stubs(channel).review
-        review = stub.PlanReview(review_pb2.PlanReviewRequest(kind="by_name"), metadata=ours["dpo.yoon"], timeout=120).review
-        items = review_pb2.ListReviewItemsRequest(review_id=review.review_id)
+        review = stub.PlanReview(calls.PlanReviewRequest(kind="by_name"), metadata=ours["dpo.yoon"], timeout=120).review
+        items = calls.ListReviewItemsRequest(review_id=review.review_id)
         (kims,) = (
             each.number
             for each in stub.ListReviewItems(items, metadata=ours["dpo.yoon"], timeout=30).items
             if each.employee == "cs.kim"
         )
-        wanted = review_pb2.RequestExceptionRequest(
+        wanted = calls.RequestExceptionRequest(
             review_id=review.review_id, number=kims, reason="night duty", expires_at=time.time_ns() + 30 * 86400 * 10**9
         )
         asked = stub.RequestException(wanted, metadata=ours["cs.kim"], timeout=30).exception
-        approve = review_pb2.ApproveExceptionRequest(exception_id=asked.exception_id)
+        approve = calls.ApproveExceptionRequest(exception_id=asked.exception_id)
         stub.ApproveException(approve, metadata=ours["cs.lee"], timeout=30)
         items.to_decide = True
         for who in ("cs.lee", "dpo.yoon"):
             words = [
-                review_pb2.ReviewDecision(
+                calls.ReviewDecision(
                     number=each.number,
                     word=review_pb2.REVIEW_WORD_REVOKE if each.employee == "mkt.park" else review_pb2.REVIEW_WORD_KEEP,
                     reason="it is so",
@@ -167,11 +168,11 @@ def reviewed(daemon: Daemon, server: Prometheus) -> None:
                 )
                 for each in stub.ListReviewItems(items, metadata=ours[who], timeout=30).items
             ]
-            said = review_pb2.DecideItemRequest(review_id=review.review_id, plan_digest=review.plan_digest, decisions=words)
+            said = calls.DecideItemRequest(review_id=review.review_id, plan_digest=review.plan_digest, decisions=words)
             stub.DecideItem(said, metadata=ours[who], timeout=30)
-        apply = review_pb2.ApplyReviewRequest(review_id=review.review_id, plan_digest=review.plan_digest)
+        apply = calls.ApplyReviewRequest(review_id=review.review_id, plan_digest=review.plan_digest)
         assert stub.ApplyReview(apply, metadata=ours["dpo.yoon"], timeout=60).applied == 1
-        undo = review_pb2.UndoReviewRequest(review_id=review.review_id, reason="needed after all")
+        undo = calls.UndoReviewRequest(review_id=review.review_id, reason="needed after all")
         stub.UndoReview(undo, metadata=ours["dpo.yoon"], timeout=30)
     server.wait_for("max(munjigi_review_restored) == 1 and max(munjigi_review_exceptions) == 1")
 

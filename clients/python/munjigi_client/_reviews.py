@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
+from munjigi_client._proto.munjigi.v1 import review_calls_pb2 as calls
 from munjigi_client._proto.munjigi.v1 import review_pb2 as pb
 
 ReviewState = Literal["open", "applying", "applied", "stopped", "undone"]
@@ -288,7 +289,7 @@ def review_from(each: pb.Review) -> Review:
     )
 
 
-def planned_from(answer: pb.PlanReviewResponse) -> Planned:
+def planned_from(answer: calls.PlanReviewResponse) -> Planned:
     """Read the answer to PlanReview."""
     return Planned(
         review_from(answer.review),
@@ -300,17 +301,17 @@ def planned_from(answer: pb.PlanReviewResponse) -> Planned:
     )
 
 
-def applied_from(answer: pb.ApplyReviewResponse) -> Progress:
+def applied_from(answer: calls.ApplyReviewResponse) -> Progress:
     """Read the answer to ApplyReview."""
     waited = answer.acknowledgement.waited / 1e9
     return Progress(review_from(answer.review), answer.applied, answer.left, answer.more, answer.record_id, waited)
 
 
-def undone_from(answer: pb.UndoReviewResponse) -> Progress:
+def undone_from(answer: calls.UndoReviewResponse) -> Progress:
     """Read the answer to UndoReview."""
     return Progress(review_from(answer.review), answer.undone, len(answer.left), answer.more, answer.record_id)
 
 
-def closing_from(log_id: str, answer: pb.CloseLogResponse) -> LogClosing:
+def closing_from(log_id: str, answer: calls.CloseLogResponse) -> LogClosing:
     """Read the answer to CloseLog."""
     return LogClosing(log_id, answer.closed, tuple(answer.said_by), answer.unknown_from, answer.closed_at, answer.record_id)

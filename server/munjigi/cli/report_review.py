@@ -33,22 +33,22 @@ def report_review(connection: Connection, output: Output, review_id: str, out: P
     from munjigi.cli.output import print_machine
     from munjigi.cli.session import Session
     from munjigi.reports.review_page import LANGUAGES, page
-    from munjigi_client._proto.munjigi.v1 import review_pb2 as pb
+    from munjigi_client._proto.munjigi.v1 import review_calls_pb2 as calls
 
     with Session(connection) as session:
-        review = session.ask(pb.GetReviewRequest(review_id=review_id), pb.GetReviewResponse).review
-        asked = pb.ListReviewItemsRequest(review_id=review_id, page_size=1000)
-        items = session.whole(asked, pb.ListReviewItemsResponse, "items").items
+        review = session.ask(calls.GetReviewRequest(review_id=review_id), calls.GetReviewResponse).review
+        asked = calls.ListReviewItemsRequest(review_id=review_id, page_size=1000)
+        items = session.whole(asked, calls.ListReviewItemsResponse, "items").items
         report = _report(review, list(items))
         pages = {f"review.{language}.html": page(report, language).encode() for language in LANGUAGES}
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in pages.items()}
         noted = session.ask(
-            pb.NoteReportRequest(
+            calls.NoteReportRequest(
                 request_id=request_id,
                 review_id=review_id,
-                files=[pb.ReportFile(name=name, sha256=digest) for name, digest in digests.items()],
+                files=[calls.ReportFile(name=name, sha256=digest) for name, digest in digests.items()],
             ),
-            pb.NoteReportResponse,
+            calls.NoteReportResponse,
         )
     out.mkdir(parents=True, exist_ok=True)
     for name, content in pages.items():

@@ -32,21 +32,23 @@ def review_apply(connection: Connection, output: Output, review_id: str, over_ca
     from munjigi.cli.output import console, print_machine
     from munjigi.cli.review_table import review_facts, state_of
     from munjigi.cli.session import Session
-    from munjigi_client._proto.munjigi.v1 import review_pb2 as pb
+    from munjigi_client._proto.munjigi.v1 import review_calls_pb2 as calls
 
     screen = console()
     applied = left = 0
     with Session(dataclasses.replace(connection, timeout=max(connection.timeout, 60.0))) as session:
         if not digest:
-            read = session.ask(pb.GetReviewRequest(review_id=review_id), pb.GetReviewResponse).review
+            read = session.ask(calls.GetReviewRequest(review_id=review_id), calls.GetReviewResponse).review
             if output == "table":
                 screen.print(review_facts(read))
             if not yes and not click.confirm("Apply this?", err=True):
                 raise Failure("Nothing was applied.", "To end the review, `munjigi review stop` with a reason.", FAILED)
             digest = read.plan_digest
         while True:
-            wanted = pb.ApplyReviewRequest(review_id=review_id, plan_digest=digest, over_caps=bool(over_caps), reason=over_caps)
-            done = session.ask(wanted, pb.ApplyReviewResponse)
+            wanted = calls.ApplyReviewRequest(
+                review_id=review_id, plan_digest=digest, over_caps=bool(over_caps), reason=over_caps
+            )
+            done = session.ask(wanted, calls.ApplyReviewResponse)
             over_caps = ""
             applied, left = applied + done.applied, left + done.left
             if not done.more:

@@ -21,11 +21,11 @@ def review_close_log(connection: Connection, output: Output, log_id: str, reason
     from munjigi.cli.moments import show_moment
     from munjigi.cli.output import print_machine
     from munjigi.cli.session import Session
-    from munjigi_client._proto.munjigi.v1 import review_pb2 as pb
+    from munjigi_client._proto.munjigi.v1 import review_calls_pb2 as calls
 
-    wanted = pb.CloseLogRequest(request_id=request_id, log_id=log_id, reason=reason)
+    wanted = calls.CloseLogRequest(request_id=request_id, log_id=log_id, reason=reason)
     with Session(connection) as session:
-        done = session.ask(wanted, pb.CloseLogResponse)
+        done = session.ask(wanted, calls.CloseLogResponse)
     if print_machine(output, done, [done]):
         return
     if not done.closed:

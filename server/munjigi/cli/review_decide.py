@@ -11,6 +11,7 @@ from munjigi.cli.failure import FAILED, Failure
 from munjigi.cli.options import Connection, Output, connected
 
 if TYPE_CHECKING:
+    from munjigi_client._proto.munjigi.v1 import review_calls_pb2 as calls
     from munjigi_client._proto.munjigi.v1 import review_pb2 as pb
 
 _PIECE = 1000
@@ -53,7 +54,7 @@ def review_decide(
     from munjigi.cli.review_table import items_table
     from munjigi.cli.review_walk import walk
     from munjigi.cli.session import Session
-    from munjigi_client._proto.munjigi.v1 import review_pb2 as pb
+    from munjigi_client._proto.munjigi.v1 import review_calls_pb2 as calls
 
     if bool(spans) != (word is not None):
         raise click.UsageError(
@@ -62,20 +63,20 @@ def review_decide(
     named = numbers_of(span for span in spans if "-" not in span)
     several = numbers_of(span for span in spans if "-" in span)
     with Session(connection) as session:
-        review = session.ask(pb.GetReviewRequest(review_id=review_id), pb.GetReviewResponse).review
+        review = session.ask(calls.GetReviewRequest(review_id=review_id), calls.GetReviewResponse).review
         items: dict[int, pb.ReviewItem] = {}
         if several or not named:  # of many, those that wait for one's word
-            asked = pb.ListReviewItemsRequest(review_id=review_id, to_decide=True, numbers=several, page_size=1000)
-            items = {each.number: each for each in session.whole(asked, pb.ListReviewItemsResponse, "items").items}
+            asked = calls.ListReviewItemsRequest(review_id=review_id, to_decide=True, numbers=several, page_size=1000)
+            items = {each.number: each for each in session.whole(asked, calls.ListReviewItemsResponse, "items").items}
         if named:
-            asked = pb.ListReviewItemsRequest(review_id=review_id, numbers=named, page_size=1000)
-            items |= {each.number: each for each in session.whole(asked, pb.ListReviewItemsResponse, "items").items}
+            asked = calls.ListReviewItemsRequest(review_id=review_id, numbers=named, page_size=1000)
+            items |= {each.number: each for each in session.whole(asked, calls.ListReviewItemsResponse, "items").items}
 
-        def say(decisions: Sequence[pb.ReviewDecision], key: str = "") -> list[pb.ReviewItem]:
-            said = pb.DecideItemRequest(
+        def say(decisions: Sequence[calls.ReviewDecision], key: str = "") -> list[pb.ReviewItem]:
+            said = calls.DecideItemRequest(
                 request_id=key, review_id=review_id, plan_digest=review.plan_digest, decisions=list(decisions)
             )
-            return list(session.ask(said, pb.DecideItemResponse).items)
+            return list(session.ask(said, calls.DecideItemResponse).items)
 
         if word is None:
             if output != "table":
@@ -87,13 +88,13 @@ def review_decide(
                 "None of these items waits for your word.", f"`munjigi review show {review_id}` says whose they are.", FAILED
             )
         decisions = [
-            pb.ReviewDecision(number=each.number, word=_word(word, each), reason=reason) for _, each in sorted(items.items())
+            calls.ReviewDecision(number=each.number, word=_word(word, each), reason=reason) for _, each in sorted(items.items())
         ]
         done: list[pb.ReviewItem] = []
         for start in range(0, len(decisions), _PIECE):
             key = f"{request_id}.{start}" if request_id and start else request_id
             done += say(decisions[start : start + _PIECE], key)
-    if not print_machine(output, pb.DecideItemResponse(items=done), done):
+    if not print_machine(output, calls.DecideItemResponse(items=done), done):
         console().print(items_table(done))
 
 

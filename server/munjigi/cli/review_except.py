@@ -35,21 +35,21 @@ def review_except(
     from munjigi.cli.moments import show_moment
     from munjigi.cli.output import print_machine
     from munjigi.cli.session import Session
-    from munjigi_client._proto.munjigi.v1 import review_pb2 as pb
+    from munjigi_client._proto.munjigi.v1 import review_calls_pb2 as calls
 
     asking = number is not None and until is not None and bool(reason)
     if asking == bool(exception_id):
         raise click.UsageError("Give --item, --until and --reason to ask for an exception, or --approve ID.")
     with Session(connection) as session:
         if exception_id:
-            approving = pb.ApproveExceptionRequest(request_id=request_id, exception_id=exception_id)
-            approved = session.ask(approving, pb.ApproveExceptionResponse)
+            approving = calls.ApproveExceptionRequest(request_id=request_id, exception_id=exception_id)
+            approved = session.ask(approving, calls.ApproveExceptionResponse)
             found, record_id = approved.exception, approved.record_id
         else:
-            wanted = pb.RequestExceptionRequest(
+            wanted = calls.RequestExceptionRequest(
                 request_id=request_id, review_id=review_id, number=number, reason=reason, expires_at=until
             )
-            asked = session.ask(wanted, pb.RequestExceptionResponse)
+            asked = session.ask(wanted, calls.RequestExceptionResponse)
             found, record_id = asked.exception, asked.record_id
     if print_machine(output, found, [found]):
         return

@@ -19,12 +19,12 @@ def review_list(connection: Connection, output: Output, kind: str, state: str | 
     from munjigi.cli.output import console, print_machine, styled
     from munjigi.cli.review_table import reviews_table
     from munjigi.cli.session import Session
-    from munjigi_client._proto.munjigi.v1 import review_pb2 as pb
+    from munjigi_client._proto.munjigi.v1 import review_calls_pb2 as calls
 
     in_state = f"REVIEW_STATE_{state.upper()}" if state else None
-    wanted = pb.ListReviewsRequest(kind=kind, state=in_state, everyone=everyone, page_size=1000)
+    wanted = calls.ListReviewsRequest(kind=kind, state=in_state, everyone=everyone, page_size=1000)
     with Session(connection) as session:
-        found = session.whole(wanted, pb.ListReviewsResponse, "reviews")
+        found = session.whole(wanted, calls.ListReviewsResponse, "reviews")
     if print_machine(output, found, found.reviews):
         return
     screen = console()

@@ -51,17 +51,17 @@ def review_plan(
     from munjigi.cli.review_plot import excess_lines
     from munjigi.cli.review_table import items_table, review_facts
     from munjigi.cli.session import Session
-    from munjigi_client._proto.munjigi.v1 import review_pb2 as pb
+    from munjigi_client._proto.munjigi.v1 import review_calls_pb2 as calls
 
     if not dry_run and (as_of is not None or unused_days is not None or months):
         raise click.UsageError(
             "--as-of, --unused-days and --months go with --dry-run: what is opened is judged now, as policy says."
         )
-    wanted = pb.PlanReviewRequest(
+    wanted = calls.PlanReviewRequest(
         request_id=request_id, kind=kind, dry_run=dry_run, as_of=as_of or 0, unused_days=unused_days or 0, months=months
     )
     with Session(_patient(connection)) as session:
-        planned = session.ask(wanted, pb.PlanReviewResponse)
+        planned = session.ask(wanted, calls.PlanReviewResponse)
     if print_machine(output, planned, [planned.review, *planned.items]):
         return
     screen = console()

@@ -33,9 +33,9 @@ def review_show(
     from munjigi.cli.output import as_dict, console, print_machine
     from munjigi.cli.review_table import evidence_table, item_facts, items_table, review_facts
     from munjigi.cli.session import Session
-    from munjigi_client._proto.munjigi.v1 import review_pb2 as pb
+    from munjigi_client._proto.munjigi.v1 import review_calls_pb2 as calls
 
-    wanted = pb.ListReviewItemsRequest(
+    wanted = calls.ListReviewItemsRequest(
         review_id=review_id,
         to_decide=to_decide,
         verdict=f"REVIEW_VERDICT_{verdict.upper()}" if verdict else None,
@@ -46,8 +46,8 @@ def review_show(
     if number is not None:
         wanted.numbers.append(number)
     with Session(connection) as session:
-        review = session.ask(pb.GetReviewRequest(review_id=review_id), pb.GetReviewResponse).review
-        found = session.whole(wanted, pb.ListReviewItemsResponse, "items")
+        review = session.ask(calls.GetReviewRequest(review_id=review_id), calls.GetReviewResponse).review
+        found = session.whole(wanted, calls.ListReviewItemsResponse, "items")
     if number is not None and not found.items:
         raise Failure("The review has no such item that you may see.", f"`munjigi review show {review_id}` lists them.", FAILED)
     if print_machine(

@@ -17,11 +17,11 @@ def review_stop(connection: Connection, output: Output, review_id: str, reason: 
     from munjigi.cli.output import console, print_machine
     from munjigi.cli.review_table import review_facts
     from munjigi.cli.session import Session
-    from munjigi_client._proto.munjigi.v1 import review_pb2 as pb
+    from munjigi_client._proto.munjigi.v1 import review_calls_pb2 as calls
 
-    wanted = pb.StopReviewRequest(request_id=request_id, review_id=review_id, reason=reason)
+    wanted = calls.StopReviewRequest(request_id=request_id, review_id=review_id, reason=reason)
     with Session(connection) as session:
-        done = session.ask(wanted, pb.StopReviewResponse)
+        done = session.ask(wanted, calls.StopReviewResponse)
     if not print_machine(output, done, [done.review]):
         console().print(review_facts(done.review))
         click.echo(f"stopped, recorded as {done.record_id}")

@@ -23,13 +23,13 @@ def review_undo(connection: Connection, output: Output, review_id: str, spans: t
     from munjigi.cli.review_decide import numbers_of
     from munjigi.cli.review_table import items_table, state_of
     from munjigi.cli.session import Session
-    from munjigi_client._proto.munjigi.v1 import review_pb2 as pb
+    from munjigi_client._proto.munjigi.v1 import review_calls_pb2 as calls
 
     numbers, undone, left = numbers_of(spans), 0, []
     with Session(dataclasses.replace(connection, timeout=max(connection.timeout, 60.0))) as session:
         while True:
-            wanted = pb.UndoReviewRequest(review_id=review_id, numbers=numbers, reason=reason)
-            done = session.ask(wanted, pb.UndoReviewResponse)
+            wanted = calls.UndoReviewRequest(review_id=review_id, numbers=numbers, reason=reason)
+            done = session.ask(wanted, calls.UndoReviewResponse)
             undone, left = undone + done.undone, list(done.left)
             if not done.more:
                 break

@@ -22,9 +22,10 @@ from rich.console import Console
 from munjigi.cli.failure import DENIED, FAILED, USAGE, Failure
 from munjigi.cli.output import console, styled
 from munjigi.cli.review_table import evidence_table, item_facts, items_table, verdict_of
+from munjigi_client._proto.munjigi.v1 import review_calls_pb2 as calls
 from munjigi_client._proto.munjigi.v1 import review_pb2 as pb
 
-Say = Callable[[Sequence[pb.ReviewDecision], str], list[pb.ReviewItem]]
+Say = Callable[[Sequence[calls.ReviewDecision], str], list[pb.ReviewItem]]
 _WORDS: Final = {"k": "keep", "d": "reduce", "r": "revoke", "s": "suspend"}
 _WORDS_OF_ACCESS: Final = {"o": "ok", "x": "suspicious"}
 _SEQUENCE: Final = 0.05  # seconds in which the rest of an arrow key comes
@@ -149,7 +150,7 @@ class _Walk:
             if not reason:
                 click.echo("Nothing was decided: a word that is not the plan's needs a reason.")
                 return False
-        said = pb.ReviewDecision(
+        said = calls.ReviewDecision(
             number=item.number,
             word=f"REVIEW_WORD_{word.upper()}",
             reason=reason,

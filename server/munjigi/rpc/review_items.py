@@ -18,6 +18,7 @@ from munjigi.review.kept import KeptPlans
 from munjigi.review.reviewers import Reviewers
 from munjigi.review.settings import rows_of
 from munjigi.rpc.review_messages import ITEM_STATES, VERDICTS, Told, item_message, review_message, state_of
+from munjigi_client._proto.munjigi.v1 import review_calls_pb2 as calls
 from munjigi_client._proto.munjigi.v1 import review_pb2 as pb
 
 
@@ -104,7 +105,7 @@ def message_of(book: Book, review: Review, plan: ReviewPlan, known: dict[int, Re
     return review_message(review, Told(row.title if row is not None else "", plan, known))
 
 
-def page_of_items(found: Look, request: pb.ListReviewItemsRequest, person_id: str, size: int, start: int) -> Page:
+def page_of_items(found: Look, request: calls.ListReviewItemsRequest, person_id: str, size: int, start: int) -> Page:
     """Return the items of a request from number `start` on, at most `size`."""
     verdict, state = VERDICTS.get(request.verdict, ""), ITEM_STATES.get(request.state, "")
     chosen = (
@@ -120,7 +121,7 @@ def page_of_items(found: Look, request: pb.ListReviewItemsRequest, person_id: st
     return Page(found.messages(page[:size]), token)
 
 
-def _asked(found: Look, request: pb.ListReviewItemsRequest, person_id: str) -> Iterable[PlannedItem]:
+def _asked(found: Look, request: calls.ListReviewItemsRequest, person_id: str) -> Iterable[PlannedItem]:
     numbers = sorted(set(request.numbers))
     if request.to_decide:
         chosen = frozenset(numbers)
@@ -128,7 +129,7 @@ def _asked(found: Look, request: pb.ListReviewItemsRequest, person_id: str) -> I
     return [planned_item(found.plan, number) for number in numbers] if numbers else found.plan.items
 
 
-def theirs(found: Look, request: pb.ListReviewItemsRequest, employee: EmployeeKey) -> bool:
+def theirs(found: Look, request: calls.ListReviewItemsRequest, employee: EmployeeKey) -> bool:
     """Tell whether a request is only about what waits for the caller, what they decided, or what they hold."""
     own = found.plan.sample is None and request.employee == employee.subject and _all_own(found, employee)
     if request.to_decide or own:

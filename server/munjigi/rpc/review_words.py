@@ -27,7 +27,7 @@ from munjigi.rpc.review_items import Look, look, look_at, message_of
 from munjigi.rpc.review_messages import WORDS, exception_message, item_message
 from munjigi.rpc.reviews import RESOURCE, SERVICE
 from munjigi.rpc.revocations import acknowledge
-from munjigi_client._proto.munjigi.v1 import review_pb2 as pb
+from munjigi_client._proto.munjigi.v1 import review_calls_pb2 as calls
 
 _SECONDS: Final = 5.0  # that one call works on; the next one goes on
 _PIECE: Final = 100  # items of one commit
@@ -60,16 +60,16 @@ class ReviewWordService:
     def methods(self) -> list[Method]:
         """List the methods."""
         return [
-            Method(SERVICE, "DecideItem", pb.DecideItemRequest, self.decide_item, changes=True),
-            Method(SERVICE, "RequestException", pb.RequestExceptionRequest, self.request_exception, changes=True),
-            Method(SERVICE, "ApproveException", pb.ApproveExceptionRequest, self.approve_exception, changes=True),
-            Method(SERVICE, "ApplyReview", pb.ApplyReviewRequest, self.apply_review, changes=True),
-            Method(SERVICE, "StopReview", pb.StopReviewRequest, self.stop_review, changes=True),
-            Method(SERVICE, "UndoReview", pb.UndoReviewRequest, self.undo_review, changes=True),
-            Method(SERVICE, "CloseLog", pb.CloseLogRequest, self.close_log, changes=True),
+            Method(SERVICE, "DecideItem", calls.DecideItemRequest, self.decide_item, changes=True),
+            Method(SERVICE, "RequestException", calls.RequestExceptionRequest, self.request_exception, changes=True),
+            Method(SERVICE, "ApproveException", calls.ApproveExceptionRequest, self.approve_exception, changes=True),
+            Method(SERVICE, "ApplyReview", calls.ApplyReviewRequest, self.apply_review, changes=True),
+            Method(SERVICE, "StopReview", calls.StopReviewRequest, self.stop_review, changes=True),
+            Method(SERVICE, "UndoReview", calls.UndoReviewRequest, self.undo_review, changes=True),
+            Method(SERVICE, "CloseLog", calls.CloseLogRequest, self.close_log, changes=True),
         ]
 
-    async def decide_item(self, call: Call, request: pb.DecideItemRequest) -> pb.DecideItemResponse:
+    async def decide_item(self, call: Call, request: calls.DecideItemRequest) -> calls.DecideItemResponse:
         """Decide items in one's own name."""
         decisions = [
             Decision(each.number, WORDS[each.word], each.reason, each.looked, each.evidence_opened) for each in request.decisions
@@ -80,12 +80,12 @@ class ReviewWordService:
             planned = self._plans.of(looks(book), review.plan_digest)
             done = decide(book, review, planned, decisions, call.caller.employee)
             items = [item_message(planned.items[item.number], item, review.review_id) for item in done.items]
-            answer = pb.DecideItemResponse(items=items, record_id=book.record(0))
+            answer = calls.DecideItemResponse(items=items, record_id=book.record(0))
             return Plan(done.edits, answer.SerializeToString())
 
-        return pb.DecideItemResponse.FromString(await change(self._desk, self._registrar, call, request, plan, RESOURCE))
+        return calls.DecideItemResponse.FromString(await change(self._desk, self._registrar, call, request, plan, RESOURCE))
 
-    async def request_exception(self, call: Call, request: pb.RequestExceptionRequest) -> pb.RequestExceptionResponse:
+    async def request_exception(self, call: Call, request: calls.RequestExceptionRequest) -> calls.RequestExceptionResponse:
         """Ask for an exception in one's own name."""
         exception_id = self._new_id()
 
@@ -101,12 +101,12 @@ class ReviewWordService:
                 call.caller.employee,
                 exception_id,
             )
-            answer = pb.RequestExceptionResponse(exception=exception_message(done.exception), record_id=book.record(0))
+            answer = calls.RequestExceptionResponse(exception=exception_message(done.exception), record_id=book.record(0))
             return Plan(done.edits, answer.SerializeToString())
 
-        return pb.RequestExceptionResponse.FromString(await change(self._desk, self._registrar, call, request, plan, RESOURCE))
+        return calls.RequestExceptionResponse.FromString(await change(self._desk, self._registrar, call, request, plan, RESOURCE))
 
-    async def approve_exception(self, call: Call, request: pb.ApproveExceptionRequest) -> pb.ApproveExceptionResponse:
+    async def approve_exception(self, call: Call, request: calls.ApproveExceptionRequest) -> calls.ApproveExceptionResponse:
         """Approve an exception in one's own name."""
 
         def plan(book: Book) -> Plan:
@@ -115,12 +115,12 @@ class ReviewWordService:
                 raise NotFound("EXCEPTION_UNKNOWN", "There is no exception with this id.")
             found = self._look(book, asked.review_id)
             done = exceptions.approve_exception(book, found.review, found.plan, request.exception_id, call.caller.employee)
-            answer = pb.ApproveExceptionResponse(exception=exception_message(done.exception), record_id=book.record(0))
+            answer = calls.ApproveExceptionResponse(exception=exception_message(done.exception), record_id=book.record(0))
             return Plan(done.edits, answer.SerializeToString())
 
-        return pb.ApproveExceptionResponse.FromString(await change(self._desk, self._registrar, call, request, plan, RESOURCE))
+        return calls.ApproveExceptionResponse.FromString(await change(self._desk, self._registrar, call, request, plan, RESOURCE))
 
-    async def apply_review(self, call: Call, request: pb.ApplyReviewRequest) -> pb.ApplyReviewResponse:
+    async def apply_review(self, call: Call, request: calls.ApplyReviewRequest) -> calls.ApplyReviewResponse:
         """Apply for a few seconds, and wait until it is true everywhere."""
         if request.over_caps and not request.reason:
             raise InvalidArgument("REASON_MISSING", "Going beyond the caps needs a reason.")
@@ -131,9 +131,9 @@ class ReviewWordService:
                 return (await self._change(call, lambda book: self._lifted(book, call, request))).answer
             return await self._applied(call, request)
 
-        return pb.ApplyReviewResponse.FromString(await once(self._registrar, call, request, applied))
+        return calls.ApplyReviewResponse.FromString(await once(self._registrar, call, request, applied))
 
-    async def stop_review(self, call: Call, request: pb.StopReviewRequest) -> pb.StopReviewResponse:
+    async def stop_review(self, call: Call, request: calls.StopReviewRequest) -> calls.StopReviewResponse:
         """Stop a review."""
         self._desk.authorize(call, RESOURCE, "operate", request.request_id, urgent=True)
 
@@ -141,11 +141,11 @@ class ReviewWordService:
             found = self._look(book, request.review_id)
             done = stop(book, found.review, request.reason)
             message = message_of(book, done.review, found.plan, found.known)
-            return Plan(done.edits, pb.StopReviewResponse(review=message, record_id=book.record(0)).SerializeToString())
+            return Plan(done.edits, calls.StopReviewResponse(review=message, record_id=book.record(0)).SerializeToString())
 
-        return pb.StopReviewResponse.FromString((await commit(self._registrar, call, request, plan)).answer)
+        return calls.StopReviewResponse.FromString((await commit(self._registrar, call, request, plan)).answer)
 
-    async def close_log(self, call: Call, request: pb.CloseLogRequest) -> pb.CloseLogResponse:
+    async def close_log(self, call: Call, request: calls.CloseLogRequest) -> calls.CloseLogResponse:
         """Say that a log is lost."""
         self._desk.authorize(call, RESOURCE, "operate", request.request_id)
 
@@ -153,7 +153,7 @@ class ReviewWordService:
             seen = self._watching.seen(request.log_id)
             done = close_log(book, request.log_id, seen, request.reason, call.caller.employee)
             words, closed = done.closing.words, len(done.closing.words) >= PEOPLE
-            answer = pb.CloseLogResponse(
+            answer = calls.CloseLogResponse(
                 closed=closed,
                 said_by=[word.subject for word in words],
                 unknown_from=done.closing.unknown_from,
@@ -162,20 +162,20 @@ class ReviewWordService:
             )
             return Plan(done.edits, answer.SerializeToString())
 
-        return pb.CloseLogResponse.FromString((await commit(self._registrar, call, request, plan)).answer)
+        return calls.CloseLogResponse.FromString((await commit(self._registrar, call, request, plan)).answer)
 
-    async def undo_review(self, call: Call, request: pb.UndoReviewRequest) -> pb.UndoReviewResponse:
+    async def undo_review(self, call: Call, request: calls.UndoReviewRequest) -> calls.UndoReviewResponse:
         """Give back for a few seconds, and wait until it is true everywhere: who has something back may use it anywhere."""
         self._desk.authorize(call, RESOURCE, "operate", request.request_id)
         try:
             undone = await once(self._registrar, call, request, lambda: self._undone(call, request))
         except PermissionDenied as error:
             raise self._desk.refused(call, RESOURCE, "operate", error) from None
-        return pb.UndoReviewResponse.FromString(undone)
+        return calls.UndoReviewResponse.FromString(undone)
 
-    async def _applied(self, call: Call, request: pb.ApplyReviewRequest) -> bytes:
+    async def _applied(self, call: Call, request: calls.ApplyReviewRequest) -> bytes:
         """Take one step after the other until there is nothing to do now, or the time of a call is over."""
-        total, last = pb.ApplyReviewResponse(more=True), Changed(b"", 0)
+        total, last = calls.ApplyReviewResponse(more=True), Changed(b"", 0)
         until = self._stopwatch() + _SECONDS
         while total.more and self._stopwatch() < until:
             try:
@@ -185,7 +185,7 @@ class ReviewWordService:
                     raise
                 total.more = False  # another run, which goes on with the same review, has finished it
                 break
-            done = pb.ApplyReviewResponse.FromString(last.answer)
+            done = calls.ApplyReviewResponse.FromString(last.answer)
             done.applied, done.left = done.applied + total.applied, done.left + total.left
             done.record_id = total.record_id or done.record_id
             total = done
@@ -195,12 +195,12 @@ class ReviewWordService:
         total.review.CopyFrom(found.message())
         return total.SerializeToString()
 
-    async def _undone(self, call: Call, request: pb.UndoReviewRequest) -> bytes:
-        total, last, first = pb.UndoReviewResponse(more=True), Changed(b"", 0), True
+    async def _undone(self, call: Call, request: calls.UndoReviewRequest) -> bytes:
+        total, last, first = calls.UndoReviewResponse(more=True), Changed(b"", 0), True
         until = self._stopwatch() + _SECONDS
         while total.more and (first or self._stopwatch() < until):
             last = await self._change(call, lambda book: self._gave_back(book, call, request))
-            done = pb.UndoReviewResponse.FromString(last.answer)
+            done = calls.UndoReviewResponse.FromString(last.answer)
             done.undone += total.undone
             done.record_id = total.record_id or done.record_id
             total, first = done, False
@@ -210,25 +210,25 @@ class ReviewWordService:
         total.review.CopyFrom(found.message())
         return total.SerializeToString()
 
-    def _stepped(self, book: Book, request: pb.ApplyReviewRequest) -> Plan:
+    def _stepped(self, book: Book, request: calls.ApplyReviewRequest) -> Plan:
         review = the_review(book, request.review_id, request.plan_digest)
         planned = self._plans.of(looks(book), review.plan_digest)
         done = step(book, review, planned, self._watching.watch(self._snapshots.snapshot), _PIECE)
         took = sum(item.state == "applied" for item in done.items)
         left = sum(item.state in ("spared", "skipped") for item in done.items)
         record = book.record(0) if done.edits else ""
-        answer = pb.ApplyReviewResponse(applied=took, left=left, more=done.more, record_id=record)
+        answer = calls.ApplyReviewResponse(applied=took, left=left, more=done.more, record_id=record)
         return Plan(done.edits, answer.SerializeToString())
 
-    def _lifted(self, book: Book, call: Call, request: pb.ApplyReviewRequest) -> Plan:
+    def _lifted(self, book: Book, call: Call, request: calls.ApplyReviewRequest) -> Plan:
         review = the_review(book, request.review_id, request.plan_digest)
         done = override(book, review, call.caller.employee, request.reason)
         found = look_at(book, self._plans, done.review)
         lifted = len({each.person_id for each in done.review.overrides}) >= OVERRIDES
-        answer = pb.ApplyReviewResponse(review=found.message(), more=lifted, record_id=book.record(0))
+        answer = calls.ApplyReviewResponse(review=found.message(), more=lifted, record_id=book.record(0))
         return Plan(done.edits, answer.SerializeToString())
 
-    def _gave_back(self, book: Book, call: Call, request: pb.UndoReviewRequest) -> Plan:
+    def _gave_back(self, book: Book, call: Call, request: calls.UndoReviewRequest) -> Plan:
         found = self._look(book, request.review_id)
         done = undo(book, found.review, found.plan, request.numbers or None, call.caller.employee, _PIECE)
         left = []
@@ -237,7 +237,7 @@ class ReviewWordService:
             message.note = why
             left.append(message)
         record = book.record(0) if done.edits else ""
-        answer = pb.UndoReviewResponse(undone=len(done.items), left=left, more=done.more, record_id=record)
+        answer = calls.UndoReviewResponse(undone=len(done.items), left=left, more=done.more, record_id=record)
         return Plan(done.edits, answer.SerializeToString())
 
     async def _change(self, call: Call, plan: Callable[[Book], Plan]) -> Changed:

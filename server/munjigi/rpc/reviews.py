@@ -28,7 +28,7 @@ from munjigi.rpc.pages import DEFAULT_PAGE
 from munjigi.rpc.ports import Registrar, ReviewPlans, SnapshotSource
 from munjigi.rpc.review_items import look, look_at, message_of, page_of_items, theirs
 from munjigi.rpc.review_messages import STATES, excess_messages, item_message, plan_message
-from munjigi_client._proto.munjigi.v1 import review_pb2 as pb
+from munjigi_client._proto.munjigi.v1 import review_calls_pb2 as calls
 
 SERVICE: Final = "munjigi.v1.ReviewService"
 RESOURCE: Final = "munjigi.review"
@@ -62,14 +62,14 @@ class ReviewService:
     def methods(self) -> list[Method]:
         """List the methods."""
         return [
-            Method(SERVICE, "PlanReview", pb.PlanReviewRequest, self.plan_review, changes=True),
-            Method(SERVICE, "GetReview", pb.GetReviewRequest, self.get_review),
-            Method(SERVICE, "ListReviews", pb.ListReviewsRequest, self.list_reviews),
-            Method(SERVICE, "ListReviewItems", pb.ListReviewItemsRequest, self.list_review_items),
-            Method(SERVICE, "NoteReport", pb.NoteReportRequest, self.note_report, changes=True),
+            Method(SERVICE, "PlanReview", calls.PlanReviewRequest, self.plan_review, changes=True),
+            Method(SERVICE, "GetReview", calls.GetReviewRequest, self.get_review),
+            Method(SERVICE, "ListReviews", calls.ListReviewsRequest, self.list_reviews),
+            Method(SERVICE, "ListReviewItems", calls.ListReviewItemsRequest, self.list_review_items),
+            Method(SERVICE, "NoteReport", calls.NoteReportRequest, self.note_report, changes=True),
         ]
 
-    async def plan_review(self, call: Call, request: pb.PlanReviewRequest) -> pb.PlanReviewResponse:
+    async def plan_review(self, call: Call, request: calls.PlanReviewRequest) -> calls.PlanReviewResponse:
         """Plan a review and open it; or try it."""
         if request.dry_run:
             self._desk.authorize(call, RESOURCE, "read", request.request_id)
@@ -90,23 +90,23 @@ class ReviewService:
             def plan(book: Book) -> Plan:
                 outcome = open_review(book, planned, row, review_id, call.caller.employee, digest=digest)
                 message = message_of(book, outcome.review, planned, {})
-                answer = pb.PlanReviewResponse(review=message, record_id=book.record(0))
+                answer = calls.PlanReviewResponse(review=message, record_id=book.record(0))
                 return Plan(outcome.edits, answer.SerializeToString())
 
             return (await self._registrar.change(call.caller.employee, "", b"", plan)).answer
 
-        return pb.PlanReviewResponse.FromString(await once(self._registrar, call, request, opened))
+        return calls.PlanReviewResponse.FromString(await once(self._registrar, call, request, opened))
 
-    async def get_review(self, call: Call, request: pb.GetReviewRequest) -> pb.GetReviewResponse:
+    async def get_review(self, call: Call, request: calls.GetReviewRequest) -> calls.GetReviewResponse:
         """Show a review to whom it concerns freely, to others as the core decides."""
         found = await self._registrar.look(look(self._snapshots.snapshot, call.received, self._plans, request.review_id))
         if found.concerns(call.caller.employee):
             self._desk.about_oneself(call, RESOURCE)
         else:
             self._desk.authorize(call, RESOURCE, "read")
-        return pb.GetReviewResponse(review=found.message())
+        return calls.GetReviewResponse(review=found.message())
 
-    async def list_reviews(self, call: Call, request: pb.ListReviewsRequest) -> pb.ListReviewsResponse:
+    async def list_reviews(self, call: Call, request: calls.ListReviewsRequest) -> calls.ListReviewsResponse:
         """List reviews: those to decide in freely, everyone's as the core decides."""
         if request.everyone:
             self._desk.authorize(call, RESOURCE, "read")
@@ -117,7 +117,7 @@ class ReviewService:
         asked = ReviewFilter(request.kind, state, _place(request.page_token), size)
         person = snapshot.grants.person(call.caller.employee)
 
-        def ask(store: StateStore) -> pb.ListReviewsResponse:
+        def ask(store: StateStore) -> calls.ListReviewsResponse:
             with store.moment() as moment:
                 book = Book(snapshot.grants, snapshot.bundle, call.received, reviews=moment.reviews)
                 page = moment.reviews.reviews(asked)
@@ -128,11 +128,11 @@ class ReviewService:
                     if request.everyone or (person is not None and next(each.mine(person.person_id), None) is not None)
                 ]
             token = f"{page[-1].opened_at}.{page[-1].review_id}" if len(page) == size else ""
-            return pb.ListReviewsResponse(reviews=shown, next_page_token=token)
+            return calls.ListReviewsResponse(reviews=shown, next_page_token=token)
 
         return await self._registrar.look(ask)
 
-    async def list_review_items(self, call: Call, request: pb.ListReviewItemsRequest) -> pb.ListReviewItemsResponse:
+    async def list_review_items(self, call: Call, request: calls.ListReviewItemsRequest) -> calls.ListReviewItemsResponse:
         """List items: those to decide and one's own freely, others as the core decides."""
         snapshot, employee = self._snapshots.snapshot, call.caller.employee
         found = await self._registrar.look(look(snapshot, call.received, self._plans, request.review_id))
@@ -143,9 +143,9 @@ class ReviewService:
         person = snapshot.grants.person(employee)
         start, size = _number(request.page_token), request.page_size or DEFAULT_PAGE
         page = page_of_items(found, request, person.person_id if person is not None else "", size, start)
-        return pb.ListReviewItemsResponse(items=page.items, next_page_token=page.token)
+        return calls.ListReviewItemsResponse(items=page.items, next_page_token=page.token)
 
-    async def note_report(self, call: Call, request: pb.NoteReportRequest) -> pb.NoteReportResponse:
+    async def note_report(self, call: Call, request: calls.NoteReportRequest) -> calls.NoteReportResponse:
         """Record which report was made."""
         self._desk.authorize(call, RESOURCE, "read", request.request_id)
         await self._registrar.look(look(self._snapshots.snapshot, call.received, self._plans, request.review_id))
@@ -157,11 +157,11 @@ class ReviewService:
                 issuer=issuer, employee=subject, request_id=request.request_id, review_id=request.review_id, report_files=files
             )
             index = self._journal.append(record)  # durable before this call is answered, as every record is
-            return pb.NoteReportResponse(record_id=record_id(self._journal.log_id, index)).SerializeToString()
+            return calls.NoteReportResponse(record_id=record_id(self._journal.log_id, index)).SerializeToString()
 
-        return pb.NoteReportResponse.FromString(await once(self._registrar, call, request, noted))
+        return calls.NoteReportResponse.FromString(await once(self._registrar, call, request, noted))
 
-    async def _tried(self, call: Call, request: pb.PlanReviewRequest) -> pb.PlanReviewResponse:
+    async def _tried(self, call: Call, request: calls.PlanReviewRequest) -> calls.PlanReviewResponse:
         if request.as_of > call.received:
             raise InvalidArgument(
                 "TIME_IN_FUTURE", "`as_of` lies in the future; ask for a time that has passed, or leave it out."
@@ -171,7 +171,7 @@ class ReviewService:
         made = await self._planner.made(order)
         planned = await asyncio.to_thread(decode_plan, made.plan)
         changing = [item for item in planned.items if item.verdict != "keep"][:_SHOWN]
-        return pb.PlanReviewResponse(
+        return calls.PlanReviewResponse(
             review=plan_message(planned, row.title, digest_of(made.plan)),
             items=[item_message(item, None, "") for item in changing],
             excess=excess_messages(made.excess),

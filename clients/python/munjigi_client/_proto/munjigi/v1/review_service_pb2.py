@@ -22,16 +22,16 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from munjigi_client._proto.munjigi.v1 import review_pb2 as munjigi_dot_v1_dot_review__pb2
+from munjigi_client._proto.munjigi.v1 import review_calls_pb2 as munjigi_dot_v1_dot_review__calls__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmunjigi/v1/review_service.proto\x12\nmunjigi.v1\x1a\x17munjigi/v1/review.proto2\xdb\x07\n\rReviewService\x12K\n\nPlanReview\x12\x1d.munjigi.v1.PlanReviewRequest\x1a\x1e.munjigi.v1.PlanReviewResponse\x12H\n\tGetReview\x12\x1c.munjigi.v1.GetReviewRequest\x1a\x1d.munjigi.v1.GetReviewResponse\x12N\n\x0bListReviews\x12\x1e.munjigi.v1.ListReviewsRequest\x1a\x1f.munjigi.v1.ListReviewsResponse\x12Z\n\x0fListReviewItems\x12\".munjigi.v1.ListReviewItemsRequest\x1a#.munjigi.v1.ListReviewItemsResponse\x12K\n\nDecideItem\x12\x1d.munjigi.v1.DecideItemRequest\x1a\x1e.munjigi.v1.DecideItemResponse\x12]\n\x10RequestException\x12#.munjigi.v1.RequestExceptionRequest\x1a$.munjigi.v1.RequestExceptionResponse\x12]\n\x10\x41pproveException\x12#.munjigi.v1.ApproveExceptionRequest\x1a$.munjigi.v1.ApproveExceptionResponse\x12N\n\x0b\x41pplyReview\x12\x1e.munjigi.v1.ApplyReviewRequest\x1a\x1f.munjigi.v1.ApplyReviewResponse\x12K\n\nStopReview\x12\x1d.munjigi.v1.StopReviewRequest\x1a\x1e.munjigi.v1.StopReviewResponse\x12K\n\nUndoReview\x12\x1d.munjigi.v1.UndoReviewRequest\x1a\x1e.munjigi.v1.UndoReviewResponse\x12\x45\n\x08\x43loseLog\x12\x1b.munjigi.v1.CloseLogRequest\x1a\x1c.munjigi.v1.CloseLogResponse\x12K\n\nNoteReport\x12\x1d.munjigi.v1.NoteReportRequest\x1a\x1e.munjigi.v1.NoteReportResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmunjigi/v1/review_service.proto\x12\nmunjigi.v1\x1a\x1dmunjigi/v1/review_calls.proto2\xdb\x07\n\rReviewService\x12K\n\nPlanReview\x12\x1d.munjigi.v1.PlanReviewRequest\x1a\x1e.munjigi.v1.PlanReviewResponse\x12H\n\tGetReview\x12\x1c.munjigi.v1.GetReviewRequest\x1a\x1d.munjigi.v1.GetReviewResponse\x12N\n\x0bListReviews\x12\x1e.munjigi.v1.ListReviewsRequest\x1a\x1f.munjigi.v1.ListReviewsResponse\x12Z\n\x0fListReviewItems\x12\".munjigi.v1.ListReviewItemsRequest\x1a#.munjigi.v1.ListReviewItemsResponse\x12K\n\nDecideItem\x12\x1d.munjigi.v1.DecideItemRequest\x1a\x1e.munjigi.v1.DecideItemResponse\x12]\n\x10RequestException\x12#.munjigi.v1.RequestExceptionRequest\x1a$.munjigi.v1.RequestExceptionResponse\x12]\n\x10\x41pproveException\x12#.munjigi.v1.ApproveExceptionRequest\x1a$.munjigi.v1.ApproveExceptionResponse\x12N\n\x0b\x41pplyReview\x12\x1e.munjigi.v1.ApplyReviewRequest\x1a\x1f.munjigi.v1.ApplyReviewResponse\x12K\n\nStopReview\x12\x1d.munjigi.v1.StopReviewRequest\x1a\x1e.munjigi.v1.StopReviewResponse\x12K\n\nUndoReview\x12\x1d.munjigi.v1.UndoReviewRequest\x1a\x1e.munjigi.v1.UndoReviewResponse\x12\x45\n\x08\x43loseLog\x12\x1b.munjigi.v1.CloseLogRequest\x1a\x1c.munjigi.v1.CloseLogResponse\x12K\n\nNoteReport\x12\x1d.munjigi.v1.NoteReportRequest\x1a\x1e.munjigi.v1.NoteReportResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'munjigi.v1.review_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REVIEWSERVICE']._serialized_start=73
-  _globals['_REVIEWSERVICE']._serialized_end=1060
+  _globals['_REVIEWSERVICE']._serialized_start=79
+  _globals['_REVIEWSERVICE']._serialized_end=1066
 # @@protoc_insertion_point(module_scope)

@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from munjigi_client._proto.munjigi.v1 import review_pb2 as munjigi_dot_v1_dot_review__pb2
+from munjigi_client._proto.munjigi.v1 import review_calls_pb2 as munjigi_dot_v1_dot_review__calls__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -41,63 +41,63 @@ class ReviewServiceStub:
         """
         self.PlanReview = channel.unary_unary(
                 '/munjigi.v1.ReviewService/PlanReview',
-                request_serializer=munjigi_dot_v1_dot_review__pb2.PlanReviewRequest.SerializeToString,
-                response_deserializer=munjigi_dot_v1_dot_review__pb2.PlanReviewResponse.FromString,
+                request_serializer=munjigi_dot_v1_dot_review__calls__pb2.PlanReviewRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_review__calls__pb2.PlanReviewResponse.FromString,
                 _registered_method=True)
         self.GetReview = channel.unary_unary(
                 '/munjigi.v1.ReviewService/GetReview',
-                request_serializer=munjigi_dot_v1_dot_review__pb2.GetReviewRequest.SerializeToString,
-                response_deserializer=munjigi_dot_v1_dot_review__pb2.GetReviewResponse.FromString,
+                request_serializer=munjigi_dot_v1_dot_review__calls__pb2.GetReviewRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_review__calls__pb2.GetReviewResponse.FromString,
                 _registered_method=True)
         self.ListReviews = channel.unary_unary(
                 '/munjigi.v1.ReviewService/ListReviews',
-                request_serializer=munjigi_dot_v1_dot_review__pb2.ListReviewsRequest.SerializeToString,
-                response_deserializer=munjigi_dot_v1_dot_review__pb2.ListReviewsResponse.FromString,
+                request_serializer=munjigi_dot_v1_dot_review__calls__pb2.ListReviewsRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_review__calls__pb2.ListReviewsResponse.FromString,
                 _registered_method=True)
         self.ListReviewItems = channel.unary_unary(
                 '/munjigi.v1.ReviewService/ListReviewItems',
-                request_serializer=munjigi_dot_v1_dot_review__pb2.ListReviewItemsRequest.SerializeToString,
-                response_deserializer=munjigi_dot_v1_dot_review__pb2.ListReviewItemsResponse.FromString,
+                request_serializer=munjigi_dot_v1_dot_review__calls__pb2.ListReviewItemsRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_review__calls__pb2.ListReviewItemsResponse.FromString,
                 _registered_method=True)
         self.DecideItem = channel.unary_unary(
                 '/munjigi.v1.ReviewService/DecideItem',
-                request_serializer=munjigi_dot_v1_dot_review__pb2.DecideItemRequest.SerializeToString,
-                response_deserializer=munjigi_dot_v1_dot_review__pb2.DecideItemResponse.FromString,
+                request_serializer=munjigi_dot_v1_dot_review__calls__pb2.DecideItemRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_review__calls__pb2.DecideItemResponse.FromString,
                 _registered_method=True)
         self.RequestException = channel.unary_unary(
                 '/munjigi.v1.ReviewService/RequestException',
-                request_serializer=munjigi_dot_v1_dot_review__pb2.RequestExceptionRequest.SerializeToString,
-                response_deserializer=munjigi_dot_v1_dot_review__pb2.RequestExceptionResponse.FromString,
+                request_serializer=munjigi_dot_v1_dot_review__calls__pb2.RequestExceptionRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_review__calls__pb2.RequestExceptionResponse.FromString,
                 _registered_method=True)
         self.ApproveException = channel.unary_unary(
                 '/munjigi.v1.ReviewService/ApproveException',
-                request_serializer=munjigi_dot_v1_dot_review__pb2.ApproveExceptionRequest.SerializeToString,
-                response_deserializer=munjigi_dot_v1_dot_review__pb2.ApproveExceptionResponse.FromString,
+                request_serializer=munjigi_dot_v1_dot_review__calls__pb2.ApproveExceptionRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_review__calls__pb2.ApproveExceptionResponse.FromString,
                 _registered_method=True)
         self.ApplyReview = channel.unary_unary(
                 '/munjigi.v1.ReviewService/ApplyReview',
-                request_serializer=munjigi_dot_v1_dot_review__pb2.ApplyReviewRequest.SerializeToString,
-                response_deserializer=munjigi_dot_v1_dot_review__pb2.ApplyReviewResponse.FromString,
+                request_serializer=munjigi_dot_v1_dot_review__calls__pb2.ApplyReviewRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_review__calls__pb2.ApplyReviewResponse.FromString,
                 _registered_method=True)
         self.StopReview = channel.unary_unary(
                 '/munjigi.v1.ReviewService/StopReview',
-                request_serializer=munjigi_dot_v1_dot_review__pb2.StopReviewRequest.SerializeToString,
-                response_deserializer=munjigi_dot_v1_dot_review__pb2.StopReviewResponse.FromString,
+                request_serializer=munjigi_dot_v1_dot_review__calls__pb2.StopReviewRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_review__calls__pb2.StopReviewResponse.FromString,
                 _registered_method=True)
         self.UndoReview = channel.unary_unary(
                 '/munjigi.v1.ReviewService/UndoReview',
-                request_serializer=munjigi_dot_v1_dot_review__pb2.UndoReviewRequest.SerializeToString,
-                response_deserializer=munjigi_dot_v1_dot_review__pb2.UndoReviewResponse.FromString,
+                request_serializer=munjigi_dot_v1_dot_review__calls__pb2.UndoReviewRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_review__calls__pb2.UndoReviewResponse.FromString,
                 _registered_method=True)
         self.CloseLog = channel.unary_unary(
                 '/munjigi.v1.ReviewService/CloseLog',
-                request_serializer=munjigi_dot_v1_dot_review__pb2.CloseLogRequest.SerializeToString,
-                response_deserializer=munjigi_dot_v1_dot_review__pb2.CloseLogResponse.FromString,
+                request_serializer=munjigi_dot_v1_dot_review__calls__pb2.CloseLogRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_review__calls__pb2.CloseLogResponse.FromString,
                 _registered_method=True)
         self.NoteReport = channel.unary_unary(
                 '/munjigi.v1.ReviewService/NoteReport',
-                request_serializer=munjigi_dot_v1_dot_review__pb2.NoteReportRequest.SerializeToString,
-                response_deserializer=munjigi_dot_v1_dot_review__pb2.NoteReportResponse.FromString,
+                request_serializer=munjigi_dot_v1_dot_review__calls__pb2.NoteReportRequest.SerializeToString,
+                response_deserializer=munjigi_dot_v1_dot_review__calls__pb2.NoteReportResponse.FromString,
                 _registered_method=True)
 
 
@@ -201,63 +201,63 @@ def add_ReviewServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'PlanReview': grpc.unary_unary_rpc_method_handler(
                     servicer.PlanReview,
-                    request_deserializer=munjigi_dot_v1_dot_review__pb2.PlanReviewRequest.FromString,
-                    response_serializer=munjigi_dot_v1_dot_review__pb2.PlanReviewResponse.SerializeToString,
+                    request_deserializer=munjigi_dot_v1_dot_review__calls__pb2.PlanReviewRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_review__calls__pb2.PlanReviewResponse.SerializeToString,
             ),
             'GetReview': grpc.unary_unary_rpc_method_handler(
                     servicer.GetReview,
-                    request_deserializer=munjigi_dot_v1_dot_review__pb2.GetReviewRequest.FromString,
-                    response_serializer=munjigi_dot_v1_dot_review__pb2.GetReviewResponse.SerializeToString,
+                    request_deserializer=munjigi_dot_v1_dot_review__calls__pb2.GetReviewRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_review__calls__pb2.GetReviewResponse.SerializeToString,
             ),
             'ListReviews': grpc.unary_unary_rpc_method_handler(
                     servicer.ListReviews,
-                    request_deserializer=munjigi_dot_v1_dot_review__pb2.ListReviewsRequest.FromString,
-                    response_serializer=munjigi_dot_v1_dot_review__pb2.ListReviewsResponse.SerializeToString,
+                    request_deserializer=munjigi_dot_v1_dot_review__calls__pb2.ListReviewsRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_review__calls__pb2.ListReviewsResponse.SerializeToString,
             ),
             'ListReviewItems': grpc.unary_unary_rpc_method_handler(
                     servicer.ListReviewItems,
-                    request_deserializer=munjigi_dot_v1_dot_review__pb2.ListReviewItemsRequest.FromString,
-                    response_serializer=munjigi_dot_v1_dot_review__pb2.ListReviewItemsResponse.SerializeToString,
+                    request_deserializer=munjigi_dot_v1_dot_review__calls__pb2.ListReviewItemsRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_review__calls__pb2.ListReviewItemsResponse.SerializeToString,
             ),
             'DecideItem': grpc.unary_unary_rpc_method_handler(
                     servicer.DecideItem,
-                    request_deserializer=munjigi_dot_v1_dot_review__pb2.DecideItemRequest.FromString,
-                    response_serializer=munjigi_dot_v1_dot_review__pb2.DecideItemResponse.SerializeToString,
+                    request_deserializer=munjigi_dot_v1_dot_review__calls__pb2.DecideItemRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_review__calls__pb2.DecideItemResponse.SerializeToString,
             ),
             'RequestException': grpc.unary_unary_rpc_method_handler(
                     servicer.RequestException,
-                    request_deserializer=munjigi_dot_v1_dot_review__pb2.RequestExceptionRequest.FromString,
-                    response_serializer=munjigi_dot_v1_dot_review__pb2.RequestExceptionResponse.SerializeToString,
+                    request_deserializer=munjigi_dot_v1_dot_review__calls__pb2.RequestExceptionRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_review__calls__pb2.RequestExceptionResponse.SerializeToString,
             ),
             'ApproveException': grpc.unary_unary_rpc_method_handler(
                     servicer.ApproveException,
-                    request_deserializer=munjigi_dot_v1_dot_review__pb2.ApproveExceptionRequest.FromString,
-                    response_serializer=munjigi_dot_v1_dot_review__pb2.ApproveExceptionResponse.SerializeToString,
+                    request_deserializer=munjigi_dot_v1_dot_review__calls__pb2.ApproveExceptionRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_review__calls__pb2.ApproveExceptionResponse.SerializeToString,
             ),
             'ApplyReview': grpc.unary_unary_rpc_method_handler(
                     servicer.ApplyReview,
-                    request_deserializer=munjigi_dot_v1_dot_review__pb2.ApplyReviewRequest.FromString,
-                    response_serializer=munjigi_dot_v1_dot_review__pb2.ApplyReviewResponse.SerializeToString,
+                    request_deserializer=munjigi_dot_v1_dot_review__calls__pb2.ApplyReviewRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_review__calls__pb2.ApplyReviewResponse.SerializeToString,
             ),
             'StopReview': grpc.unary_unary_rpc_method_handler(
                     servicer.StopReview,
-                    request_deserializer=munjigi_dot_v1_dot_review__pb2.StopReviewRequest.FromString,
-                    response_serializer=munjigi_dot_v1_dot_review__pb2.StopReviewResponse.SerializeToString,
+                    request_deserializer=munjigi_dot_v1_dot_review__calls__pb2.StopReviewRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_review__calls__pb2.StopReviewResponse.SerializeToString,
             ),
             'UndoReview': grpc.unary_unary_rpc_method_handler(
                     servicer.UndoReview,
-                    request_deserializer=munjigi_dot_v1_dot_review__pb2.UndoReviewRequest.FromString,
-                    response_serializer=munjigi_dot_v1_dot_review__pb2.UndoReviewResponse.SerializeToString,
+                    request_deserializer=munjigi_dot_v1_dot_review__calls__pb2.UndoReviewRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_review__calls__pb2.UndoReviewResponse.SerializeToString,
             ),
             'CloseLog': grpc.unary_unary_rpc_method_handler(
                     servicer.CloseLog,
-                    request_deserializer=munjigi_dot_v1_dot_review__pb2.CloseLogRequest.FromString,
-                    response_serializer=munjigi_dot_v1_dot_review__pb2.CloseLogResponse.SerializeToString,
+                    request_deserializer=munjigi_dot_v1_dot_review__calls__pb2.CloseLogRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_review__calls__pb2.CloseLogResponse.SerializeToString,
             ),
             'NoteReport': grpc.unary_unary_rpc_method_handler(
                     servicer.NoteReport,
-                    request_deserializer=munjigi_dot_v1_dot_review__pb2.NoteReportRequest.FromString,
-                    response_serializer=munjigi_dot_v1_dot_review__pb2.NoteReportResponse.SerializeToString,
+                    request_deserializer=munjigi_dot_v1_dot_review__calls__pb2.NoteReportRequest.FromString,
+                    response_serializer=munjigi_dot_v1_dot_review__calls__pb2.NoteReportResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -290,8 +290,8 @@ class ReviewService:
             request,
             target,
             '/munjigi.v1.ReviewService/PlanReview',
-            munjigi_dot_v1_dot_review__pb2.PlanReviewRequest.SerializeToString,
-            munjigi_dot_v1_dot_review__pb2.PlanReviewResponse.FromString,
+            munjigi_dot_v1_dot_review__calls__pb2.PlanReviewRequest.SerializeToString,
+            munjigi_dot_v1_dot_review__calls__pb2.PlanReviewResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -317,8 +317,8 @@ class ReviewService:
             request,
             target,
             '/munjigi.v1.ReviewService/GetReview',
-            munjigi_dot_v1_dot_review__pb2.GetReviewRequest.SerializeToString,
-            munjigi_dot_v1_dot_review__pb2.GetReviewResponse.FromString,
+            munjigi_dot_v1_dot_review__calls__pb2.GetReviewRequest.SerializeToString,
+            munjigi_dot_v1_dot_review__calls__pb2.GetReviewResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -344,8 +344,8 @@ class ReviewService:
             request,
             target,
             '/munjigi.v1.ReviewService/ListReviews',
-            munjigi_dot_v1_dot_review__pb2.ListReviewsRequest.SerializeToString,
-            munjigi_dot_v1_dot_review__pb2.ListReviewsResponse.FromString,
+            munjigi_dot_v1_dot_review__calls__pb2.ListReviewsRequest.SerializeToString,
+            munjigi_dot_v1_dot_review__calls__pb2.ListReviewsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -371,8 +371,8 @@ class ReviewService:
             request,
             target,
             '/munjigi.v1.ReviewService/ListReviewItems',
-            munjigi_dot_v1_dot_review__pb2.ListReviewItemsRequest.SerializeToString,
-            munjigi_dot_v1_dot_review__pb2.ListReviewItemsResponse.FromString,
+            munjigi_dot_v1_dot_review__calls__pb2.ListReviewItemsRequest.SerializeToString,
+            munjigi_dot_v1_dot_review__calls__pb2.ListReviewItemsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -398,8 +398,8 @@ class ReviewService:
             request,
             target,
             '/munjigi.v1.ReviewService/DecideItem',
-            munjigi_dot_v1_dot_review__pb2.DecideItemRequest.SerializeToString,
-            munjigi_dot_v1_dot_review__pb2.DecideItemResponse.FromString,
+            munjigi_dot_v1_dot_review__calls__pb2.DecideItemRequest.SerializeToString,
+            munjigi_dot_v1_dot_review__calls__pb2.DecideItemResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -425,8 +425,8 @@ class ReviewService:
             request,
             target,
             '/munjigi.v1.ReviewService/RequestException',
-            munjigi_dot_v1_dot_review__pb2.RequestExceptionRequest.SerializeToString,
-            munjigi_dot_v1_dot_review__pb2.RequestExceptionResponse.FromString,
+            munjigi_dot_v1_dot_review__calls__pb2.RequestExceptionRequest.SerializeToString,
+            munjigi_dot_v1_dot_review__calls__pb2.RequestExceptionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -452,8 +452,8 @@ class ReviewService:
             request,
             target,
             '/munjigi.v1.ReviewService/ApproveException',
-            munjigi_dot_v1_dot_review__pb2.ApproveExceptionRequest.SerializeToString,
-            munjigi_dot_v1_dot_review__pb2.ApproveExceptionResponse.FromString,
+            munjigi_dot_v1_dot_review__calls__pb2.ApproveExceptionRequest.SerializeToString,
+            munjigi_dot_v1_dot_review__calls__pb2.ApproveExceptionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -479,8 +479,8 @@ class ReviewService:
             request,
             target,
             '/munjigi.v1.ReviewService/ApplyReview',
-            munjigi_dot_v1_dot_review__pb2.ApplyReviewRequest.SerializeToString,
-            munjigi_dot_v1_dot_review__pb2.ApplyReviewResponse.FromString,
+            munjigi_dot_v1_dot_review__calls__pb2.ApplyReviewRequest.SerializeToString,
+            munjigi_dot_v1_dot_review__calls__pb2.ApplyReviewResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -506,8 +506,8 @@ class ReviewService:
             request,
             target,
             '/munjigi.v1.ReviewService/StopReview',
-            munjigi_dot_v1_dot_review__pb2.StopReviewRequest.SerializeToString,
-            munjigi_dot_v1_dot_review__pb2.StopReviewResponse.FromString,
+            munjigi_dot_v1_dot_review__calls__pb2.StopReviewRequest.SerializeToString,
+            munjigi_dot_v1_dot_review__calls__pb2.StopReviewResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -533,8 +533,8 @@ class ReviewService:
             request,
             target,
             '/munjigi.v1.ReviewService/UndoReview',
-            munjigi_dot_v1_dot_review__pb2.UndoReviewRequest.SerializeToString,
-            munjigi_dot_v1_dot_review__pb2.UndoReviewResponse.FromString,
+            munjigi_dot_v1_dot_review__calls__pb2.UndoReviewRequest.SerializeToString,
+            munjigi_dot_v1_dot_review__calls__pb2.UndoReviewResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -560,8 +560,8 @@ class ReviewService:
             request,
             target,
             '/munjigi.v1.ReviewService/CloseLog',
-            munjigi_dot_v1_dot_review__pb2.CloseLogRequest.SerializeToString,
-            munjigi_dot_v1_dot_review__pb2.CloseLogResponse.FromString,
+            munjigi_dot_v1_dot_review__calls__pb2.CloseLogRequest.SerializeToString,
+            munjigi_dot_v1_dot_review__calls__pb2.CloseLogResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -587,8 +587,8 @@ class ReviewService:
             request,
             target,
             '/munjigi.v1.ReviewService/NoteReport',
-            munjigi_dot_v1_dot_review__pb2.NoteReportRequest.SerializeToString,
-            munjigi_dot_v1_dot_review__pb2.NoteReportResponse.FromString,
+            munjigi_dot_v1_dot_review__calls__pb2.NoteReportRequest.SerializeToString,
+            munjigi_dot_v1_dot_review__calls__pb2.NoteReportResponse.FromString,
             options,
             channel_credentials,
             insecure,

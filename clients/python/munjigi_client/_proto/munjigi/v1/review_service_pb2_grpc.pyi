@@ -5,7 +5,7 @@ The service around reviews: what is planned, who decides, what is applied and un
 
 from collections import abc as _abc
 from grpc import aio as _aio
-from munjigi_client._proto.munjigi.v1 import review_pb2 as _review_pb2
+from munjigi_client._proto.munjigi.v1 import review_calls_pb2 as _review_calls_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -38,35 +38,35 @@ class ReviewServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ReviewServiceAsyncStub: ...
-    PlanReview: _grpc.UnaryUnaryMultiCallable[_review_pb2.PlanReviewRequest, _review_pb2.PlanReviewResponse]
+    PlanReview: _grpc.UnaryUnaryMultiCallable[_review_calls_pb2.PlanReviewRequest, _review_calls_pb2.PlanReviewResponse]
     """Plans a review and opens it, or, with `dry_run`, only tells what would be planned. Refused with FAILED_PRECONDITION `USAGE_GAP` where
     it is not known what was used, and `REVIEW_RUNNING` while another of its kind is open. Action `operate`; a trial needs `read`.
     """
-    GetReview: _grpc.UnaryUnaryMultiCallable[_review_pb2.GetReviewRequest, _review_pb2.GetReviewResponse]
+    GetReview: _grpc.UnaryUnaryMultiCallable[_review_calls_pb2.GetReviewRequest, _review_calls_pb2.GetReviewResponse]
     """Shows one review: to who decides or has decided in it, to who holds what it is about, and to others with `read`."""
-    ListReviews: _grpc.UnaryUnaryMultiCallable[_review_pb2.ListReviewsRequest, _review_pb2.ListReviewsResponse]
+    ListReviews: _grpc.UnaryUnaryMultiCallable[_review_calls_pb2.ListReviewsRequest, _review_calls_pb2.ListReviewsResponse]
     """Lists reviews, newest first: those in which the caller may decide something now, or everyone's with `read`."""
-    ListReviewItems: _grpc.UnaryUnaryMultiCallable[_review_pb2.ListReviewItemsRequest, _review_pb2.ListReviewItemsResponse]
+    ListReviewItems: _grpc.UnaryUnaryMultiCallable[_review_calls_pb2.ListReviewItemsRequest, _review_calls_pb2.ListReviewItemsResponse]
     """Lists the items of a review by number: those to decide and one's own freely, all with `read`."""
-    DecideItem: _grpc.UnaryUnaryMultiCallable[_review_pb2.DecideItemRequest, _review_pb2.DecideItemResponse]
+    DecideItem: _grpc.UnaryUnaryMultiCallable[_review_calls_pb2.DecideItemRequest, _review_calls_pb2.DecideItemResponse]
     """Decides items. Whoever may decide them, by role ownership, as manager, in an office or as a deputy."""
-    RequestException: _grpc.UnaryUnaryMultiCallable[_review_pb2.RequestExceptionRequest, _review_pb2.RequestExceptionResponse]
+    RequestException: _grpc.UnaryUnaryMultiCallable[_review_calls_pb2.RequestExceptionRequest, _review_calls_pb2.RequestExceptionResponse]
     """Asks that a grant stays for a while although the review would take it. Whoever may decide the item, and its holder."""
-    ApproveException: _grpc.UnaryUnaryMultiCallable[_review_pb2.ApproveExceptionRequest, _review_pb2.ApproveExceptionResponse]
+    ApproveException: _grpc.UnaryUnaryMultiCallable[_review_calls_pb2.ApproveExceptionRequest, _review_calls_pb2.ApproveExceptionResponse]
     """Approves an exception: somebody else than who asked and than the holder, who may decide the item."""
-    ApplyReview: _grpc.UnaryUnaryMultiCallable[_review_pb2.ApplyReviewRequest, _review_pb2.ApplyReviewResponse]
+    ApplyReview: _grpc.UnaryUnaryMultiCallable[_review_calls_pb2.ApplyReviewRequest, _review_calls_pb2.ApplyReviewResponse]
     """Applies what was decided: a share first, then, after a while, the rest. Answered when no worker of any instance answers by what was
     taken away (promise P8). Each call applies a bounded number of items; a call that was broken off is gone on with by the next. Action `operate`.
     """
-    StopReview: _grpc.UnaryUnaryMultiCallable[_review_pb2.StopReviewRequest, _review_pb2.StopReviewResponse]
+    StopReview: _grpc.UnaryUnaryMultiCallable[_review_calls_pb2.StopReviewRequest, _review_calls_pb2.StopReviewResponse]
     """Stops a review that is open or being applied. Action `operate`."""
-    UndoReview: _grpc.UnaryUnaryMultiCallable[_review_pb2.UndoReviewRequest, _review_pb2.UndoReviewResponse]
+    UndoReview: _grpc.UnaryUnaryMultiCallable[_review_calls_pb2.UndoReviewRequest, _review_calls_pb2.UndoReviewResponse]
     """Gives back what a review took away, all or chosen items, as it was, keeping what changed since. Action `operate`."""
-    CloseLog: _grpc.UnaryUnaryMultiCallable[_review_pb2.CloseLogRequest, _review_pb2.CloseLogResponse]
+    CloseLog: _grpc.UnaryUnaryMultiCallable[_review_calls_pb2.CloseLogRequest, _review_calls_pb2.CloseLogResponse]
     """Says that a log is lost for good. When a second person has said so too, it is closed: reviews wait for it no longer, and leave alone
     what may have been used while its use is unknown. Refused while a worker writes it or it is counted. Action `operate`.
     """
-    NoteReport: _grpc.UnaryUnaryMultiCallable[_review_pb2.NoteReportRequest, _review_pb2.NoteReportResponse]
+    NoteReport: _grpc.UnaryUnaryMultiCallable[_review_calls_pb2.NoteReportRequest, _review_calls_pb2.NoteReportResponse]
     """Records which report was made of a review, by the digests of its files, so that each can be proved to be that one. Action `read`."""
 
 @_typing.type_check_only
@@ -79,35 +79,35 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    PlanReview: _aio.UnaryUnaryMultiCallable[_review_pb2.PlanReviewRequest, _review_pb2.PlanReviewResponse]  # type: ignore[assignment]
+    PlanReview: _aio.UnaryUnaryMultiCallable[_review_calls_pb2.PlanReviewRequest, _review_calls_pb2.PlanReviewResponse]  # type: ignore[assignment]
     """Plans a review and opens it, or, with `dry_run`, only tells what would be planned. Refused with FAILED_PRECONDITION `USAGE_GAP` where
     it is not known what was used, and `REVIEW_RUNNING` while another of its kind is open. Action `operate`; a trial needs `read`.
     """
-    GetReview: _aio.UnaryUnaryMultiCallable[_review_pb2.GetReviewRequest, _review_pb2.GetReviewResponse]  # type: ignore[assignment]
+    GetReview: _aio.UnaryUnaryMultiCallable[_review_calls_pb2.GetReviewRequest, _review_calls_pb2.GetReviewResponse]  # type: ignore[assignment]
     """Shows one review: to who decides or has decided in it, to who holds what it is about, and to others with `read`."""
-    ListReviews: _aio.UnaryUnaryMultiCallable[_review_pb2.ListReviewsRequest, _review_pb2.ListReviewsResponse]  # type: ignore[assignment]
+    ListReviews: _aio.UnaryUnaryMultiCallable[_review_calls_pb2.ListReviewsRequest, _review_calls_pb2.ListReviewsResponse]  # type: ignore[assignment]
     """Lists reviews, newest first: those in which the caller may decide something now, or everyone's with `read`."""
-    ListReviewItems: _aio.UnaryUnaryMultiCallable[_review_pb2.ListReviewItemsRequest, _review_pb2.ListReviewItemsResponse]  # type: ignore[assignment]
+    ListReviewItems: _aio.UnaryUnaryMultiCallable[_review_calls_pb2.ListReviewItemsRequest, _review_calls_pb2.ListReviewItemsResponse]  # type: ignore[assignment]
     """Lists the items of a review by number: those to decide and one's own freely, all with `read`."""
-    DecideItem: _aio.UnaryUnaryMultiCallable[_review_pb2.DecideItemRequest, _review_pb2.DecideItemResponse]  # type: ignore[assignment]
+    DecideItem: _aio.UnaryUnaryMultiCallable[_review_calls_pb2.DecideItemRequest, _review_calls_pb2.DecideItemResponse]  # type: ignore[assignment]
     """Decides items. Whoever may decide them, by role ownership, as manager, in an office or as a deputy."""
-    RequestException: _aio.UnaryUnaryMultiCallable[_review_pb2.RequestExceptionRequest, _review_pb2.RequestExceptionResponse]  # type: ignore[assignment]
+    RequestException: _aio.UnaryUnaryMultiCallable[_review_calls_pb2.RequestExceptionRequest, _review_calls_pb2.RequestExceptionResponse]  # type: ignore[assignment]
     """Asks that a grant stays for a while although the review would take it. Whoever may decide the item, and its holder."""
-    ApproveException: _aio.UnaryUnaryMultiCallable[_review_pb2.ApproveExceptionRequest, _review_pb2.ApproveExceptionResponse]  # type: ignore[assignment]
+    ApproveException: _aio.UnaryUnaryMultiCallable[_review_calls_pb2.ApproveExceptionRequest, _review_calls_pb2.ApproveExceptionResponse]  # type: ignore[assignment]
     """Approves an exception: somebody else than who asked and than the holder, who may decide the item."""
-    ApplyReview: _aio.UnaryUnaryMultiCallable[_review_pb2.ApplyReviewRequest, _review_pb2.ApplyReviewResponse]  # type: ignore[assignment]
+    ApplyReview: _aio.UnaryUnaryMultiCallable[_review_calls_pb2.ApplyReviewRequest, _review_calls_pb2.ApplyReviewResponse]  # type: ignore[assignment]
     """Applies what was decided: a share first, then, after a while, the rest. Answered when no worker of any instance answers by what was
     taken away (promise P8). Each call applies a bounded number of items; a call that was broken off is gone on with by the next. Action `operate`.
     """
-    StopReview: _aio.UnaryUnaryMultiCallable[_review_pb2.StopReviewRequest, _review_pb2.StopReviewResponse]  # type: ignore[assignment]
+    StopReview: _aio.UnaryUnaryMultiCallable[_review_calls_pb2.StopReviewRequest, _review_calls_pb2.StopReviewResponse]  # type: ignore[assignment]
     """Stops a review that is open or being applied. Action `operate`."""
-    UndoReview: _aio.UnaryUnaryMultiCallable[_review_pb2.UndoReviewRequest, _review_pb2.UndoReviewResponse]  # type: ignore[assignment]
+    UndoReview: _aio.UnaryUnaryMultiCallable[_review_calls_pb2.UndoReviewRequest, _review_calls_pb2.UndoReviewResponse]  # type: ignore[assignment]
     """Gives back what a review took away, all or chosen items, as it was, keeping what changed since. Action `operate`."""
-    CloseLog: _aio.UnaryUnaryMultiCallable[_review_pb2.CloseLogRequest, _review_pb2.CloseLogResponse]  # type: ignore[assignment]
+    CloseLog: _aio.UnaryUnaryMultiCallable[_review_calls_pb2.CloseLogRequest, _review_calls_pb2.CloseLogResponse]  # type: ignore[assignment]
     """Says that a log is lost for good. When a second person has said so too, it is closed: reviews wait for it no longer, and leave alone
     what may have been used while its use is unknown. Refused while a worker writes it or it is counted. Action `operate`.
     """
-    NoteReport: _aio.UnaryUnaryMultiCallable[_review_pb2.NoteReportRequest, _review_pb2.NoteReportResponse]  # type: ignore[assignment]
+    NoteReport: _aio.UnaryUnaryMultiCallable[_review_calls_pb2.NoteReportRequest, _review_calls_pb2.NoteReportResponse]  # type: ignore[assignment]
     """Records which report was made of a review, by the digests of its files, so that each can be proved to be that one. Action `read`."""
 
 class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -121,9 +121,9 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def PlanReview(
         self,
-        request: _review_pb2.PlanReviewRequest,
+        request: _review_calls_pb2.PlanReviewRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_review_pb2.PlanReviewResponse, _abc.Awaitable[_review_pb2.PlanReviewResponse]]:
+    ) -> _typing.Union[_review_calls_pb2.PlanReviewResponse, _abc.Awaitable[_review_calls_pb2.PlanReviewResponse]]:
         """Plans a review and opens it, or, with `dry_run`, only tells what would be planned. Refused with FAILED_PRECONDITION `USAGE_GAP` where
         it is not known what was used, and `REVIEW_RUNNING` while another of its kind is open. Action `operate`; a trial needs `read`.
         """
@@ -131,57 +131,57 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def GetReview(
         self,
-        request: _review_pb2.GetReviewRequest,
+        request: _review_calls_pb2.GetReviewRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_review_pb2.GetReviewResponse, _abc.Awaitable[_review_pb2.GetReviewResponse]]:
+    ) -> _typing.Union[_review_calls_pb2.GetReviewResponse, _abc.Awaitable[_review_calls_pb2.GetReviewResponse]]:
         """Shows one review: to who decides or has decided in it, to who holds what it is about, and to others with `read`."""
 
     @_abc_1.abstractmethod
     def ListReviews(
         self,
-        request: _review_pb2.ListReviewsRequest,
+        request: _review_calls_pb2.ListReviewsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_review_pb2.ListReviewsResponse, _abc.Awaitable[_review_pb2.ListReviewsResponse]]:
+    ) -> _typing.Union[_review_calls_pb2.ListReviewsResponse, _abc.Awaitable[_review_calls_pb2.ListReviewsResponse]]:
         """Lists reviews, newest first: those in which the caller may decide something now, or everyone's with `read`."""
 
     @_abc_1.abstractmethod
     def ListReviewItems(
         self,
-        request: _review_pb2.ListReviewItemsRequest,
+        request: _review_calls_pb2.ListReviewItemsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_review_pb2.ListReviewItemsResponse, _abc.Awaitable[_review_pb2.ListReviewItemsResponse]]:
+    ) -> _typing.Union[_review_calls_pb2.ListReviewItemsResponse, _abc.Awaitable[_review_calls_pb2.ListReviewItemsResponse]]:
         """Lists the items of a review by number: those to decide and one's own freely, all with `read`."""
 
     @_abc_1.abstractmethod
     def DecideItem(
         self,
-        request: _review_pb2.DecideItemRequest,
+        request: _review_calls_pb2.DecideItemRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_review_pb2.DecideItemResponse, _abc.Awaitable[_review_pb2.DecideItemResponse]]:
+    ) -> _typing.Union[_review_calls_pb2.DecideItemResponse, _abc.Awaitable[_review_calls_pb2.DecideItemResponse]]:
         """Decides items. Whoever may decide them, by role ownership, as manager, in an office or as a deputy."""
 
     @_abc_1.abstractmethod
     def RequestException(
         self,
-        request: _review_pb2.RequestExceptionRequest,
+        request: _review_calls_pb2.RequestExceptionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_review_pb2.RequestExceptionResponse, _abc.Awaitable[_review_pb2.RequestExceptionResponse]]:
+    ) -> _typing.Union[_review_calls_pb2.RequestExceptionResponse, _abc.Awaitable[_review_calls_pb2.RequestExceptionResponse]]:
         """Asks that a grant stays for a while although the review would take it. Whoever may decide the item, and its holder."""
 
     @_abc_1.abstractmethod
     def ApproveException(
         self,
-        request: _review_pb2.ApproveExceptionRequest,
+        request: _review_calls_pb2.ApproveExceptionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_review_pb2.ApproveExceptionResponse, _abc.Awaitable[_review_pb2.ApproveExceptionResponse]]:
+    ) -> _typing.Union[_review_calls_pb2.ApproveExceptionResponse, _abc.Awaitable[_review_calls_pb2.ApproveExceptionResponse]]:
         """Approves an exception: somebody else than who asked and than the holder, who may decide the item."""
 
     @_abc_1.abstractmethod
     def ApplyReview(
         self,
-        request: _review_pb2.ApplyReviewRequest,
+        request: _review_calls_pb2.ApplyReviewRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_review_pb2.ApplyReviewResponse, _abc.Awaitable[_review_pb2.ApplyReviewResponse]]:
+    ) -> _typing.Union[_review_calls_pb2.ApplyReviewResponse, _abc.Awaitable[_review_calls_pb2.ApplyReviewResponse]]:
         """Applies what was decided: a share first, then, after a while, the rest. Answered when no worker of any instance answers by what was
         taken away (promise P8). Each call applies a bounded number of items; a call that was broken off is gone on with by the next. Action `operate`.
         """
@@ -189,25 +189,25 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def StopReview(
         self,
-        request: _review_pb2.StopReviewRequest,
+        request: _review_calls_pb2.StopReviewRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_review_pb2.StopReviewResponse, _abc.Awaitable[_review_pb2.StopReviewResponse]]:
+    ) -> _typing.Union[_review_calls_pb2.StopReviewResponse, _abc.Awaitable[_review_calls_pb2.StopReviewResponse]]:
         """Stops a review that is open or being applied. Action `operate`."""
 
     @_abc_1.abstractmethod
     def UndoReview(
         self,
-        request: _review_pb2.UndoReviewRequest,
+        request: _review_calls_pb2.UndoReviewRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_review_pb2.UndoReviewResponse, _abc.Awaitable[_review_pb2.UndoReviewResponse]]:
+    ) -> _typing.Union[_review_calls_pb2.UndoReviewResponse, _abc.Awaitable[_review_calls_pb2.UndoReviewResponse]]:
         """Gives back what a review took away, all or chosen items, as it was, keeping what changed since. Action `operate`."""
 
     @_abc_1.abstractmethod
     def CloseLog(
         self,
-        request: _review_pb2.CloseLogRequest,
+        request: _review_calls_pb2.CloseLogRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_review_pb2.CloseLogResponse, _abc.Awaitable[_review_pb2.CloseLogResponse]]:
+    ) -> _typing.Union[_review_calls_pb2.CloseLogResponse, _abc.Awaitable[_review_calls_pb2.CloseLogResponse]]:
         """Says that a log is lost for good. When a second person has said so too, it is closed: reviews wait for it no longer, and leave alone
         what may have been used while its use is unknown. Refused while a worker writes it or it is counted. Action `operate`.
         """
@@ -215,9 +215,9 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def NoteReport(
         self,
-        request: _review_pb2.NoteReportRequest,
+        request: _review_calls_pb2.NoteReportRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_review_pb2.NoteReportResponse, _abc.Awaitable[_review_pb2.NoteReportResponse]]:
+    ) -> _typing.Union[_review_calls_pb2.NoteReportResponse, _abc.Awaitable[_review_calls_pb2.NoteReportResponse]]:
         """Records which report was made of a review, by the digests of its files, so that each can be proved to be that one. Action `read`."""
 
 def add_ReviewServiceServicer_to_server(servicer: ReviewServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
