@@ -101,6 +101,7 @@ class Follower:
 def run(server: ElasticsearchServer, prefix: str, folder: Path, steps: list[str]) -> None:
     parts.need_program("strace")
     follower = Follower(server, prefix, folder)
+    follower.grow(80)  # each growth closes the segment of the one before: there is one to pack from the first step on
     with (folder / "output").open("wb") as output:
         for step in steps:
             follower.grow(random.Random(step).randrange(70, 90))
