@@ -9,30 +9,21 @@ cluster share one with the load generator and take from its rate; so the cost is
 
 from __future__ import annotations
 
-import asyncio
 import json
-import shutil
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
-from elastic.server import ElasticsearchServer, make_folder
-
 from bench import load
+from bench.cluster import installed, server_cpu, started
 from bench.machine import LOAD_CORE, cpu_seconds, pin, spread
 from bench.servers import NICENESS, QUESTION, Neighbour, Server, Worker, beside
-from bench.shipping import server_cpu
 from bench.table import Row, within
 from munjigi.adapters.audit_index_sqlite import SqliteAuditIndex
-from munjigi.adapters.elasticsearch.access import Access
-from munjigi.adapters.elasticsearch.cluster import Cluster
 from munjigi.adapters.elasticsearch.documents import Naming
 from munjigi.adapters.elasticsearch.progress import Progress
-from munjigi.adapters.elasticsearch.template import install
 from munjigi.app.config import load_settings, to_json
 from munjigi.kernel.errors import Unavailable
 
@@ -66,34 +57,14 @@ class Follower(Server):
         beside(self.pid)
 
 
-@contextmanager
-def cluster() -> Iterator[tuple[ElasticsearchServer | None, str]]:
-    """Run an Elasticsearch on this process's core, without its security; give it, or why there is none."""
-    folder = make_folder()
-    server = None
-    try:
-        server = ElasticsearchServer(folder, secure=False).start()
-        asyncio.run(_install(server.url))
-        yield server, ""
-    except pytest.skip.Exception as reason:
-        yield None, str(reason)
-    finally:
-        if server is not None:
-            server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-async def _install(url: str) -> None:
-    async with Cluster(Access((url,))) as there:
-        await install(there, Naming(), replicas=0)
-
-
 def measure(folder: Path) -> dict[str, Any]:
     """Load a worker in turns; let the follower catch up before and after each of its own."""
     folder.mkdir(mode=0o700, exist_ok=True)
     message = QUESTION.SerializeToString()
-    with cluster() as (elastic, missing), Worker("native", folder / "state") as worker:
+    with started() as (elastic, missing), Worker("native", folder / "state") as worker:
         url = elastic.url if elastic is not None else ""
+        if url:
+            installed(url, Naming())
         found: dict[str, Any] = {"missing": missing, "rate": {}, "cpu": {}, "follower_us": {}, "share": {}}
         metadata = worker.credentials()
 

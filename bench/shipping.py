@@ -8,19 +8,15 @@ Rounds are interleaved, each into indices of its own.
 from __future__ import annotations
 
 import asyncio
-import json
-import shutil
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
-from elastic.server import ElasticsearchServer, make_folder
 from elasticsearch import Elasticsearch, helpers
 
+from bench.cluster import installed, run, server_cpu
 from bench.journal import sample_record
 from bench.machine import spread
 from bench.table import Row, number, within
@@ -30,7 +26,6 @@ from munjigi.adapters.elasticsearch.documents import Documents, Naming
 from munjigi.adapters.elasticsearch.progress import Progress
 from munjigi.adapters.elasticsearch.sender import Sender
 from munjigi.adapters.elasticsearch.shipping import LogShipping
-from munjigi.adapters.elasticsearch.template import install
 from munjigi.audit.journal import Journal
 from munjigi.audit.reader import JournalReader
 from munjigi.audit.schema.ecs import document
@@ -87,22 +82,11 @@ def _ship(url: str, source: JournalReader, naming: Naming, folder: Path) -> None
     asyncio.run(_ours(url, source, naming, folder))
 
 
-async def _install(url: str, prefix: str) -> None:
-    async with Cluster(Access((url,))) as cluster:
-        await install(cluster, Naming(prefix), replicas=0)
-
-
 def _timed(work: Callable[[], None], records: int) -> tuple[float, float]:
     """Return records a second, and the client's CPU microseconds a record."""
     cpu, wall = time.process_time(), time.perf_counter()
     work()
     return records / (time.perf_counter() - wall), (time.process_time() - cpu) / records * 1e6
-
-
-def server_cpu(call: Callable[..., Any]) -> float:
-    """Return the processor seconds that the server has taken."""
-    nodes = call("GET", "/_nodes/stats/process")["nodes"].values()
-    return sum(node["process"]["cpu"]["total_in_millis"] for node in nodes) / 1e3
 
 
 def measure(url: str, folder: Path, records: int, call: Callable[..., Any]) -> dict[str, list[tuple[float, float, float]]]:
@@ -116,7 +100,7 @@ def measure(url: str, folder: Path, records: int, call: Callable[..., Any]) -> d
     for turn in range(-1, ROUNDS):  # the first is thrown away: Java warms up
         for kind, kept in found.items():
             naming = Naming(f"bench-{kind}-{turn + 1}")
-            asyncio.run(_install(url, naming.prefix))
+            installed(url, naming)
             actions = _documents(source, naming, records) if kind == "helper" else []
             scratch = folder / naming.prefix
             scratch.mkdir()
@@ -165,21 +149,5 @@ def rows(found: dict[str, list[tuple[float, float, float]]]) -> list[Row]:
     ]
 
 
-def main() -> None:
-    """Start a server as the tests do, without its security, and measure; where there is none, say why."""
-    folder = make_folder()
-    server = None
-    try:
-        server = ElasticsearchServer(folder, secure=False).start()
-        records = int(sys.argv[2]) if len(sys.argv) > 2 else RECORDS
-        print(json.dumps(measure(server.url, Path(sys.argv[1]), records, server.call)))
-    except pytest.skip.Exception as reason:
-        print(json.dumps({"missing": str(reason)}))
-    finally:
-        if server is not None:
-            server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 if __name__ == "__main__":
-    main()
+    run(measure, RECORDS)

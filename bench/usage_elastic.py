@@ -9,18 +9,13 @@ Seconds are processor time, of this process and of the server, over what was the
 from __future__ import annotations
 
 import asyncio
-import json
-import shutil
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
-from elastic.server import ElasticsearchServer, make_folder
-
+from bench.cluster import run, server_cpu
 from bench.machine import spread
 from bench.review import counter_of, written
 from bench.table import Row, number, within
@@ -56,11 +51,6 @@ async def _ship(url: str, folder: StateFolder, naming: Naming) -> None:
                     pass
 
 
-def _server_seconds(call: Callable[..., Any]) -> float:
-    nodes = call("GET", "/_nodes/stats/process")["nodes"].values()
-    return sum(node["process"]["cpu"]["total_in_millis"] for node in nodes) / 1e3
-
-
 def measure(url: str, root: Path, records: int, call: Callable[..., Any]) -> dict[str, Any]:
     """Count both ways, and look whether it is equal. Each figure is records a second of the client's processor, of the server's, and of time."""
     root.mkdir(mode=0o700, exist_ok=True)
@@ -80,9 +70,9 @@ def measure(url: str, root: Path, records: int, call: Callable[..., Any]) -> dic
     found: dict[str, Any] = {"records": records, "journal": journal, "one": [], "two": [], "reading": []}
 
     def timed(work: Callable[[], None]) -> tuple[float, float, float]:
-        server, cpu, wall = _server_seconds(call), time.process_time(), time.perf_counter()
+        server, cpu, wall = server_cpu(call), time.process_time(), time.perf_counter()
         work()
-        spent = time.process_time() - cpu, _server_seconds(call) - server, time.perf_counter() - wall
+        spent = time.process_time() - cpu, server_cpu(call) - server, time.perf_counter() - wall
         return tuple(records / each for each in spent)  # type: ignore[return-value]
 
     def count(kind: str) -> None:
@@ -125,21 +115,5 @@ def rows(found: dict[str, Any]) -> list[Row]:
     return shown
 
 
-def main() -> None:
-    """Start a server as the tests do, without its security, and measure; where there is none, say why."""
-    folder = make_folder()
-    server = None
-    try:
-        server = ElasticsearchServer(folder, secure=False).start()
-        records = int(sys.argv[2]) if len(sys.argv) > 2 else RECORDS
-        print(json.dumps(measure(server.url, Path(sys.argv[1]), records, server.call)))
-    except pytest.skip.Exception as reason:
-        print(json.dumps({"missing": str(reason)}))
-    finally:
-        if server is not None:
-            server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 if __name__ == "__main__":
-    main()
+    run(measure, RECORDS)

@@ -190,19 +190,7 @@ def _access_plan(form: _AccessPlan) -> ReviewPlan:
                 number, "", "", account, person_id, "", purpose, "ask", rule, _NOTHING, 0, data_class=data_class, access=access
             )
         )
-    return ReviewPlan(
-        form.kind,
-        form.made_at,
-        form.window_start,
-        form.cutoff,
-        form.policy_revision,
-        form.grant_revision,
-        form.rules_digest,
-        tuple(Watermark(*each) for each in form.watermarks),
-        tuple(items),
-        Replay(0, ()),
-        form.sample,
-    )
+    return _whole(form, items, Replay(0, ()), form.sample)
 
 
 def _plan(form: _Plan) -> ReviewPlan:
@@ -219,6 +207,10 @@ def _plan(form: _Plan) -> ReviewPlan:
                 number, grant_id, digest, employee, person_id, role, purpose, verdict, rule, evidence, days, kept, data_class
             )
         )
+    return _whole(form, items, Replay(form.decisions, form.newly_denied_used))
+
+
+def _whole(form: _Plan | _AccessPlan, items: list[PlannedItem], replay: Replay, sample: Sample | None = None) -> ReviewPlan:
     return ReviewPlan(
         form.kind,
         form.made_at,
@@ -229,5 +221,6 @@ def _plan(form: _Plan) -> ReviewPlan:
         form.rules_digest,
         tuple(Watermark(*each) for each in form.watermarks),
         tuple(items),
-        Replay(form.decisions, form.newly_denied_used),
+        replay,
+        sample,
     )
