@@ -156,9 +156,9 @@ def die(state: Path, where: int) -> None:
     killer = _Killer(where)
 
     async def arm(_: Retention, _journal: Journal) -> None:
-        for name in ("write_all", "sync_folder"):
+        for name in ("write_all", "sync_file", "sync_folder"):
             killer.wrap(files, name)
-        killer.wrap(files.SystemDevice, "sync")
+        killer.wrap(files.SystemDevice, "append")
         for name in ("rename", "unlink"):
             killer.wrap(Path, name)
 

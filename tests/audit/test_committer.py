@@ -25,13 +25,13 @@ class HeldDevice(SystemDevice):
         self.fail = False
         self.syncs = 0
 
-    def sync(self, fd: int) -> None:
+    def append(self, fd: int, data: memoryview) -> int:
         self.syncing.set()
         assert self.go.wait(10)
         self.syncs += 1
         if self.fail:
             raise OSError(5, "Input/output error")
-        super().sync(fd)
+        return super().append(fd, data)
 
 
 @MODES
@@ -221,9 +221,9 @@ def test_mixed_holds_the_loop_up_for_nobody_but_who_is_alone(tmp_path: Path) -> 
     class Device(SystemDevice):
         threads: list[str] = []  # noqa: RUF012 -- of one test
 
-        def sync(self, fd: int) -> None:
+        def append(self, fd: int, data: memoryview) -> int:
             self.threads.append(threading.current_thread().name)
-            super().sync(fd)
+            return super().append(fd, data)
 
     async def main() -> None:
         journal = open_journal(tmp_path, device=Device())

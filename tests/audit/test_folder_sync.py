@@ -25,7 +25,7 @@ class Watched:
             "rename": self._renamed,
             "mkdir": self._made,
             "fsync": self._synced,
-            "fdatasync": self._data,
+            "pwritev": self._data,
             "unlink": self._removed,
         }
         for name, note in notes.items():
@@ -53,15 +53,16 @@ class Watched:
     def _removed(self, path: Path, **_: object) -> None:
         assert not (Path(path).suffix == ".seg" and self.unsynced), "a segment goes before what replaces it is there"
 
-    def _data(self, _: int) -> None:
+    def _data(self, _fd: int, _data: object, _at: int, flags: int) -> None:
+        assert flags == os.RWF_DSYNC
         self.data_syncs += 1
         assert not self.unsynced, "a record is called durable whose file's name is not"
 
 
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
-    if not hasattr(os, "fdatasync"):
-        pytest.skip("this system has no fdatasync")
+    if not hasattr(os, "RWF_DSYNC"):
+        pytest.skip("this system has no call that writes and syncs")
     return Watched(monkeypatch)
 
 

@@ -21,11 +21,11 @@ class NoMemory(SystemDevice):
     def __init__(self) -> None:
         self.gone = False
 
-    def write(self, fd: int, data: memoryview) -> int:
+    def append(self, fd: int, data: memoryview) -> int:
         if self.gone:
             self.gone = False
             raise MemoryError
-        return super().write(fd, data)
+        return super().append(fd, data)
 
 
 @pytest.mark.parametrize("mode", ["loop", "thread"])

@@ -97,6 +97,8 @@ class Disk:
             self._folder(target).change({new: self._folder(where).live[name]})
         elif operation.name == "sync":
             self._node(operation.path).sync()
+        elif operation.name == "touch":
+            self._node(operation.path)
         else:
             file = self._node(operation.path)
             assert isinstance(file, File), operation

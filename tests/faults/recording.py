@@ -19,8 +19,9 @@ import parts
 CHANGING: Final = (
     "open,openat,creat,write,pwrite64,writev,pwritev,pwritev2,ftruncate,truncate,fallocate,fsync,fdatasync,sync_file_range,"
     "rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,rmdir,link,linkat,symlink,symlinkat,copy_file_range,sendfile,"
-    "lseek,close"
+    "lseek,utimensat,close"
 )
+_WRITING: Final = ("write", "pwrite64", "pwritev2")
 _TESTS: Final = Path(__file__).parents[1]
 _CALL: Final = re.compile(r"(\w+)\((.*)\) += (-?\d+)(<.*>)?")
 _QUOTED: Final = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
@@ -82,7 +83,7 @@ def _understood(line: str, name: str, arguments: str, result: int, folder: str, 
     if name == "write" and fd == 1:
         yield Operation("said", said=_bytes(_strings(arguments)[0]).decode())
         return
-    paths = [_relative(_bytes(each).decode(), folder) for each in _strings(arguments) if name not in ("write", "pwrite64")]
+    paths = [_relative(_bytes(each).decode(), folder) for each in _strings(arguments) if name not in _WRITING]
     path = _relative(place, folder)
     if name in ("open", "openat", "creat"):
         if paths[0] is not None:
@@ -104,6 +105,13 @@ def _understood(line: str, name: str, arguments: str, result: int, folder: str, 
         if name == "write" and at >= 0:
             positions[fd] += result
         yield Operation("write", path, offset=at, data=data)
+    elif name == "pwritev2":
+        assert positions[fd] < 0, f"not understood: {line}"
+        assert arguments.endswith("], 1, -1, RWF_DSYNC"), f"not understood: {line}"
+        yield Operation("write", path, offset=-1, data=_bytes(_strings(arguments)[0])[:result])
+        yield Operation("sync", path)
+    elif name == "utimensat":
+        yield Operation("touch", path)
     elif name == "ftruncate":
         yield Operation("truncate", path, offset=int(arguments.rpartition(",")[2]))
     elif name in ("fsync", "fdatasync"):

@@ -22,10 +22,11 @@ from faults.recording import Operation, record, traced
 
 from munjigi.audit.seal.note import VerifierKey
 
-# A step's name: what is done, and to which path below the state folder.
+# A step's name: the operation or the very call, and to which path below the state folder.
 STEPS: Final = {
-    "append": ("write", r"journal/\w+/\d+\.seg"),
-    "commit": ("sync", r"journal/\w+/\d+\.seg"),
+    "commit": ("pwritev2", r"journal/\w+/\d+\.seg"),  # writes and syncs
+    "commit: kept": ("utimensat", r"journal/\w+/\d+\.seg"),
+    "follow: sync": ("fdatasync", r"journal/\w+/\d+\.seg"),
     "rotate: file": ("write", r"journal/\w+/\d+\.seg\.tmp"),
     "rotate: sync": ("sync", r"journal/\w+/\d+\.seg\.tmp"),
     "rotate: name": ("rename", r"journal/\w+/\d+\.seg\.tmp"),
@@ -80,14 +81,17 @@ class Theatre:
     def of(self, step: str) -> list[Operation]:
         """Return the calls of the third life that are this step."""
         name, path = STEPS[step]
-        return [each for each in self.operations if each.name == name and re.fullmatch(f"state/{path}", each.path)]
+        return [each for each in self.operations if name in (each.name, each.call) and re.fullmatch(f"state/{path}", each.path)]
 
     def play(self, at: Operation, what: str) -> tuple[int, str]:
         """Live the third life again, but for one call, which ends it or fails; check; return its exit code and complaint."""
+        options = ("-o", "/dev/null", "-e", f"trace={at.call}", "-e", f"inject={at.call}:{what}:when={at.number}")
+        return self.live(options)
+
+    def live(self, options: Sequence[str]) -> tuple[int, str]:
+        """Live the third life again, under strace with these options; check; return its exit code and complaint."""
         shutil.rmtree(self.base / "state")
         shutil.copytree(self._kept, self.base / "state")
-        injected = f"inject={at.call}:{what}:when={at.number}"
-        options = ("-o", "/dev/null", "-e", f"trace={at.call}", "-e", injected)
         done = traced(options, "faults.life", *self.arguments)
         promises = copy.deepcopy(self.before)
         for line in done.stdout.splitlines(keepends=True):
@@ -112,12 +116,25 @@ def test_p1_killed_at_a_named_step(theatre: Theatre, step: str) -> None:
     assert theatre.play(random.Random(step).choice(calls), "signal=KILL")[0] == -9
 
 
-@pytest.mark.parametrize("step", ["append", "commit", "rotate: sync", "mark: name", "checkpoint: name", "cursor: file"])
+@pytest.mark.parametrize("step", ["commit", "commit: kept", "rotate: sync", "mark: name", "checkpoint: name", "cursor: file"])
 @pytest.mark.parametrize("error", ["EIO", "EROFS"])
 def test_p1_a_failing_disk_at_a_named_step(theatre: Theatre, step: str, error: str) -> None:
     code, said = theatre.play(random.Random(step).choice(theatre.of(step)), f"error={error}")
     assert code == 1
     assert any(f"({each})" in said or each in said for each in (error, "Input/output error", "Read-only file system")), said
+
+
+def test_p1_where_no_call_writes_and_syncs_at_once_two_do(theatre: Theatre, tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    options = ("-y", "-o", str(calls), "-e", "trace=pwritev2,write,fdatasync", "-e", "inject=pwritev2:error=EOPNOTSUPP")
+    assert theatre.live(options) == (0, "")
+    found = re.findall(r"^(\w+)\(\d+<[^>]*/journal/\w+/\d+\.seg>.*= (-?\d+)", calls.read_text(), re.MULTILINE)
+    commits = [found[at : at + 3] for at, (name, _) in enumerate(found) if name == "pwritev2"]
+    assert len(commits) > 10
+    for refused, written, synced in commits:
+        assert refused == ("pwritev2", "-1")
+        assert written[0] == "write"
+        assert synced == ("fdatasync", "0")
 
 
 @pytest.mark.torture

@@ -47,8 +47,7 @@ def measure_sync(folder: Path, times: int = 7) -> float:
         with tempfile.TemporaryFile(dir=folder, buffering=0) as scratch:
             for _ in range(times):
                 begin = time.perf_counter()
-                device.write(scratch.fileno(), memoryview(b"munjigi\n" * 64))
-                device.sync(scratch.fileno())
+                device.append(scratch.fileno(), memoryview(b"munjigi\n" * 64))
                 seconds.append(time.perf_counter() - begin)
     except OSError as error:
         raise AuditUnavailable(

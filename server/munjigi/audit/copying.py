@@ -127,7 +127,7 @@ class _Scan:
 
     def __init__(self, path: Path, file: BinaryIO, known: mark.Mark) -> None:
         whole_size = os.fstat(file.fileno()).st_size  # before the sync: what comes later may not be durable
-        files.SystemDevice().sync(file.fileno())
+        files.sync_file(file.fileno())
         plain = packed.PlainBytes(file.fileno())
         header = segment.parse_header(plain.read(segment.HEADER_SIZE, 0))
         if header is None or header.log_id != path.parent.name or segment.name_of(header.first_index) != path.name:

@@ -189,8 +189,7 @@ class Journal:
             data = b"".join(batch.parts)
             if log.size + len(data) > self._segment_bytes and log.size > segment.HEADER_SIZE:
                 self._rotate(batch)
-            files.write_all(self._device, log.fd, data)
-            self._device.sync(log.fd)
+            files.write_all(log.fd, data, self._device.append)
         except Exception as error:  # no memory, say: the batch is lost all the same, and the next one must not follow it
             name = errno.errorcode.get(error.errno or 0, "EIO") if isinstance(error, OSError) else type(error).__name__
             self._failed = True

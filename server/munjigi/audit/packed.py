@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, Protocol, Self
 from google_crc32c import value as crc32c
 
 from munjigi.audit import blocks, frames
-from munjigi.audit.files import SystemDevice
+from munjigi.audit.files import sync_file
 from munjigi.kernel.errors import Corruption
 
 SUFFIX: Final = ".zst"
@@ -129,7 +129,7 @@ class PlainBytes:
 
     def sync(self) -> None:
         """Sync the file."""
-        SystemDevice().sync(self._fd)
+        sync_file(self._fd)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -71,10 +71,10 @@ def _write(path: Path, scratch: Path) -> None:
         try:
             for first, length, found in _blocks(path, plain, header.first_index):
                 block = blocks.pack(found)
-                files.write_all(files.SystemDevice(), out, block)
+                files.write_all(out, block)
                 entries.append(packed.Block(first, size, place, crc32c(block)))
                 place, size = place + len(block), size + length
-            files.write_all(files.SystemDevice(), out, packed.pack_directory(entries, place, size))
+            files.write_all(out, packed.pack_directory(entries, place, size))
             os.fsync(out)
         finally:
             os.close(out)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from munjigi.audit import frames, packed
-from munjigi.audit.files import FILE_MODE, SystemDevice, sync_folder, write_all
+from munjigi.audit.files import FILE_MODE, sync_folder, write_all
 
 GENESIS: Final = bytes(32)
 _MAGIC: Final = b"MUNJIGI\n"
@@ -135,7 +135,7 @@ def create(folder: Path, header: Header) -> int:
     scratch.unlink(missing_ok=True)
     fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, FILE_MODE)
     try:
-        write_all(SystemDevice(), fd, pack_header(header))
+        write_all(fd, pack_header(header))
         os.fsync(fd)
         scratch.rename(path)
         sync_folder(folder)

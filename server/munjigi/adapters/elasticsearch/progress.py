@@ -111,8 +111,8 @@ class Progress:
                 os.ftruncate(fd, whole)  # a torn end was never counted on: the cursor follows the sync
                 known = _standing(data)
                 new = [each for each in letters if (each.index in known) == (each.status == 0)]
-                files.write_all(files.SystemDevice(), fd, b"".join(map(_frame, new)))
-                files.SystemDevice().sync(fd)
+                files.write_all(fd, b"".join(map(_frame, new)))
+                files.sync_file(fd)
                 if not data:
                     files.sync_folder(self._letters.parent)
                 return len(known) + sum(1 if each.status else -1 for each in new)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from munjigi.audit.files import FILE_MODE, SystemDevice, write_all
+from munjigi.audit.files import FILE_MODE, sync_file, write_all
 
 _ENTRY: Final = struct.Struct(">B20sQ32s")
 SIZE: Final = _ENTRY.size  # bytes
@@ -87,8 +87,8 @@ class Entries:
     def append(self, entries: Sequence[bytes]) -> None:
         """Add entries and return when they are durable."""
         os.lseek(self._fd, self.size * SIZE, os.SEEK_SET)
-        write_all(SystemDevice(), self._fd, b"".join(entries))
-        SystemDevice().sync(self._fd)
+        write_all(self._fd, b"".join(entries))
+        sync_file(self._fd)
 
     def read(self, begin: int, count: int = 1) -> list[bytes]:
         """Return the bytes of at most `count` entries from `begin` on."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from munjigi.audit.files import FILE_MODE, FOLDER_MODE, SystemDevice, sync_folder
+from munjigi.audit.files import FILE_MODE, FOLDER_MODE, sync_file, sync_folder
 from munjigi.audit.seal import merkle
 from munjigi.audit.seal.merkle import HASH
 
@@ -71,7 +71,7 @@ class StoredTree:
     def sync(self) -> None:
         """Return when everything is on stable storage, names too: what retention removes can't be hashed again."""
         for fd in self._files:
-            SystemDevice().sync(fd)
+            sync_file(fd)
         for folder in (self._folder, self._folder.parent):
             sync_folder(folder)
 
