@@ -1,6 +1,6 @@
 """The journal without a server: append and group commit of real records, against raw writes of as many bytes.
 
-Run as `python -m bench.journal FOLDER`; prints JSON: per-record microseconds of each round.
+What takes turns has one core, as a worker under load; what overlaps has the machine, and so has its baseline. Run as `python -m bench.journal FOLDER`; prints JSON: per-record microseconds of each round.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Final, Literal
 
-from bench.machine import SERVER_CORE, pin, spread
+from bench.machine import SERVER_CORE, pin, spread, unpin
 from bench.table import Row, within
 from munjigi.audit.committer import GroupCommitter
 from munjigi.audit.journal import Journal
@@ -118,10 +118,13 @@ def measure(folder: Path) -> dict[str, list[float]]:
     journal.settle(batch)
     found: dict[str, list[float]] = {"bytes": [size]}
     for _ in range(ROUNDS):
+        pin(SERVER_CORE)
         for group in (1, GROUP):
             found.setdefault(f"ours {group}", []).append(_in_turn(journal, group))
             found.setdefault(f"raw {group}", []).append(_raw(folder / "raw", size, group))
+        unpin()
         found.setdefault("overlapping", []).append(_overlapping(journal, GROUP))
+        found.setdefault("raw beside", []).append(_raw(folder / "raw", size, GROUP))
     journal.close()
     return found
 
@@ -129,12 +132,12 @@ def measure(folder: Path) -> dict[str, list[float]]:
 def rows(found: dict[str, list[float]]) -> list[Row]:
     """Return the lines of the table."""
     made = []
-    for key, group, what in (
-        ("ours 1", 1, "journal, a record alone"),
-        (f"ours {GROUP}", GROUP, f"journal, a record in groups of {GROUP}, append and sync by turns"),
-        ("overlapping", GROUP, "same, appended while the thread syncs, as on slow disks"),
+    for key, baseline, group, what in (
+        ("ours 1", "raw 1", 1, "journal, a record alone"),
+        (f"ours {GROUP}", f"raw {GROUP}", GROUP, f"journal, a record in groups of {GROUP}, append and sync by turns"),
+        ("overlapping", "raw beside", GROUP, "same, appended while the thread syncs, as on slow disks"),
     ):
-        ours, raw = spread(found[key]), spread(found[f"raw {group}"])
+        ours, raw = spread(found[key]), spread(found[baseline])
         target = key == "overlapping"
         made.append(
             Row(
@@ -150,5 +153,4 @@ def rows(found: dict[str, list[float]]) -> list[Row]:
 
 
 if __name__ == "__main__":
-    pin(SERVER_CORE)
     print(json.dumps(measure(Path(sys.argv[1]))))

@@ -84,7 +84,7 @@ _WRITTEN: Final = (
     ),
     Panel(
         "Time of a sync",
-        f"One write and fdatasync of a journal, on average. Every answer waits for one. {_STATE}",
+        f"One synced write of a journal, on average. Every answer waits for one. {_STATE}",
         "lines",
         "s",
         asked(

@@ -15,9 +15,9 @@ JOURNAL_NEXT: Final = Metric(
     across="livesum",
 )
 JOURNAL_COMMITS: Final = Metric(
-    "munjigi_journal_commits_total", "counter", "Group commits (one fdatasync each) by where they run.", ("mode",)
+    "munjigi_journal_commits_total", "counter", "Group commits (one synced write each) by where they run.", ("mode",)
 )
-JOURNAL_SYNC_SECONDS: Final = Metric("munjigi_journal_sync_seconds_total", "counter", "Time spent in write and fdatasync.")
+JOURNAL_SYNC_SECONDS: Final = Metric("munjigi_journal_sync_seconds_total", "counter", "Time spent in synced writes.")
 JOURNAL_PACKED: Final = Metric(
     "munjigi_journal_packed_segments_total", "counter", "Closed segments of the journal that were packed."
 )
