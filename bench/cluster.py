@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from elastic.server import ElasticsearchServer, make_folder
 
+from bench.machine import cpu_seconds
 from munjigi.adapters.elasticsearch.access import Access
 from munjigi.adapters.elasticsearch.cluster import Cluster
 from munjigi.adapters.elasticsearch.documents import Naming
@@ -46,16 +48,20 @@ def installed(url: str, naming: Naming) -> None:
     asyncio.run(run())
 
 
-def server_cpu(call: Callable[..., Any]) -> float:
-    """Return the processor seconds that the server has taken; `call` asks it."""
-    nodes = call("GET", "/_nodes/stats/process")["nodes"].values()
-    return sum(node["process"]["cpu"]["total_in_millis"] for node in nodes) / 1e3
+def server_cpu(server: ElasticsearchServer) -> float:
+    """Return the processor seconds that the server has taken: its Java's, and its launcher's, which waits.
+
+    They are the system's figures. What the server says of itself is up to a second old.
+    """
+    assert server.process is not None  # it runs
+    launcher = psutil.Process(server.process.pid)
+    return sum(cpu_seconds(each.pid) for each in (launcher, *launcher.children(recursive=True)))
 
 
-def run(measure: Callable[[str, Path, int, Callable[..., Any]], Any], records: int) -> None:
+def run(measure: Callable[[ElasticsearchServer, Path, int], Any], records: int) -> None:
     """Be the program of a benchmark: `FOLDER [RECORDS]`; print what it measured as JSON, or why there is no server."""
     with started() as (server, missing):
         if server is None:
             print(json.dumps({"missing": missing}))
             return
-        print(json.dumps(measure(server.url, Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else records, server.call)))
+        print(json.dumps(measure(server, Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else records)))

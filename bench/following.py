@@ -70,7 +70,7 @@ def measure(folder: Path) -> dict[str, Any]:
 
         def taken(kind: str, other: Server | None) -> float:
             """Return the processor seconds that were used beside the load generator."""
-            of_elastic = server_cpu(elastic.call) if elastic is not None and kind == "shipped" else 0.0
+            of_elastic = server_cpu(elastic) if elastic is not None and kind == "shipped" else 0.0
             return of_elastic + (cpu_seconds(other.pid) if other is not None else 0.0)
 
         def loaded(kind: str, other: Server | None) -> int:

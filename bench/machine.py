@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import statistics
+import sys
+import time
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -36,7 +38,9 @@ def unpin() -> None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the processor time of a process so far, from its own clock: user and system, all threads. Seconds."""
+    """Return the processor time of a process so far, from its own clock: user and system, all threads. Seconds, where it can be to the nanosecond."""
+    if sys.platform == "linux":
+        return time.clock_gettime(~pid << 3 | 2)  # clock_getcpuclockid(3); what /proc says is in hundredths
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
 

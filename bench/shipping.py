@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from elastic.server import ElasticsearchServer
 from elasticsearch import Elasticsearch, helpers
 
 from bench.cluster import installed, run, server_cpu
@@ -89,12 +90,13 @@ def _timed(work: Callable[[], None], records: int) -> tuple[float, float]:
     return records / (time.perf_counter() - wall), (time.process_time() - cpu) / records * 1e6
 
 
-def measure(url: str, folder: Path, records: int, call: Callable[..., Any]) -> dict[str, list[tuple[float, float, float]]]:
+def measure(server: ElasticsearchServer, folder: Path, records: int) -> dict[str, list[tuple[float, float, float]]]:
     """Ship a backlog several times both ways, and look whether it is there.
 
     Each round is records a second, and microseconds of processor time a record, the client's and the server's.
     """
     found: dict[str, list[tuple[float, float, float]]] = {"helper": [], "ours": []}
+    url, call = server.url, server.call
     folder.mkdir(mode=0o700, exist_ok=True)
     source = backlog(folder, records)
     for turn in range(-1, ROUNDS):  # the first is thrown away: Java warms up
@@ -105,9 +107,9 @@ def measure(url: str, folder: Path, records: int, call: Callable[..., Any]) -> d
             scratch = folder / naming.prefix
             scratch.mkdir()
             work = partial(_helper, url, actions) if kind == "helper" else partial(_ship, url, source, naming, scratch)
-            before = server_cpu(call)
+            before = server_cpu(server)
             figures = _timed(work, records)
-            of_server = (server_cpu(call) - before) / records * 1e6
+            of_server = (server_cpu(server) - before) / records * 1e6
             call("POST", f"/{naming.pattern}/_refresh")
             assert call("GET", f"/{naming.pattern}/_count")["count"] == records
             call("DELETE", f"/{naming.of_time(time.time_ns())}")

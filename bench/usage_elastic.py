@@ -15,6 +15,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
+from elastic.server import ElasticsearchServer
+
 from bench.cluster import run, server_cpu
 from bench.machine import spread
 from bench.review import counter_of, written
@@ -51,8 +53,9 @@ async def _ship(url: str, folder: StateFolder, naming: Naming) -> None:
                     pass
 
 
-def measure(url: str, root: Path, records: int, call: Callable[..., Any]) -> dict[str, Any]:
+def measure(server: ElasticsearchServer, root: Path, records: int) -> dict[str, Any]:
     """Count both ways, and look whether it is equal. Each figure is records a second of the client's processor, of the server's, and of time."""
+    url, call = server.url, server.call
     root.mkdir(mode=0o700, exist_ok=True)
     folders = {kind: written(root / kind, records // 2, shared=kind == "two") for kind in ("one", "two")}
     moments: dict[str, Moment] = {}
@@ -70,9 +73,9 @@ def measure(url: str, root: Path, records: int, call: Callable[..., Any]) -> dic
     found: dict[str, Any] = {"records": records, "journal": journal, "one": [], "two": [], "reading": []}
 
     def timed(work: Callable[[], None]) -> tuple[float, float, float]:
-        server, cpu, wall = server_cpu(call), time.process_time(), time.perf_counter()
+        theirs, cpu, wall = server_cpu(server), time.process_time(), time.perf_counter()
         work()
-        spent = time.process_time() - cpu, server_cpu(call) - server, time.perf_counter() - wall
+        spent = time.process_time() - cpu, server_cpu(server) - theirs, time.perf_counter() - wall
         return tuple(records / each for each in spent)  # type: ignore[return-value]
 
     def count(kind: str) -> None:
