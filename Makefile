@@ -9,7 +9,7 @@ FLOOR := server/munjigi/kernel/*,server/munjigi/audit/*,server/munjigi/policy/*,
 SIDE_BY_SIDE ?= 3
 
 # What ships to and searches a cluster without accounts; the others are about accounts, TLS and what stands between.
-UNSECURED := $(addprefix tests/elastic/test_,shipping.py search.py reconcile.py daemon.py daemon_search.py)
+UNSECURED := $(addprefix tests/elastic/test_,shipping.py search.py reconcile.py usage.py daemon.py daemon_search.py)
 
 # What asks daemons only, wherever their state is.
 STATELESS := $(addprefix tests/e2e/test_,revocation.py people.py workers.py scim.py)
