@@ -111,6 +111,7 @@ HEALTHY: Series = {
     "munjigi_break_glass_reviews_overdue{%s}": Gauge(0),
     'munjigi_review_overdue{%s,kind="unused"}': Gauge(0),
     'munjigi_review_undecided_since_timestamp_seconds{%s,kind="unused"}': Gauge(0),
+    "munjigi_review_log_closing_since_timestamp_seconds{%s}": Gauge(0),
     'munjigi_review_stopped_by_spike{%s,kind="unused"}': Gauge(0),
     "munjigi_review_taken{%s}": Gauge(400),
     "munjigi_review_restored{%s}": Gauge(2),
@@ -218,6 +219,11 @@ CASES: dict[str, Case] = {
     "ReviewItemsWait": Case(
         {'munjigi_review_undecided_since_timestamp_seconds{%s,kind="unused"}': Moment(11 * DAY)},
         {'munjigi_review_undecided_since_timestamp_seconds{%s,kind="unused"}': Moment(9 * DAY)},
+        lasts=70,
+    ),
+    "ReviewLogClosingWaits": Case(
+        {"munjigi_review_log_closing_since_timestamp_seconds{%s}": Moment(1.5 * DAY)},
+        {"munjigi_review_log_closing_since_timestamp_seconds{%s}": Moment(0.5 * DAY)},
         lasts=70,
     ),
     "ReviewStoppedItself": one('munjigi_review_stopped_by_spike{%s,kind="unused"}', Gauge(1), Gauge(0)),

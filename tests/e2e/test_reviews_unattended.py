@@ -30,6 +30,7 @@ from munjigi_client._proto.munjigi.v1 import review_pb2 as pb
 
 HOUR = 3600 * SECOND
 LOST = "lost0000000000000000"
+BACK = "back0000000000000000"
 REVIEWS = """
 [reviews.careful]
 title = "With notice and a share that goes first"
@@ -183,3 +184,11 @@ def test_r11_two_people_close_the_log_of_a_host_that_is_lost(tmp_path: Path):
         (closed,) = [each for each in records(house) if isinstance(each, LogClosedRecord)]
         assert [word.subject for word in closed.words] == ["dpo.yoon", "sec.han"]
         assert (closed.lost_log, closed.unknown_from) == (LOST, days_ago - 60 * SECOND)
+        with closing(SqlUsageStore(UsageFile(state / "usage.sqlite"))) as store:
+            counted = counted._replace(log_id=BACK)
+            assert store.take(Taken(0, counted, {}, {}))
+            assert close(BACK, "sec.han")[0] == 0
+            until(lambda: waits() > 0, "another one waits")
+            assert store.take(Taken(40, counted._replace(complete_to=time.time_ns()), {}, {}))  # its host started after all
+        until(lambda: waits() == 0, "nobody can close it any more, so nothing waits")
+        assert "LOG_NOT_LOST" in close(BACK, "dpo.yoon")[1]

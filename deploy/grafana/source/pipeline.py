@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from panel import NO_RECORD, Counted, Dashboard, Panel, Query, asked, or_none, or_zero
+from shared import LOST_LOG_WAITS
 
 _STATE: Final = f"{NO_RECORD} `munjigi doctor` looks at it."
 _NOW: Final = (
@@ -24,7 +25,7 @@ _NOW: Final = (
         "number",
         "short",
         asked(or_zero("sum(munjigi_ship_backlog_records{$at})"), "records"),
-        width=4,
+        width=3,
         height=4,
         worry=100_000,
     ),
@@ -34,7 +35,7 @@ _NOW: Final = (
         "number",
         "short",
         asked(or_zero("sum(munjigi_ship_dead_letters{$at})"), "records"),
-        width=4,
+        width=3,
         height=4,
         quiet="Elasticsearch refused nothing",
         worry=1,
@@ -45,7 +46,7 @@ _NOW: Final = (
         "number",
         "short",
         asked(or_zero("sum(munjigi_follower_job_failing{$at})"), "jobs"),
-        width=4,
+        width=3,
         height=4,
         quiet="no job fails",
         worry=1,
@@ -60,13 +61,14 @@ _NOW: Final = (
         height=4,
         worry=172_800,
     ),
+    LOST_LOG_WAITS,
     Panel(
         "Disk in use",
         "Share of the state folder's disk. At 95 % nobody gets access any more. `munjigi doctor` says how much is left.",
         "number",
         "percentunit",
         asked("max(munjigi_disk_used_ratio{$at})", "used"),
-        width=4,
+        width=3,
         height=4,
         worry=0.7,
     ),

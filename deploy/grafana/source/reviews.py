@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from panel import Counted, Dashboard, Listed, Panel, asked, or_none, or_zero
+from shared import LOST_LOG_WAITS
 
 _STEPS: Final = "review.opened OR review.decided OR review.applied OR review.changed OR review.closed OR review.undone"
 _SINCE: Final = "munjigi_review_undecided_since_timestamp_seconds{$at}"
@@ -37,13 +38,14 @@ _STATE: Final = (
         quiet="no item waits",
         worry=864_000,
     ),
+    LOST_LOG_WAITS,
     Panel(
         "Reviews overdue",
         "Kinds of review that are past their time: not planned, or undecided after the default should count.",
         "number",
         "short",
         asked("sum(max by (kind) (munjigi_review_overdue{$at}))", "overdue"),
-        width=4,
+        width=3,
         height=4,
         records="event.action:review.opened",
         search="--event-type review.opened",
@@ -55,7 +57,7 @@ _STATE: Final = (
         "number",
         "percentunit",
         asked(or_zero("max(munjigi_review_restored{$at}) / (max(munjigi_review_taken{$at}) > 0)"), "given back"),
-        width=4,
+        width=3,
         height=4,
         records="event.action:review.undone",
         search="--event-type review.undone",
@@ -68,7 +70,7 @@ _STATE: Final = (
         "number",
         "percentunit",
         asked("max(munjigi_review_coverage_ratio{$at})", "reviewed"),
-        width=4,
+        width=3,
         height=4,
         records="event.action:review.opened",
         search="--event-type review.opened",
@@ -79,7 +81,7 @@ _STATE: Final = (
         "number",
         "short",
         asked("max(munjigi_review_exceptions{$at})", "exceptions"),
-        width=4,
+        width=3,
         height=4,
         records="event.action:review.exception_approved",
         search="--event-type review.exception_approved",

@@ -36,6 +36,20 @@ MEMBERS: Final = Panel(
     records="munjigi.decision:ALLOW AND munjigi.subject_count:[1 TO *]",
     search="--decision allow",
 )
+LOST_LOG_WAITS: Final = Panel(
+    "Lost log waits",
+    "How long the oldest closing of a lost log has waited for a second person's word. No review of use is planned meanwhile, on any host. "
+    "docs/alerts.md: ReviewLogClosingWaits.",
+    "number",
+    "s",
+    asked(or_zero("max(time() - (munjigi_review_log_closing_since_timestamp_seconds{$at} > 0))"), "waits"),
+    width=4,
+    height=4,
+    records="event.action:review.log_close_asked",
+    search="--event-type review.log_close_asked",
+    quiet="nobody has said that a log is lost, or two have",
+    worry=86_400,
+)
 REFUSED_SIGN_INS: Final = Panel(
     "Refused sign-ins",
     "Refused credentials a second, by reason.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from munjigi.grants.log_edits import PEOPLE
@@ -30,7 +30,10 @@ _ALL: Final = 2**31 - 1
 
 
 class Moment(NamedTuple):
-    """All that is looked at: reviews at one moment, the policy, grants in force (ids), when the installation began (UTC nanoseconds)."""
+    """All that is looked at: reviews at one moment, the policy, grants in force (ids), when the installation began (UTC nanoseconds).
+
+    `closable` tells whether people may close a log now.
+    """
 
     reviews: Reviews
     plans: KeptPlans
@@ -38,6 +41,7 @@ class Moment(NamedTuple):
     in_force: frozenset[str]
     began: int
     now: int
+    closable: Callable[[str, int], bool]
 
 
 def count(moment: Moment, meter: Meter) -> None:
@@ -48,8 +52,10 @@ def count(moment: Moment, meter: Meter) -> None:
         _kind(moment, meter, row, next((each for each in past if each.kind == kind), None))
     exceptions = [each for each in moment.reviews.exceptions() if each.holds(moment.now)]
     meter.set(catalogue.REVIEW_EXCEPTIONS, value=len(exceptions))
-    asked = [each.words[0].at for each in moment.reviews.closings() if len(each.words) < PEOPLE]
-    meter.set(catalogue.REVIEW_LOG_CLOSING, value=min(asked, default=0) / SECOND)
+    asked = [each for each in moment.reviews.closings() if len(each.words) < PEOPLE]
+    # Of a log that came back no second word is taken, so that its closing does not wait.
+    waits = [each.words[0].at for each in asked if moment.closable(each.log_id, moment.now)]
+    meter.set(catalogue.REVIEW_LOG_CLOSING, value=min(waits, default=0) / SECOND)
     taken, restored = _quality(moment, past)
     meter.set(catalogue.REVIEW_TAKEN, value=taken)
     meter.set(catalogue.REVIEW_RESTORED, value=restored)

@@ -129,7 +129,8 @@ class ReviewKeeper:
         store, now = self._place.store, self._clock.now()
         in_force = grants_in_force(store, now)
         with store.moment() as moment:
-            count(Moment(moment.reviews, self._plans, bundle, in_force, _began(store), now), self._meter)
+            seen = Moment(moment.reviews, self._plans, bundle, in_force, _began(store), now, self._watching.closable)
+            count(seen, self._meter)
 
     async def _go_on(self, bundle: PolicyBundle) -> bool:
         """Open what is due, and take a step in what runs; tell whether there is more at once."""

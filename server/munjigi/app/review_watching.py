@@ -12,6 +12,7 @@ from munjigi.app.usage import expected_logs, lost_logs, read_usage
 from munjigi.audit.ports import RecordQuery, RecordSearch
 from munjigi.audit.records import AccessRecord, decode
 from munjigi.decision.snapshot import Snapshot
+from munjigi.kernel.errors import Unavailable
 from munjigi.kernel.review import Permission, ReviewItem
 from munjigi.review.apply import Watch
 from munjigi.review.closing import LogSeen
@@ -48,6 +49,13 @@ class ReviewWatching:
         mark = self._opened().mark(log_id)
         known = mark is not None or log_id in expected_logs(self._folder)
         return LogSeen(known, log_id in lost_logs(self._folder).alive, mark.complete_to if mark is not None else 0)
+
+    def closable(self, log_id: str, now: int) -> bool:
+        """Tell whether people may close a log now (UTC nanoseconds). Nobody may before the follower has counted anything."""
+        try:
+            return self.seen(log_id).closable(now)
+        except Unavailable:
+            return False
 
     def close(self) -> None:
         """Let go of the counts. A second call does nothing."""

@@ -25,6 +25,10 @@ class LogSeen(NamedTuple):
     alive: bool
     counted_to: int
 
+    def closable(self, now: int) -> bool:
+        """Tell whether people may close it now (UTC nanoseconds): it is known, no worker writes it, and it was not counted lately."""
+        return self.known and not self.alive and self.counted_to < now - USE_KNOWN
+
 
 class Closed(NamedTuple):
     """The edit of a word, and what is said of the log afterwards."""
@@ -43,7 +47,7 @@ def close_log(book: Book, log_id: str, seen: LogSeen, reason: str, by: EmployeeK
     word = Override(person.person_id, *by, typed(reason), book.now)
     if not seen.known:
         raise NotFound("LOG_UNKNOWN", "No use is counted of a log with this id; `USAGE_GAP` names the one that lacks.")
-    if seen.alive or seen.counted_to >= book.now - USE_KNOWN:
+    if not seen.closable(book.now):
         raise FailedPrecondition(
             "LOG_NOT_LOST",
             "A worker writes this log, or it was counted within the last 15 minutes, so it is not lost; look whether its host's follower runs.",

@@ -37,7 +37,8 @@ REVIEW_STOPPED: Final = Metric(
 REVIEW_LOG_CLOSING: Final = Metric(
     "munjigi_review_log_closing_since_timestamp_seconds",
     "gauge",
-    "Since when the oldest closing of a lost log waits for a second person's word; 0 when none does.",
+    "Since when the oldest closing of a lost log waits for a second person's word; 0 when none does. None does while the log is written or "
+    "counted again.",
 )
 REVIEW_EXCEPTIONS: Final = Metric("munjigi_review_exceptions", "gauge", "Exceptions from reviews that hold now.")
 REVIEW_TAKEN: Final = Metric(
