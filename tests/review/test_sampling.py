@@ -23,8 +23,9 @@ from munjigi.audit.record import Record
 from munjigi.audit.records import decode, encode
 from munjigi.decision.grant_table import GrantTable
 from munjigi.kernel.clock import SECOND
-from munjigi.kernel.review import LOOKED_AT, PlannedItem, ReviewPlan
+from munjigi.kernel.review import LOOKED_AT, LogClosing, PlannedItem, ReviewPlan
 from munjigi.policy.calendar import Calendar
+from munjigi.review.coverage import NOTHING_LOST, Lost
 from munjigi.review.replay import RecordedBytes
 from munjigi.review.sampling import Accesses, month_before, plan_accesses, rank, seed_of, size_of
 from munjigi.review.settings import SHIPPED
@@ -56,11 +57,11 @@ def told(**changes: Any) -> ToldUse:
     return replace(ToldUse(told=marks), **changes)
 
 
-def plan_of(records: Iterable[RecordedBytes], usage: ToldUse | None = None, **row: Any) -> ReviewPlan:
+def plan_of(records: Iterable[RecordedBytes], usage: ToldUse | None = None, lost: Lost = NOTHING_LOST, **row: Any) -> ReviewPlan:
     kept = list(records)
     table = GrantTable.build([], PEOPLE, 7)
     inputs = Accesses(table, usage or told(), replace(ROW, **row), "a" * 64, LATER, BEGIN, END, lambda: kept, frozenset(LOGS))
-    return plan_accesses(inputs)
+    return plan_accesses(inputs._replace(lost=lost))
 
 
 def ids(plan: ReviewPlan) -> list[str]:
@@ -172,10 +173,11 @@ def place(tmp_path: Path) -> Iterator[Installation]:
     made.close()
 
 
-def _within(place: Installation, *more: Any) -> Callable[[], Iterator[RecordedBytes]]:
+def _within(place: Installation, *more: Any, lost: Lost = NOTHING_LOST) -> Callable[[], Iterator[RecordedBytes]]:
     sources = LogSources(place.folder)
     journals = [each for each in sources.look() if isinstance(each, JournalReader)]
-    return records_within(journals, [*(mark(each.log_id) for each in journals), *more], BEGIN, END)
+    marks = [*(mark(each.log_id) for each in journals), *more]
+    return records_within(journals, marks, BEGIN, END, lost.over(marks, BEGIN))
 
 
 def test_records_of_the_time_are_read_of_every_journal_and_a_log_elsewhere_refuses(place: Installation):
@@ -189,6 +191,37 @@ def test_records_of_the_time_are_read_of_every_journal_and_a_log_elsewhere_refus
         _within(place, mark("c" * 20))
     assert "c" * 20 in caught.value.message
     assert len(list(_within(place, mark("c" * 20, closed=True, time=BEGIN - 1))())) == 4  # it ended before
+
+
+def closed(log_id: str, unknown_from: int, closed_at: int, *alive: str) -> Lost:
+    return Lost((LogClosing(log_id, (), unknown_from, closed_at),), frozenset(alive))
+
+
+def test_r11_a_log_that_people_closed_as_lost_holds_up_no_month_after_that(place: Installation):
+    place.write(access(1), slot=0, at=BEGIN)
+    gone = mark("c" * 20, complete_to=BEGIN - 9, time=BEGIN - 9)
+    assert len(list(_within(place, gone, lost=closed(gone.log_id, BEGIN - 9, BEGIN))())) == 1
+    later = mark(gone.log_id, complete_to=BEGIN + 1)  # it came back
+    for mark_, lost in (
+        (gone, closed(gone.log_id, BEGIN - 9, BEGIN + 1)),  # part of the month, or all, may be in it
+        (gone, closed(gone.log_id, END, END + 1)),
+        (gone, closed(gone.log_id, BEGIN - 9, 0)),  # one word
+        (gone, closed(gone.log_id, BEGIN - 9, BEGIN, gone.log_id)),
+        (later, closed(gone.log_id, BEGIN - 9, BEGIN)),
+    ):
+        with refused("USAGE_GAP"):
+            _within(place, mark_, lost=lost)
+    usage = told(told=[told().told[0], mark(LOGS[1], complete_to=BEGIN - 9)])
+    with refused("USAGE_GAP"):
+        plan_of(recorded(*reads(2)), usage)
+    assert len(plan_of(recorded(*reads(2)), usage, closed(LOGS[1], BEGIN - 9, BEGIN)).items) == 2
+    for unknown_from, closed_at in ((BEGIN - 9, BEGIN + 1), (END - 1, END + 1), (0, LATER)):
+        with refused("USAGE_GAP") as caught:
+            plan_of(recorded(*reads(2)), usage, closed(LOGS[1], unknown_from, closed_at))
+        assert LOGS[1] in caught.value.message
+    assert (
+        len(plan_of(recorded(*reads(2)), usage, closed(LOGS[1], END, LATER)).items) == 2
+    )  # whether it can be read is asked before
 
 
 # ---- people's word

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 from munjigi.app.notifier import first_since
 from munjigi.audit.ports import LogSource
@@ -16,16 +17,16 @@ _PIECE = 2000  # records
 
 
 def records_within(
-    journals: Sequence[LogSource], marks: Iterable[LogMark], begin: int, end: int
+    journals: Sequence[LogSource], marks: Iterable[LogMark], begin: int, end: int, over: AbstractSet[str] = frozenset()
 ) -> Callable[[], Iterator[RecordedBytes]]:
     """Return what yields all records in [begin, end), UTC nanoseconds, by log id and in order, each time that it is called.
 
-    `marks` are of all logs that there are. Raises `FailedPrecondition` `USAGE_GAP` for a log that can't be read here, or whose records of
-    that time retention has removed.
+    `marks` are of all logs that there are; those of `over` were closed as lost before `begin`. Raises `FailedPrecondition` `USAGE_GAP` for
+    a log that can't be read here, or whose records of that time retention has removed.
     """
     here = {each.log_id: each for each in journals}
     for mark in marks:
-        if mark.log_id not in here and not (mark.closed and mark.time < begin):
+        if mark.log_id not in here and mark.log_id not in over and not (mark.closed and mark.time < begin):
             raise usage_gap(f"the records of log {mark.log_id} are not on this host, and accesses are looked at in the records")
     spans = [(each, *_span(each, begin, end)) for _, each in sorted(here.items())]
 

@@ -117,9 +117,10 @@ def _accesses(folder: StateFolder, bundle: PolicyBundle, row: ReviewRow, order: 
         expected, lost = expected_logs(folder), lost_logs(folder)
         _newest(usage, expected, lost, end + USE_KNOWN)
         journals = [each for each in sources.look() if isinstance(each, JournalReader)]
-        recorded = records_within(journals, usage.marks(), begin, end + VALIDITY)
+        marks = usage.marks()
+        recorded = records_within(journals, marks, begin, end + VALIDITY, lost.over(marks, begin))
         table = _table(store.load(whole=False))
-        made = plan_accesses(Accesses(table, usage, row, bundle.revision, order.now, begin, end, recorded, expected))
+        made = plan_accesses(Accesses(table, usage, row, bundle.revision, order.now, begin, end, recorded, expected, lost))
     return ReviewMade(encode_plan(made))
 
 

@@ -25,6 +25,10 @@ class Lost(NamedTuple):
         closed = (each for each in self.closings if counted.get(each.log_id, 0) < each.closed_at)
         return frozenset(each.log_id for each in closed) - self.alive
 
+    def over(self, marks: Sequence[LogMark], since: int) -> frozenset[str]:
+        """Return those of these logs that were closed before `since` (UTC nanoseconds): no record of afterwards is in them."""
+        return self.excused(marks).intersection(each.log_id for each in self.closings if each.closed_at <= since)
+
     def gaps(self) -> tuple[Gap, ...]:
         """Return the times of which it is said that nobody knows what was used; for good, even where a log comes back."""
         closed = [each for each in self.closings if each.closed_at]

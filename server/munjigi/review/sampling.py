@@ -16,13 +16,13 @@ from typing import Final, NamedTuple
 import msgspec
 
 from munjigi.grants.book import Holdings
-from munjigi.kernel.clock import SECOND
+from munjigi.kernel.clock import SECOND, to_rfc3339
 from munjigi.kernel.identity import EmployeeKey
 from munjigi.kernel.ids import record_id
 from munjigi.kernel.review import Access, Evidence, PlannedItem, Replay, ReviewPlan, Sample, Watermark
 from munjigi.policy.calendar import Calendar
 from munjigi.review import rules
-from munjigi.review.coverage import covered, require
+from munjigi.review.coverage import NOTHING_LOST, Lost, covered, require, usage_gap
 from munjigi.review.ports import UsageView
 from munjigi.review.replay import RecordedBytes
 from munjigi.review.rules import rules_digest
@@ -39,7 +39,7 @@ class Accesses(NamedTuple):
     """What a plan is made of. Times are UTC nanoseconds: it is made at `now`, of what was recorded in [begin, end).
 
     `recorded` gives, each time anew, all records of the journals in [begin, end + `VALIDITY`): in the last minute reads of before are
-    confirmed. `logs` are those that there should be records of, beside those that use is counted of.
+    confirmed. `logs` are those that there should be records of, beside those that use is counted of; `lost` those that nobody waits for.
     """
 
     holdings: Holdings
@@ -51,6 +51,7 @@ class Accesses(NamedTuple):
     end: int
     recorded: Callable[[], Iterable[RecordedBytes]]
     logs: frozenset[str] = frozenset()
+    lost: Lost = NOTHING_LOST
 
 
 class _Name(msgspec.Struct):
@@ -106,8 +107,13 @@ def month_before(calendar: Calendar, now: int) -> tuple[int, int]:
 def plan_accesses(inputs: Accesses) -> ReviewPlan:
     """Return the plan. Raises `FailedPrecondition` `USAGE_GAP` when a log is not known up to the month's end, or lacks records of it."""
     marks, gaps = inputs.usage.marks(), inputs.usage.gaps()
-    coverage = covered(marks, gaps, inputs.logs, inputs.end, inputs.now)
+    coverage = covered(marks, gaps, inputs.logs, inputs.end, inputs.now, inputs.lost)
     require(coverage, inputs.begin, inputs.end)
+    for gap in coverage.lost:
+        if gap.ends_at > inputs.begin and gap.begins_at < inputs.end:
+            raise usage_gap(
+                f"log {gap.log_id} is lost, and what it recorded from {to_rfc3339(gap.begins_at)} to {to_rfc3339(gap.ends_at)} nobody knows"
+            )
     seed = seed_of(inputs.settings.kind, inputs.begin, inputs.end, inputs.recorded())
     exports, drawn, others = _drawn(inputs, seed)
     chosen = {each.record_id: each for each in (*exports, *drawn)}
