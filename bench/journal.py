@@ -1,6 +1,7 @@
 """The journal without a server: append and group commit of real records, against raw writes of as many bytes.
 
-What takes turns has one core, as a worker under load; what overlaps has the machine, and so has its baseline. Run as `python -m bench.journal FOLDER`; prints JSON: per-record microseconds of each round.
+What takes turns has one core, as a worker under load; what overlaps has the machine, and so has its baseline.
+Run as `python -m bench.journal FOLDER`; prints JSON: per-record microseconds of each round.
 """
 
 from __future__ import annotations
