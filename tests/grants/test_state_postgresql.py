@@ -25,8 +25,8 @@ from munjigi.adapters.state.hints import hear
 from munjigi.adapters.state.holdings import StoredHoldings
 from munjigi.adapters.state.migrate import upgrade
 from munjigi.adapters.state.postgresql import PostgresqlStateStore
+from munjigi.adapters.state.schema import SCHEMA_VERSIONS
 from munjigi.adapters.state.sqlite import SqliteStateStore
-from munjigi.adapters.state.store import SCHEMA_VERSIONS
 from munjigi.grants.changes import Once, grant_added, grant_changed, grant_ended, person_changed
 from munjigi.grants.ports import StateStore
 from munjigi.kernel.errors import ConfigurationError, Corruption, FailedPrecondition, MunjigiError, Unavailable

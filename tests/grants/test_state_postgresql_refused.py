@@ -14,7 +14,7 @@ from postgresql import PASSWORD, PostgresqlServer
 
 from munjigi.adapters.identity.authority import init_tls
 from munjigi.adapters.state.postgresql import PostgresqlStateStore
-from munjigi.adapters.state.store import SCHEMA_VERSIONS
+from munjigi.adapters.state.schema import SCHEMA_VERSIONS
 from munjigi.grants.changes import grant_added, person_changed
 from munjigi.kernel.errors import ConfigurationError, Unavailable
 

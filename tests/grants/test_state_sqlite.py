@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from munjigi.adapters.state.codec import GrantRow, decode_grant
+from munjigi.adapters.state.schema import SCHEMA_VERSIONS
 from munjigi.adapters.state.sqlite import SqliteStateStore
-from munjigi.adapters.state.store import SCHEMA_VERSIONS
 from munjigi.grants.changes import grant_added, person_changed
 from munjigi.grants.ports import StateStore
 from munjigi.kernel.errors import ConfigurationError, Corruption, Unavailable

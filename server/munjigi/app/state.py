@@ -17,6 +17,7 @@ from munjigi.adapters.secrets import replace_file
 from munjigi.adapters.state.address import Address
 from munjigi.adapters.state.sqlite import SqliteStateStore, copy_store
 from munjigi.adapters.state.store import SqlStateStore
+from munjigi.adapters.usage.schema import USAGE_SCHEMA
 from munjigi.app.config import Settings
 from munjigi.app.files import StateFolder
 from munjigi.app.synthetic import marked
@@ -69,6 +70,8 @@ def open_state(settings: Settings, folder: StateFolder) -> SqlStateStore:
         store = _postgresql(address, read_only=False)
     try:
         store.migrate()
+        if address is not None:  # by whoever may change the schema, which the follower's account need not
+            store.bring(USAGE_SCHEMA)
     except BaseException:
         store.close()
         raise

@@ -14,7 +14,8 @@ import psycopg
 from sqlalchemy import Connection, Executable, Update, create_engine, exc, func, select, text
 
 from munjigi.adapters.state.address import CHANNEL, SCHEMA, Address
-from munjigi.adapters.state.store import Kind, SqlStateStore
+from munjigi.adapters.state.database import Kind
+from munjigi.adapters.state.store import SqlStateStore
 from munjigi.kernel.errors import ConfigurationError, MunjigiError, Unavailable
 
 OLDEST: Final = 14  # major version
@@ -106,8 +107,8 @@ class PostgresqlStateStore(SqlStateStore):
             raise
         return connection
 
-    def _has_tables(self, connection: Connection) -> bool:
-        found = connection.execute(text("SELECT to_regclass(:name)"), {"name": f"{SCHEMA}.alembic_version"})
+    def _has_table(self, connection: Connection, name: str) -> bool:
+        found = connection.execute(text("SELECT to_regclass(:name)"), {"name": f"{SCHEMA}.{name}"})
         return found.scalar_one() is not None
 
     def _began(self, connection: Connection, kind: Kind) -> None:
@@ -128,6 +129,9 @@ class PostgresqlStateStore(SqlStateStore):
 
     def _telling(self, moved: Update) -> Executable:
         return moved.returning(func.pg_notify(CHANNEL, ""))
+
+    def _busy(self, error: Exception) -> bool:
+        return _state(error) == psycopg.errors.LockNotAvailable.sqlstate
 
     def _passes(self, error: Exception) -> bool:
         state = _state(error)

@@ -1,7 +1,6 @@
-"""The state store on one SQLite file.
+"""The state store on one SQLite file, and the leases of its workers in another one beside it.
 
-A commit is durable when `apply` returns (WAL with `synchronous=FULL`), and complete or absent after a crash. A writer takes
-the file's write lock when it begins.
+A commit is durable when `apply` returns (WAL with `synchronous=FULL`), and complete or absent after a crash.
 """
 
 from __future__ import annotations
@@ -9,75 +8,72 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
-from functools import partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Executable, Update, create_engine, event, exc, text
+from sqlalchemy import Executable, Update
 
-from munjigi.adapters.state.store import Kind, SqlStateStore
-from munjigi.audit.files import require_kept
-from munjigi.kernel.errors import ConfigurationError, Corruption, Unavailable
-
-_BUSY_SECONDS: Final = 5
-_PRAGMAS: Final = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
-    "PRAGMA fullfsync=ON",  # macOS: fsync alone does not reach the disk there
-    "PRAGMA foreign_keys=ON",
-    f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}",
-)
+from munjigi.adapters.state.lease_file import LeaseFile
+from munjigi.adapters.state.leases import store_clock
+from munjigi.adapters.state.log_rows import head_of
+from munjigi.adapters.state.sqlite_file import BUSY_SECONDS, SqliteDatabase
+from munjigi.adapters.state.store import SqlStateStore
+from munjigi.grants.ports import LeaseRow, Leases
+from munjigi.kernel.errors import Corruption, Unavailable
 
 
-_READ_PRAGMAS: Final = ("PRAGMA query_only=ON", f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
+class SqliteStateStore(SqliteDatabase, SqlStateStore):
+    """A state store in one file of mode 0600. Leases are renewed by one thread."""
 
-
-class SqliteStateStore(SqlStateStore):
-    """A state store in one file of mode 0600."""
-
-    options = MappingProxyType({"read": {"munjigi_begin": "BEGIN"}, "write": {"munjigi_begin": "BEGIN IMMEDIATE"}})
-    driver_error = sqlite3.DatabaseError
     name = "state.sqlite"
-    where = "its folder, its disk and its owner"
 
     def __init__(self, path: Path, *, read_only: bool = False, synthetic: bool = False) -> None:
-        """Open or make the file. A reader (`read_only`) makes and changes nothing; until the file is there, it is `Unavailable`.
+        """Open or make the file, as `SqliteDatabase` does. `synthetic`: every permission record says that it is none of a real company."""
+        super().__init__(path, read_only=read_only)
+        self._synthetic = synthetic
+        self._lease_path = path.with_name(f"{path.stem}-leases.sqlite")
+        self._lease_file: LeaseFile | None = None
 
-        `synthetic`: every permission record says that it is none of a real company.
-        Raises `ConfigurationError` when others may read or write it, or when it can't be made there.
-        """
-        if not read_only:
-            _make_private(path)
-        url = f"sqlite:///file:{quote(str(path))}?mode=ro&uri=true" if read_only else f"sqlite:///{path}"
-        engine = create_engine(url, pool_size=2, max_overflow=2, pool_timeout=_BUSY_SECONDS)
-        event.listen(engine, "connect", partial(_prepare, _READ_PRAGMAS if read_only else _PRAGMAS))
-        event.listen(engine, "begin", _begin)
-        super().__init__(engine, synthetic=synthetic)
-        self._path = path
+    def leases(self) -> Leases:
+        """Return all leases, and then revision and clock."""
+        rows = self._rows()
+        with self._transaction("read") as connection:  # begun after the leases were read
+            return Leases(rows, head_of(connection), store_clock(connection))
 
-    def _has_tables(self, connection: Connection) -> bool:
-        return connection.execute(text("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")).first() is not None
+    def renew_lease(self, row: LeaseRow) -> Leases:
+        """Put a worker's lease in the place of its one before; what is returned is read in transactions after its commit."""
+        self._require_open()
+        if self._lease_file is None or self._lease_file.replaced:
+            self._let_go()
+            self._lease_file = LeaseFile(self._lease_path)
+        self._lease_file.renew(row)
+        return self.leases()
 
-    def _began(self, connection: Connection, kind: Kind) -> None:
-        """Do nothing: `BEGIN` has said it."""
+    def end_lease(self, row: LeaseRow) -> None:
+        """Remove a lease, unless it was renewed since."""
+        if self._lease_file is not None:
+            self._lease_file.end(row)
 
-    def _committed(self) -> None:
-        """See that SQLite's own sync was kept: it does not look."""
-        try:
-            require_kept(self._path)
-        except OSError as error:
-            raise sqlite3.OperationalError(error.strerror) from error
+    def close(self) -> None:
+        """Close all connections; the write-ahead logs are folded in by the last one."""
+        self._let_go()
+        super().close()
 
-    def _alone(self, connection: Connection) -> None:
-        """Do nothing: a writer is alone."""
+    def _rows(self) -> tuple[LeaseRow, ...]:
+        if self._lease_file is not None:
+            return self._lease_file.rows()
+        if not self._lease_path.exists():
+            return ()  # no worker has run here yet
+        with closing(LeaseFile(self._lease_path, read_only=True)) as file:
+            return file.rows()
+
+    def _let_go(self) -> None:
+        if self._lease_file is not None:
+            self._lease_file.close()
+            self._lease_file = None
 
     def _telling(self, moved: Update) -> Executable:
         return moved  # there is no way to tell
-
-    def _passes(self, error: Exception) -> bool:
-        return isinstance(error, (exc.OperationalError, exc.InterfaceError, sqlite3.OperationalError))
 
 
 def copy_store(source: Path, target: Path) -> None:
@@ -88,7 +84,7 @@ def copy_store(source: Path, target: Path) -> None:
     try:
         os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         with (
-            closing(sqlite3.connect(f"file:{quote(str(source))}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as store,
+            closing(sqlite3.connect(f"file:{quote(str(source))}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as store,
             closing(sqlite3.connect(target)) as copy,
         ):
             store.backup(copy)
@@ -99,26 +95,3 @@ def copy_store(source: Path, target: Path) -> None:
         ) from None
     except sqlite3.DatabaseError:
         raise Corruption("STATE_CORRUPT", "The state store is damaged; run `munjigi audit verify`.") from None
-
-
-def _make_private(path: Path) -> None:
-    # SQLite gives -wal and -shm the mode of the file itself.
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        mode = path.stat().st_mode
-    except OSError as error:
-        message = f"The state store {path.name} can't be opened ({error.strerror}); check the state folder (MUNJIGI_STATE_DIR)."
-        raise ConfigurationError("STATE_FILE_UNUSABLE", message) from None
-    if mode & 0o077:
-        raise ConfigurationError("STATE_FILE_EXPOSED", f"Others may read or write {path.name}: run chmod 600 on it.")
-
-
-def _prepare(pragmas: tuple[str, ...], connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # we begin transactions ourselves: the driver's habit defeats transactional DDL
-    for pragma in pragmas:
-        connection.execute(pragma).close()
-
-
-def _begin(connection: Connection) -> None:
-    # A writer takes its lock at once: upgrading a read lock later could fail on a busy store.
-    connection.exec_driver_sql(connection.get_execution_options()["munjigi_begin"])

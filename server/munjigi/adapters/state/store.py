@@ -1,19 +1,20 @@
-"""The state store over any database that SQLAlchemy speaks to: transactions, the log of permission records, `apply`.
+"""The state store over any database that SQLAlchemy speaks to: people, grants, the log of permission records, `apply`.
 
 Revisions are dense and in commit order: a writer takes the one head row before anything else, and keeps it until its commit.
 So what its rules looked up is still true then. The permission records are rows of the same transaction
-(`grants/permission_log.py`). What databases do differently is in the subclasses: `sqlite.py`, `postgresql.py`.
+(`grants/permission_log.py`).
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar, Final, Literal
+from typing import Final
 
-from sqlalchemy import Connection, Engine, Executable, Update, exc, func, insert, select, text, update
+from sqlalchemy import Engine, Executable, Update, func, insert, select, update
 
+from munjigi.adapters.state.database import SqlDatabase
 from munjigi.adapters.state.duties import read_duty, replace_duty
 from munjigi.adapters.state.leases import read_leases, remove_lease, store_clock, write_lease
 from munjigi.adapters.state.log_rows import MOVE, add_rows, changes_of, corrupt, head_of, locked_head, log_heads, rows_after
@@ -21,6 +22,7 @@ from munjigi.adapters.state.moment import StoredMoment
 from munjigi.adapters.state.request_rows import forget, read_blocks, read_request, read_requests, remember, remembered
 from munjigi.adapters.state.review_rows import keep_plan, read_all_reviews
 from munjigi.adapters.state.rows import read_grants, read_people, write_all
+from munjigi.adapters.state.schema import STATE
 from munjigi.adapters.state.session_rows import read_session_ends
 from munjigi.adapters.state.tables import ENDED_LOG, HEAD, PERMISSION_LOG
 from munjigi.adapters.state.transfer import copy_rows
@@ -31,65 +33,21 @@ from munjigi.grants.permission_log import rows_of
 from munjigi.grants.ports import DutyRow, LeaseRow, Leases, LogHead, LogRow, RequestFilter, no_rest
 from munjigi.kernel.access_request import AccessRequest
 from munjigi.kernel.clock import SECOND
-from munjigi.kernel.errors import ConfigurationError, FailedPrecondition, MunjigiError, NotFound, Unavailable
+from munjigi.kernel.errors import FailedPrecondition, MunjigiError, NotFound
 
-SCHEMA_VERSIONS: Final = (
-    "0001",
-    "0002",
-    "0003",
-    "0004",
-    "0005",
-    "0006",
-    "0007",
-    "0008",
-    "0009",
-    "0010",
-)  # oldest first; the last one is this code's
 _FORGET_EVERY: Final = 60 * SECOND  # between looks for answers of mutations that are old enough to be forgotten
 _LAST_TIME: Final = 2**63 - 1  # nanoseconds
 
-Kind = Literal["read", "write"]
 
-
-class SqlStateStore(ABC):
+class SqlStateStore(SqlDatabase):
     """People, grants and the log of permission records in tables; implements `StateStore`."""
-
-    options: Mapping[Kind, Mapping[str, Any]]
-    """Execution options that make a reader see one moment, and a writer what is committed."""
-    driver_error: ClassVar[type[Exception]]
-    """What the driver raises; in an event of the pool SQLAlchemy does not wrap it."""
-    where: ClassVar[str]
-    """Where to look when the store can't be used, for its operator."""
-    name: ClassVar[str]
-    """What findings call it."""
 
     def __init__(self, engine: Engine, *, synthetic: bool = False) -> None:
         """Keep the engine; nothing is opened yet. `synthetic`: every permission record says that it is none of a real company."""
-        self._closed = False
+        super().__init__(engine)
         self._synthetic = synthetic
-        self._engine = engine
         self._moving = self._telling(MOVE)
         self._forgot_at = 0
-
-    @abstractmethod
-    def _has_tables(self, connection: Connection) -> bool:
-        """Tell in plain SQL whether a migration ever ran here."""
-
-    @abstractmethod
-    def _passes(self, error: Exception) -> bool:
-        """Tell whether an error says that the store can't be used now, rather than that it is damaged."""
-
-    @abstractmethod
-    def _began(self, connection: Connection, kind: Kind) -> None:
-        """Prepare a transaction that has just begun."""
-
-    @abstractmethod
-    def _committed(self) -> None:
-        """See that a commit that returned is kept. Raises `driver_error`."""
-
-    @abstractmethod
-    def _alone(self, connection: Connection) -> None:
-        """Let no other process migrate until this transaction ends."""
 
     @abstractmethod
     def _telling(self, moved: Update) -> Executable:
@@ -100,15 +58,7 @@ class SqlStateStore(ABC):
 
         Raises `ConfigurationError` when newer code wrote the file.
         """
-        with self._transaction("read") as connection:
-            if self._schema_version(connection) == SCHEMA_VERSIONS[-1]:
-                return
-        from munjigi.adapters.state.migrate import upgrade  # noqa: PLC0415 - alembic costs start time and memory, a migration is rare
-
-        with self._transaction("write") as connection:
-            self._alone(connection)
-            if self._schema_version(connection) != SCHEMA_VERSIONS[-1]:  # another start may have been faster
-                upgrade(connection)
+        self.bring(STATE)
 
     def revision(self) -> int:
         """Return the last committed revision."""
@@ -290,56 +240,8 @@ class SqlStateStore(ABC):
         Raises `FailedPrecondition` when the target is not empty, or one of the two is of another version than this code.
         """
         with self._transaction("read") as ours, target._transaction("write") as theirs:
-            if {self._schema_version(ours), target._schema_version(theirs)} != {SCHEMA_VERSIONS[-1]}:
+            if {self._schema_version(ours, STATE), target._schema_version(theirs, STATE)} != {STATE.versions[-1]}:
                 raise FailedPrecondition(
                     "STATE_OTHER_VERSION", "The state store is of an older version; start munjigi once, which migrates it."
                 )
             copy_rows(ours, theirs)
-
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Look at one moment."""
-        with self._transaction("read") as connection:
-            yield connection
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """Change tables that are none of the grants' own: whoever uses this commits with the block, and takes no head."""
-        with self._transaction("write") as connection:
-            yield connection
-
-    def close(self) -> None:
-        """Close all connections; the write-ahead log is folded in by the last one."""
-        self._closed = True
-        self._engine.dispose()
-
-    @contextmanager
-    def _transaction(self, kind: Kind) -> Iterator[Connection]:
-        if self._closed:
-            raise Unavailable("STATE_UNREACHABLE", "The state store is closed; open it again.")
-        try:
-            with self._engine.connect().execution_options(**self.options[kind]) as connection, connection.begin():
-                self._began(connection, kind)
-                yield connection
-            if kind == "write":
-                self._committed()
-        except (exc.DBAPIError, exc.TimeoutError, self.driver_error) as error:
-            raise self._translated(error) from None
-
-    def _translated(self, error: Exception) -> MunjigiError:
-        if isinstance(error, exc.IntegrityError):
-            return FailedPrecondition("STATE_CONFLICT", "Another change came first; read the state again and retry.")
-        if isinstance(error, exc.TimeoutError) or self._passes(error):
-            message = f"The state store can't be used now (busy, full, read-only or gone); look at {self.where}."
-            return Unavailable("STATE_UNREACHABLE", message)
-        return corrupt("is damaged")
-
-    def _schema_version(self, connection: Connection) -> str:
-        # Plain SQL, so that a start without a pending migration does not import alembic.
-        if not self._has_tables(connection):
-            return ""
-        version = str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none() or "")
-        if version and version not in SCHEMA_VERSIONS:
-            message = "The state store was written by a newer Munjigi; start that version, or restore a backup made by this one."
-            raise ConfigurationError("STATE_NEWER", message)
-        return version

@@ -12,18 +12,20 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, insert, inspect, literal_column, select, text, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, text, update
 
-from munjigi.adapters.state.sqlite import SqliteStateStore
+from munjigi.adapters.state.schema import Schema
+from munjigi.adapters.state.sqlite_file import SqliteDatabase
 from munjigi.adapters.usage.rows import added, uses_of
-from munjigi.adapters.usage.tables import METADATA, USAGE, USAGE_CLAIM, USAGE_GAP, USAGE_GRANT, USAGE_LOG
-from munjigi.kernel.errors import ConfigurationError, Corruption, FailedPrecondition, MunjigiError, Unavailable
+from munjigi.adapters.usage.schema import USAGE_SCHEMA
+from munjigi.adapters.usage.tables import USAGE, USAGE_CLAIM, USAGE_GAP, USAGE_GRANT, USAGE_LOG
+from munjigi.kernel.errors import ConfigurationError, Corruption, MunjigiError, Unavailable
 from munjigi.kernel.review import Permission
 from munjigi.review.days import Days
 from munjigi.review.ports import Gap, LogMark, PermissionUse, Taken
 from munjigi.review.usage import OWN
 
-VERSION: Final = 1
+VERSION: Final = 1  # of the bytes in the rows (`rows.py`); the tables have that of their schema
 _PIECE: Final = 500  # grants of one statement
 _encoder: Final = msgspec.msgpack.Encoder()
 _GRANTS: Final = select(USAGE_GRANT.c.grant_id, USAGE_GRANT.c.used).where(
@@ -36,6 +38,8 @@ _LAST: Final = select(USAGE_GRANT.c.grant_id, USAGE_GRANT.c.last_at).where(
     USAGE_GRANT.c.grant_id.in_(bindparam("ids", expanding=True))
 )
 # Both databases have this form of it.
+_BEGIN: Final = text("INSERT INTO usage (one, version, zone) VALUES (1, :version, :zone) ON CONFLICT (one) DO NOTHING")
+_KNOWN: Final = select(USAGE.c.version, USAGE.c.zone)
 _PUT: Final = text(
     "INSERT INTO usage_grant (grant_id, last_at, used, sketches) VALUES (:grant_id, :last_at, :used, :sketches) "
     "ON CONFLICT (grant_id) DO UPDATE SET last_at = excluded.last_at, used = excluded.used, sketches = excluded.sketches"
@@ -59,7 +63,15 @@ class Moment(NamedTuple):
 
 
 class Database(Protocol):
-    """What opens transactions: the state's store, or a file like it."""
+    """What opens transactions and runs migrations: the state's store, or a file like it."""
+
+    def bring(self, schema: Schema) -> None:
+        """Bring a schema to this code's version. Raises `ConfigurationError` when newer code made it."""
+        ...
+
+    def version_of(self, schema: Schema) -> str:
+        """Return the version of a schema, empty where there is none. Raises `ConfigurationError` when newer code made it."""
+        ...
 
     def reading(self) -> AbstractContextManager[Connection]:
         """Look at one moment."""
@@ -74,7 +86,7 @@ class Database(Protocol):
         ...
 
 
-class UsageFile(SqliteStateStore):
+class UsageFile(SqliteDatabase):
     """A file of counted use."""
 
     name = "usage.sqlite"
@@ -102,9 +114,9 @@ class SqlUsageStore:
     """Implements `review.ports.UsageStore` over a database. The zone in which days are counted is fixed when the tables are made."""
 
     def __init__(self, database: Database, *, zone: str = "") -> None:
-        """Open it; with a zone (IANA name) as the one who counts, who makes the tables where there are none.
+        """Open it; with a zone (IANA name) as the one who counts, who brings the tables to this code's version.
 
-        Raises `Unavailable` while there are none, `ConfigurationError` when newer code made them.
+        Raises `Unavailable` while they are not, `ConfigurationError` when newer code made them.
         """
         self._database = database
         self._permissions: dict[tuple[str, str], Permission] = {}
@@ -225,36 +237,24 @@ class SqlUsageStore:
                 yield from connection.execute(statement, {"ids": list(grant_ids[at : at + _PIECE])})
 
     def _open(self, zone: str) -> str:
-        """Return the zone of the tables, which are made where there are none and `zone` is given."""
-        with self._database.reading() as connection:
-            known = self._known(connection)
-        if known is None:
-            if not zone:
-                raise _not_ready()
-            try:
-                with self._database.writing() as connection:
-                    METADATA.create_all(connection)
-                    if connection.execute(select(literal_column("1")).select_from(USAGE)).first() is None:
-                        connection.execute(insert(USAGE), {"one": 1, "version": VERSION, "zone": zone})
-            except FailedPrecondition:  # another host was faster
-                pass
+        """Return the zone of the tables, which are made or migrated where `zone` is given."""
+        if zone:
+            self._database.bring(USAGE_SCHEMA)
             with self._database.reading() as connection:
-                known = self._known(connection)
+                known = connection.execute(_KNOWN).one_or_none()
+            if known is None:
+                with self._database.writing() as connection:
+                    connection.execute(_BEGIN, {"version": VERSION, "zone": zone})  # unless another host is faster
+        elif self._database.version_of(USAGE_SCHEMA) != USAGE_SCHEMA.versions[-1]:
+            raise _not_ready()
+        with self._database.reading() as connection:
+            known = connection.execute(_KNOWN).one_or_none()
         if known is None:
             raise _not_ready()
         version, found = known
         if version != VERSION:
-            raise ConfigurationError(
-                "USAGE_OTHER_VERSION",
-                "The counted use was written by another version of Munjigi; start that one, or restore a backup.",
-            )
-        return found
-
-    def _known(self, connection: Connection) -> tuple[int, str] | None:
-        if not inspect(connection).has_table(USAGE.name):
-            return None
-        row = connection.execute(select(USAGE.c.version, USAGE.c.zone)).one_or_none()
-        return (int(row[0]), str(row[1])) if row is not None else None
+            raise ConfigurationError(*USAGE_SCHEMA.unknown)
+        return str(found)
 
 
 def _mark(row: Row[*tuple[Any, ...]]) -> LogMark:

@@ -1,0 +1,1 @@
+"""Migrations of the file of leases, oldest first."""

@@ -1,0 +1,1 @@
+"""Migrations of the tables of counted use, oldest first."""
