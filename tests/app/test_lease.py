@@ -30,6 +30,17 @@ def test_p8_a_lease_that_ran_out_holds_again_only_with_everything_applied() -> N
     assert own.renewed(1620, 1630, 9, 9)
 
 
+def test_p8_a_lease_that_ran_out_holds_again_although_others_write_all_the_time() -> None:
+    own = OwnLease(LENGTH)
+    assert not own.renewed(0, 10, 4, 9)
+    assert not own.renewed(500, 510, 8, 40)
+    assert own.renewed(900, 910, 9, 70)  # what came after 9 waits for the claim that was seen since then
+    assert own.holds(1899)
+    assert not own.renewed(1900, 1910, 69, 71)  # nobody waited since 1900
+    assert not own.renewed(2910, 2920, 71, 72)  # the claim had run out again
+    assert own.renewed(3000, 3010, 72, 99)
+
+
 def test_a_worker_that_is_not_renewed_is_waited_for_a_tenth_longer_than_its_lease() -> None:
     others = Others()
     others.see([ROW], 10_000)

@@ -13,83 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from app.lease_kit import LENGTH, Disk, Home, Worker
 from grants.conformance_state import ALICE, GRANT, put
 
 from doubles.metrics import MemorySink
 from munjigi.adapters.state.sqlite import SqliteStateStore
-from munjigi.app.grant_changes import load_table
 from munjigi.app.lease_keeper import LeaseKeeper
 from munjigi.app.registrar import Registrar
-from munjigi.decision.snapshot import Snapshot
 from munjigi.grants.changes import grant_added, grant_ended, person_changed
 from munjigi.kernel.clock import SECOND, SystemClock
 from munjigi.kernel.errors import ConfigurationError, Unavailable
 from munjigi.monitoring import catalogue
 from munjigi.monitoring.meter import Meter
 
-LENGTH = 0.5  # seconds
-
 
 async def never() -> None:
     raise AssertionError
-
-
-class Home:
-    def __init__(self, store: Any) -> None:
-        self.snapshot: Any = Snapshot(None, load_table(store))  # type: ignore[arg-type]  # no policy decides here
-
-    def set_grants(self, grants: Any) -> None:
-        self.snapshot = Snapshot(None, grants)  # type: ignore[arg-type]
-
-
-class Disk:
-    """A journal's queue, which `stuck` holds up."""
-
-    def __init__(self) -> None:
-        self.free = asyncio.Event()
-        self.free.set()
-
-    def when_durable(self, callback: Callable[[Exception | None], None], *, patience: float = 0.0, answers: int = 1) -> None:
-        waiting = asyncio.ensure_future(self.free.wait())
-        waiting.add_done_callback(lambda _: callback(None))
-
-    async def durable(self, *, patience: float = 0.0) -> None:
-        await self.free.wait()
-
-
-class Worker:
-    def __init__(self, path: Path, name: str) -> None:
-        self.store = SqliteStateStore(path)
-        self.home, self.disk, self.paused = Home(self.store), Disk(), 0
-        self.registrar = Registrar(self.store, self.home, SystemClock())  # type: ignore[arg-type]
-        self.keeper = LeaseKeeper(
-            self.store,
-            name * 20,
-            LENGTH,
-            self.home,
-            self.registrar.catch_up,
-            self.disk,
-            SystemClock(),
-            Meter(MemorySink()),  # type: ignore[arg-type]
-        )
-        self.task: asyncio.Task[None] | None = None
-
-    async def begin(self) -> None:
-        await self.keeper.begin()
-        self.resume()
-
-    def resume(self) -> None:
-        self.task = asyncio.ensure_future(self.keeper.run())
-
-    async def pause(self) -> None:
-        assert self.task is not None
-        self.task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self.task
-
-    @property
-    def active(self) -> bool:
-        return self.home.snapshot.grants.grant("g.1").ends_at == GRANT.ends_at
 
 
 def play(path: Path, scene: Callable[[Worker, Worker, SqliteStateStore], Coroutine[Any, Any, None]]) -> None:
@@ -104,10 +43,7 @@ def play(path: Path, scene: Callable[[Worker, Worker, SqliteStateStore], Corouti
                 await scene(one, two, store)
             finally:
                 for each in (one, two):
-                    await each.pause()
-                    await each.keeper.end()
-                    await each.registrar.close()
-                    each.store.close()
+                    await each.end()
 
     asyncio.run(asyncio.wait_for(run(), 60))
 

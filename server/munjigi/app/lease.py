@@ -16,11 +16,17 @@ _FORGOTTEN: Final = 20  # lengths of a lease after which its row is removed: its
 
 
 class OwnLease:
-    """The lease of this worker, of `length` nanoseconds. Times are of one monotonic clock."""
+    """The lease of this worker, of `length` nanoseconds. Times are of one monotonic clock.
+
+    It is claimed by a renewal, from when others can see it and wait, and holds once all is applied that they may not have waited for. So a
+    worker that begins, or comes back, need not be faster than those who write.
+    """
 
     def __init__(self, length: int) -> None:
         self.length: Final = length
         self._until = 0
+        self._claimed = 0
+        self._needed = 0
 
     def holds(self, now: int) -> bool:
         """Tell whether this worker may answer."""
@@ -29,11 +35,15 @@ class OwnLease:
     def renewed(self, sent: int, arrived: int, applied: int, revision: int) -> bool:
         """Count a renewal that was sent and came back at these times; tell whether the lease holds.
 
-        `applied` is the grant revision that the renewal said, `revision` the store's last one after it. Had the lease run out
-        before, revisions up to that may have been acknowledged without this worker: it must have applied them first.
+        `applied` is the grant revision that the renewal said, `revision` the store's last one after it. Had the claim run out
+        before, revisions up to that may have been acknowledged without this worker: it must have applied them first. All later ones
+        wait for it as long as it renews in time.
         """
-        if arrived < self._until or applied >= revision:
-            self._until = max(self._until, sent + self.length)
+        if arrived >= self._claimed:
+            self._needed = revision
+        self._claimed = max(self._claimed, sent + self.length)
+        if applied >= self._needed:
+            self._until = self._claimed
         return self.holds(arrived)
 
 

@@ -123,10 +123,10 @@ class LeaseKeeper:
         began = self._monotonic()
         self._changed.set()
         while True:
+            asked = self._monotonic()  # before the leases are read: what is renewed while this loop is held up has not run out
             await self._seen()
-            now = self._monotonic()
-            if not self._others.behind(revision, now):
-                return Applied((now - began) / SECOND, self._others.run_out(now))
+            if not self._others.behind(revision, asked):
+                return Applied((self._monotonic() - began) / SECOND, self._others.run_out(asked))
 
     async def end(self) -> bool:
         """Let go of the lease: nothing is answered any more. A second call does nothing.

@@ -60,7 +60,11 @@ class Registrar:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._settling = Settling()
-        self._threads = ThreadPoolExecutor(1, "munjigi-registrar")
+        # Two threads of our own, since searches may keep all others busy: a change may wait for its turn among writers for seconds,
+        # and what others revoked is taken over meanwhile (promise P8).
+        self._writer = ThreadPoolExecutor(1, "munjigi-registrar")
+        self._reader = ThreadPoolExecutor(1, "munjigi-catch-up")
+        self._applying = False
 
     async def change(self, by: EmployeeKey, request_id: str, body: bytes, plan: Callable[[Book], Plan]) -> Changed:
         """Plan and commit a change, as the port says."""
@@ -68,13 +72,13 @@ class Registrar:
         async with self._lock:
             for attempt in range(_ATTEMPTS):
                 try:
-                    table, changed = await self._do(self._try, by, request_id, digest, plan)
+                    before, table, changed = await self._do(self._writer, self._try, by, request_id, digest, plan)
                 except FailedPrecondition as error:
                     if error.reason not in _RETRIED:
                         raise
                     await asyncio.sleep(random.uniform(0, _PAUSE * min(attempt + 1, 10)))  # noqa: S311 - spreads, hides nothing
                     continue
-                self._home.set_grants(table)
+                self._put(table, before)
                 return changed
         raise Unavailable("STATE_CONTENDED", "Others change the grant table without a pause; try again.")
 
@@ -83,32 +87,39 @@ class Registrar:
         return await asyncio.to_thread(question, self._store)
 
     async def catch_up(self) -> None:
-        """Take over what others changed, unless a change is under way here, which does so, too. A store that was wound back is loaded anew.
+        """Take over what others changed, whatever change waits here. A store that was wound back is loaded anew.
 
         Raises `Unavailable` when the store is away.
         """
-        if not self._lock.locked():
+        if not self._applying:  # a change does so, too, within a moment
             await self.newest()
 
     async def newest(self) -> GrantTable:
-        """Return the table as the store has it now, once a change that is under way here is done.
+        """Return a table that has all that the store had when this was called.
 
         Raises `Unavailable` when the store is away.
         """
-        async with self._lock:
-            table = self._home.snapshot.grants
-            newer = await self._do(self._newest, table)
-            if newer is not table:
-                self._home.set_grants(newer)
-            return newer
+        before, newer = await self._do(self._reader, self._look)
+        self._put(newer, before)
+        return self._home.snapshot.grants
 
     async def close(self) -> None:
-        """End the thread, once what is under way in it is done; nothing can be changed any more. The store stays open."""
-        await asyncio.to_thread(self._threads.shutdown)
+        """End the threads, once what is under way in them is done; nothing can be changed any more. The store stays open."""
+        for threads in (self._writer, self._reader):
+            await asyncio.to_thread(threads.shutdown)
 
-    async def _do(self, what: Callable[..., Answer], *arguments: object) -> Answer:
-        """Work in a thread of our own: searches may keep all others busy."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, what, *arguments)
+    async def _do(self, threads: ThreadPoolExecutor, what: Callable[..., Answer], *arguments: object) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(threads, what, *arguments)
+
+    def _put(self, table: GrantTable, before: GrantTable) -> None:
+        """Decide by a table that was made out of `before`, unless a newer one was put there meanwhile."""
+        now = self._home.snapshot.grants
+        if table is not now and (now is before or table.revision > now.revision):
+            self._home.set_grants(table)
+
+    def _look(self) -> tuple[GrantTable, GrantTable]:
+        before = self._home.snapshot.grants
+        return before, self._newest(before)
 
     def _newest(self, table: GrantTable, moment: Moment | None = None) -> GrantTable:
         try:
@@ -124,13 +135,17 @@ class Registrar:
         self._settling.note(len(changes))
         return table
 
-    def _try(self, by: EmployeeKey, request_id: str, digest: str, plan: Callable[[Book], Plan]) -> tuple[GrantTable, Changed]:
+    def _try(
+        self, by: EmployeeKey, request_id: str, digest: str, plan: Callable[[Book], Plan]
+    ) -> tuple[GrantTable, GrantTable, Changed]:
+        """Return the table that this began with, the one afterwards, and what was changed."""
         with self._store.moment() as moment:
-            table = self._newest(self._home.snapshot.grants, moment)
-            if request_id and (before := moment.remembered(*by, request_id)) is not None:
-                if before.digest != digest:
+            before = self._home.snapshot.grants
+            table = self._newest(before, moment)
+            if request_id and (answered := moment.remembered(*by, request_id)) is not None:
+                if answered.digest != digest:
                     raise AlreadyExists("REQUEST_ID_REUSED", "`request_id` was used for something else; use a new one.")
-                return table, Changed(before.answer, table.revision)
+                return before, table, Changed(answered.answer, table.revision)
             head = moment.log_head()
             now = self._clock.now()
             bundle = self._home.snapshot.bundle
@@ -145,5 +160,9 @@ class Registrar:
             after=table.revision,
             once=Once(digest, planned.answer) if request_id else None,
         )
-        table = self._applied(table, changes)
-        return table, Changed(planned.answer, table.revision)
+        self._applying = True
+        try:
+            table = self._applied(table, changes)
+        finally:
+            self._applying = False
+        return before, table, Changed(planned.answer, table.revision)
