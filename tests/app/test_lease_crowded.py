@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from app.lease_kit import LENGTH, Worker
 from grants.conformance_state import ALICE, GRANT, put
 
 from munjigi.adapters.state.sqlite import SqliteStateStore
-from munjigi.grants.book import Plan
+from munjigi.grants.book import Book, Plan
 from munjigi.grants.changes import Edit, grant_added, grant_ended, person_changed
 from munjigi.kernel.grant import Grant, Person
 from munjigi.kernel.identity import EmployeeKey
@@ -55,6 +56,10 @@ def approve(number: int) -> list[Edit]:
     return [person_changed(person("a", number)), grant_added(grant("a", number))]
 
 
+def planned(edits: tuple[Edit, ...], _: Book) -> Plan:
+    return Plan(edits, b"")
+
+
 def work(path: str, what: str, name: str, at_once: str) -> None:
     """Print how many commits were made, how often the lease ran out, and how long the longest change took until it was true everywhere."""
 
@@ -66,7 +71,7 @@ def work(path: str, what: str, name: str, at_once: str) -> None:
         async def go_on() -> None:
             while not select.select([sys.stdin], [], [], 0)[0]:
                 began, edits = time.monotonic(), tuple(globals()[what](next(numbers)))
-                changed = await worker.registrar.change(KEY, "", b"", lambda _: Plan(edits, b""))
+                changed = await worker.registrar.change(KEY, "", b"", partial(planned, edits))
                 await worker.keeper.wait_applied(changed.grant_revision)
                 took.append(time.monotonic() - began)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from doubles.reviews_memory import MemoryReviews
 from munjigi.audit.segment import GENESIS
@@ -118,6 +119,11 @@ class MemoryStateStore:
             self._mutations[issuer, actor, request_id] = once
         return changes
 
+    @contextmanager
+    def turn(self) -> Iterator[MemoryTurn]:
+        self._open()
+        yield MemoryTurn(self)
+
     def remembered(self, issuer: str, actor: str, request_id: str) -> Once | None:
         self._open()
         return self._mutations.get((issuer, actor, request_id))
@@ -161,3 +167,17 @@ class MemoryStateStore:
         if self._closed:
             raise Unavailable("STATE_UNREACHABLE", "Closed.")
         return self._ledger
+
+
+class MemoryTurn:
+    """A store in one thread is always its turn."""
+
+    def __init__(self, store: MemoryStateStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    @property
+    def revision(self) -> int:
+        return self._store.revision()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import Iterator, suppress
 from dataclasses import replace
 
 import pytest
@@ -392,6 +393,25 @@ class SharedStateStoreConformance(StateStoreConformance, LeaseStoreConformance):
             assert other.revision() == 1
             put(other, person_changed(BOB))
             assert store.load() == State([], [ALICE, BOB], 2)
+        finally:
+            other.close()
+
+    def test_a_turn_is_committed_on_what_it_read_and_undone_as_a_whole(
+        self, open_store: Callable[[], StateStore], store: StateStore
+    ) -> None:
+        other = open_store()
+        try:
+            put(other, person_changed(ALICE))
+            with store.turn() as turn:
+                assert turn.revision == len(turn.changes_since(0)) == 1
+                changes = turn.commit([person_changed(BOB)], at=1_000, actor="tester", request_id="r")
+                assert other.revision() == 1  # until it ends nobody sees it
+            assert other.changes_since(1) == changes
+            with suppress(ZeroDivisionError), store.turn() as turn:
+                turn.commit([grant_added(GRANT)], at=1_000, actor="tester", request_id="r")
+                raise ZeroDivisionError
+            assert other.revision() == 2
+            assert put(other, grant_added(GRANT)) == 3
         finally:
             other.close()
 

@@ -19,11 +19,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from munjigi.adapters.state.codec import GrantRow, decode_grant
-from munjigi.adapters.state.schema import SCHEMA_VERSIONS
+from munjigi.adapters.state.database import SqlDatabase
+from munjigi.adapters.state.lease_file import LeaseFile
+from munjigi.adapters.state.schema import LEASES, SCHEMA_VERSIONS, STATE
 from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.grants.changes import grant_added, person_changed
-from munjigi.grants.ports import StateStore
+from munjigi.grants.ports import LeaseRow, StateStore
 from munjigi.kernel.errors import ConfigurationError, Corruption, Unavailable
+
+LEASE = LeaseRow("a" * 20, 1, 1, 3_000_000_000)
 
 
 class TestSqliteStateStore(SharedStateStoreConformance):
@@ -57,8 +61,47 @@ def damaged(path: Path, sql: str) -> SqliteStateStore:
 def test_all_files_are_private(path: Path) -> None:
     with closing(opened(path)) as store:
         put(store, person_changed(ALICE))
+        store.renew_lease(LEASE)
         modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
-    assert modes == dict.fromkeys(("state.sqlite", "state.sqlite-wal", "state.sqlite-shm"), 0o600)
+    files = ("state.sqlite", "state-leases.sqlite")
+    assert modes == dict.fromkeys([f"{file}{end}" for file in files for end in ("", "-wal", "-shm")], 0o600)
+
+
+def test_p8_leases_in_a_file_that_was_taken_away_count_no_more_and_are_renewed_in_the_new_one(path: Path) -> None:
+    """Else a worker that begins would see the leases in the new file, and none of those that are held in the old one."""
+    with closing(opened(path)) as store:
+        store.renew_lease(LEASE)
+        for file in path.parent.glob("state-leases*"):
+            file.unlink()
+        with closing(SqliteStateStore(path)) as other:
+            assert other.leases().rows == ()
+            other.renew_lease(LEASE._replace(instance="b" * 20))
+            with pytest.raises(Unavailable) as caught:
+                store.leases()
+            assert caught.value.reason == "LEASES_REPLACED"
+            store.renew_lease(LEASE._replace(renewal=2))
+            assert store.leases().rows == other.leases().rows == (LEASE._replace(renewal=2), LEASE._replace(instance="b" * 20))
+
+
+def test_p10_leases_of_newer_code_are_refused(path: Path) -> None:
+    with closing(opened(path)) as store:
+        store.renew_lease(LEASE)
+    with closing(sqlite3.connect(path.with_name("state-leases.sqlite"))) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+    with closing(opened(path)) as store, pytest.raises(ConfigurationError) as caught:
+        store.renew_lease(LEASE)
+    assert caught.value.reason == "LEASES_NEWER"
+
+
+def test_leases_have_the_table_that_the_state_has_elsewhere(path: Path) -> None:
+    from sqlalchemy import inspect
+
+    def columns(database: SqlDatabase) -> list[tuple[str, str]]:
+        with closing(database), database.reading() as connection:
+            return [(each["name"], str(each["type"])) for each in inspect(connection).get_columns("lease")]
+
+    assert columns(opened(path)) == columns(LeaseFile(path.with_name("state-leases.sqlite"))) != []
 
 
 def test_p10_a_file_that_others_may_read_is_refused(path: Path) -> None:
@@ -129,13 +172,13 @@ def test_a_damaged_row_is_corruption(path: Path, sql: str) -> None:
 
 def test_a_busy_store_is_unavailable_and_then_works(path: Path) -> None:
     with closing(opened(path)) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
-        with store._transaction("read") as connection:
-            connection.exec_driver_sql("PRAGMA busy_timeout=1")  # the pool hands this connection out again
+        store.patience = 0.05
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Unavailable) as caught:
             put(store, person_changed(ALICE))
-        assert caught.value.reason == "STATE_UNREACHABLE"
+        assert caught.value.reason == "STATE_BUSY"
         assert store.revision() == 0  # readers are never blocked
+        assert store.renew_lease(LEASE).rows == (LEASE,)  # nor are leases
         other.execute("ROLLBACK")
         assert put(store, person_changed(ALICE)) == 1
 
@@ -157,20 +200,18 @@ def test_a_start_without_pending_migration_does_not_import_alembic(path: Path) -
 
 def test_migrations_make_exactly_the_tables(path: Path) -> None:
     from alembic.autogenerate import compare_metadata
-    from alembic.config import Config
     from alembic.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
-    import munjigi.adapters.state as package
+    from munjigi.adapters.state.migrate import config_of
     from munjigi.adapters.state.tables import METADATA
+    from munjigi.adapters.usage.schema import USAGE_SCHEMA
 
     with closing(opened(path)) as store, store._transaction("read") as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
-    config = Config()
-    config.set_main_option("script_location", str(Path(str(package.__file__)).with_name("migrations")))
-    config.set_main_option("path_separator", "os")
-    known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
-    assert tuple(reversed(known)) == SCHEMA_VERSIONS
+    for schema in (STATE, LEASES, USAGE_SCHEMA):
+        known = [script.revision for script in ScriptDirectory.from_config(config_of(schema)).walk_revisions()]
+        assert tuple(reversed(known)) == schema.versions
 
 
 @pytest.mark.parametrize("step", range(2, len(SCHEMA_VERSIONS)), ids=lambda step: SCHEMA_VERSIONS[step])

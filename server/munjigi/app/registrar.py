@@ -1,7 +1,7 @@
 """The one place where this worker changes the grant table, and where it takes over what others changed.
 
 A change is planned on the newest table and committed at its revision; where another worker or instance came first, it is planned
-again. So every plan saw exactly what it was committed on, without a lock that reaches over hosts.
+again, in its turn among all writers. So every plan saw exactly what it was committed on, and none is overtaken twice.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from threading import Lock
+from typing import Final, NamedTuple, Protocol, TypedDict, TypeVar
 
 from munjigi.app.grant_changes import Settling, apply_changes, load_table
 from munjigi.decision.grant_table import GrantTable
@@ -51,6 +52,24 @@ class Home(Protocol):
         ...
 
 
+class _Made(NamedTuple):
+    """The table that decided before, the one afterwards, and what was changed."""
+
+    before: GrantTable
+    table: GrantTable
+    changed: Changed
+
+
+class _Origin(TypedDict):
+    """Where a change comes from, as a store takes it."""
+
+    at: int
+    actor: str
+    issuer: str
+    request_id: str
+    once: Once | None
+
+
 class Registrar:
     """Implements `rpc.ports.Registrar`. Lives on the event loop; the store is asked in threads."""
 
@@ -64,7 +83,8 @@ class Registrar:
         # and what others revoked is taken over meanwhile (promise P8).
         self._writer = ThreadPoolExecutor(1, "munjigi-registrar")
         self._reader = ThreadPoolExecutor(1, "munjigi-catch-up")
-        self._applying = False
+        self._advancing = Lock()
+        self._ahead: GrantTable | None = None  # the newest table that one of them made; the loop may still have to put it there
 
     async def change(self, by: EmployeeKey, request_id: str, body: bytes, plan: Callable[[Book], Plan]) -> Changed:
         """Plan and commit a change, as the port says."""
@@ -72,7 +92,8 @@ class Registrar:
         async with self._lock:
             for attempt in range(_ATTEMPTS):
                 try:
-                    before, table, changed = await self._do(self._writer, self._try, by, request_id, digest, plan)
+                    trying = self._in_turn if attempt else self._ahead_of_turn
+                    before, table, changed = await self._do(self._writer, trying, by, request_id, digest, plan)
                 except FailedPrecondition as error:
                     if error.reason not in _RETRIED:
                         raise
@@ -91,15 +112,14 @@ class Registrar:
 
         Raises `Unavailable` when the store is away.
         """
-        if not self._applying:  # a change does so, too, within a moment
-            await self.newest()
+        await self.newest()
 
     async def newest(self) -> GrantTable:
         """Return a table that has all that the store had when this was called.
 
         Raises `Unavailable` when the store is away.
         """
-        before, newer = await self._do(self._reader, self._look)
+        before, newer = await self._do(self._reader, self._reloaded)
         self._put(newer, before)
         return self._home.snapshot.grants
 
@@ -117,16 +137,25 @@ class Registrar:
         if table is not now and (now is before or table.revision > now.revision):
             self._home.set_grants(table)
 
-    def _look(self) -> tuple[GrantTable, GrantTable]:
-        before = self._home.snapshot.grants
-        return before, self._newest(before)
+    def _newest(self, moment: Moment | None = None) -> tuple[GrantTable, GrantTable]:
+        """Return the table that decides, and that of the store, or of a moment.
 
-    def _newest(self, table: GrantTable, moment: Moment | None = None) -> GrantTable:
+        Raises `FailedPrecondition` when the moment, or the store, is older than a table that is known.
+        """
+        with self._advancing:
+            before = self._home.snapshot.grants
+            known = self._ahead if self._ahead is not None and self._ahead.revision > before.revision else before
+            self._ahead = self._applied(known, (moment or self._store).changes_since(known.revision, _rest))
+            return before, self._ahead
+
+    def _reloaded(self, moment: Moment | None = None) -> tuple[GrantTable, GrantTable]:
+        """Do as `_newest` does; a store that is older was wound back, and is loaded anew."""
         try:
-            changes = (moment or self._store).changes_since(table.revision, _rest)
+            return self._newest(moment)
         except FailedPrecondition:
-            return load_table(self._store, stays=True)
-        return self._applied(table, changes)
+            with self._advancing:
+                self._ahead = None
+                return self._home.snapshot.grants, load_table(self._store, stays=True)
 
     def _applied(self, table: GrantTable, changes: list[Change]) -> GrantTable:
         if not changes:
@@ -135,34 +164,55 @@ class Registrar:
         self._settling.note(len(changes))
         return table
 
-    def _try(
-        self, by: EmployeeKey, request_id: str, digest: str, plan: Callable[[Book], Plan]
-    ) -> tuple[GrantTable, GrantTable, Changed]:
-        """Return the table that this began with, the one afterwards, and what was changed."""
+    def _after(self, table: GrantTable, changes: list[Change]) -> GrantTable:
+        """Return a table that has these changes, which were made on `table`."""
+        with self._advancing:
+            if not changes or self._ahead is None or self._ahead.revision < changes[-1].grant_revision:
+                self._ahead = self._applied(table, changes)
+            return self._ahead
+
+    def _ahead_of_turn(self, by: EmployeeKey, request_id: str, digest: str, plan: Callable[[Book], Plan]) -> _Made:
+        """Plan while others commit: as a rule nobody does."""
         with self._store.moment() as moment:
-            before = self._home.snapshot.grants
-            table = self._newest(before, moment)
-            if request_id and (answered := moment.remembered(*by, request_id)) is not None:
-                if answered.digest != digest:
-                    raise AlreadyExists("REQUEST_ID_REUSED", "`request_id` was used for something else; use a new one.")
-                return before, table, Changed(answered.answer, table.revision)
-            head = moment.log_head()
-            now = self._clock.now()
-            bundle = self._home.snapshot.bundle
-            looks = (moment.request, partial(undecided, moment), head.log_id, head.base, moment.reviews)
-            planned = plan(Book(table, bundle, now, *looks))
-        changes = self._store.commit(
-            planned.edits,
-            at=now,
-            actor=by.subject,
-            issuer=by.issuer,
-            request_id=request_id,
-            after=table.revision,
-            once=Once(digest, planned.answer) if request_id else None,
-        )
-        self._applying = True
-        try:
-            table = self._applied(table, changes)
-        finally:
-            self._applying = False
-        return before, table, Changed(planned.answer, table.revision)
+            before, table = self._newest(moment)
+            if (answer := _answered(moment, by, request_id, digest)) is not None:
+                return _Made(before, table, Changed(answer, table.revision))
+            planned, origin = self._planned(moment, table, by, request_id, digest, plan)
+        return self._made(before, table, planned, self._store.commit(planned.edits, after=table.revision, **origin))
+
+    def _in_turn(self, by: EmployeeKey, request_id: str, digest: str, plan: Callable[[Book], Plan]) -> _Made:
+        """Plan while nobody commits."""
+        with self._store.turn() as turn:
+            before, table = self._reloaded(turn)
+            if (answer := _answered(turn, by, request_id, digest)) is not None:
+                return _Made(before, table, Changed(answer, table.revision))
+            planned, origin = self._planned(turn, table, by, request_id, digest, plan)
+            changes = turn.commit(planned.edits, **origin)
+        return self._made(before, table, planned, changes)
+
+    def _planned(
+        self, moment: Moment, table: GrantTable, by: EmployeeKey, request_id: str, digest: str, plan: Callable[[Book], Plan]
+    ) -> tuple[Plan, _Origin]:
+        head, now = moment.log_head(), self._clock.now()
+        looks = (moment.request, partial(undecided, moment), head.log_id, head.base, moment.reviews)
+        planned = plan(Book(table, self._home.snapshot.bundle, now, *looks))
+        once = Once(digest, planned.answer) if request_id else None
+        return planned, _Origin(at=now, actor=by.subject, issuer=by.issuer, request_id=request_id, once=once)
+
+    def _made(self, before: GrantTable, table: GrantTable, planned: Plan, changes: list[Change]) -> _Made:
+        """Return what came of a commit on `table`."""
+        with self._advancing:
+            if not changes or self._ahead is None or self._ahead.revision < changes[-1].grant_revision:
+                self._ahead = self._applied(table, changes)
+            revision = changes[-1].grant_revision if changes else table.revision
+            return _Made(before, self._ahead, Changed(planned.answer, revision))
+
+
+def _answered(moment: Moment, by: EmployeeKey, request_id: str, digest: str) -> bytes | None:
+    """Return what was answered to the same call before. Raises `AlreadyExists` when that was another call."""
+    known = moment.remembered(*by, request_id) if request_id else None
+    if known is None:
+        return None
+    if known.digest != digest:
+        raise AlreadyExists("REQUEST_ID_REUSED", "`request_id` was used for something else; use a new one.")
+    return known.answer

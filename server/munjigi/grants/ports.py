@@ -180,6 +180,21 @@ class Moment(Protocol):
         ...
 
 
+class Turn(Moment, Protocol):
+    """A writer's turn: nobody else commits until it ends, so what is read in it is what is written on."""
+
+    @property
+    def revision(self) -> int:
+        """The last committed `grant_revision`."""
+        ...
+
+    def commit(
+        self, edits: Sequence[Edit], *, at: int, actor: str, request_id: str, issuer: str = "", once: Once | None = None
+    ) -> list[Change]:
+        """Write all edits, once in a turn; they are committed when it ends, as `StateStore.commit` does."""
+        ...
+
+
 class StateStore(PermissionRows, Protocol):
     """People and grants, with the log of permission records that made them (`permission_log.py`).
 
@@ -253,6 +268,13 @@ class StateStore(PermissionRows, Protocol):
         once: Once | None = None,
     ) -> list[Change]:
         """Do what `apply` does, and return the changes as `changes_since` would."""
+        ...
+
+    def turn(self) -> AbstractContextManager[Turn]:
+        """Take the turn among writers, all of whom wait until it ends: for what can't be planned before and still be true.
+
+        Raises `Unavailable` `STATE_BUSY` when the turn did not come for seconds.
+        """
         ...
 
     def remembered(self, issuer: str, actor: str, request_id: str) -> Once | None:

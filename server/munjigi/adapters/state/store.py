@@ -17,19 +17,19 @@ from sqlalchemy import Engine, Executable, Update, func, insert, select, update
 from munjigi.adapters.state.database import SqlDatabase
 from munjigi.adapters.state.duties import read_duty, replace_duty
 from munjigi.adapters.state.leases import read_leases, remove_lease, store_clock, write_lease
-from munjigi.adapters.state.log_rows import MOVE, add_rows, changes_of, corrupt, head_of, locked_head, log_heads, rows_after
+from munjigi.adapters.state.log_rows import MOVE, changes_of, corrupt, head_of, locked_head, log_heads, rows_after
 from munjigi.adapters.state.moment import StoredMoment
-from munjigi.adapters.state.request_rows import forget, read_blocks, read_request, read_requests, remember, remembered
+from munjigi.adapters.state.request_rows import read_blocks, read_request, read_requests, remembered
 from munjigi.adapters.state.review_rows import keep_plan, read_all_reviews
-from munjigi.adapters.state.rows import read_grants, read_people, write_all
+from munjigi.adapters.state.rows import read_grants, read_people
 from munjigi.adapters.state.schema import STATE
 from munjigi.adapters.state.session_rows import read_session_ends
 from munjigi.adapters.state.tables import ENDED_LOG, HEAD, PERMISSION_LOG
 from munjigi.adapters.state.transfer import copy_rows
+from munjigi.adapters.state.turn import StoredTurn
 from munjigi.audit.segment import GENESIS
 from munjigi.grants.changes import Change, Edit, Once, State, check_origin
 from munjigi.grants.ledger import Ledger
-from munjigi.grants.permission_log import rows_of
 from munjigi.grants.ports import DutyRow, LeaseRow, Leases, LogHead, LogRow, RequestFilter, no_rest
 from munjigi.kernel.access_request import AccessRequest
 from munjigi.kernel.clock import SECOND
@@ -141,28 +141,16 @@ class SqlStateStore(SqlDatabase):
         Raises `FailedPrecondition` `STATE_MOVED`, and what `munjigi.grants.changes` raises.
         """
         check_origin(at, actor, request_id)
-        with self._transaction("write") as connection:
-            head = locked_head(connection)
-            if after is not None and after != head.grant_revision:
+        with self.turn() as turn:
+            if after is not None and after != turn.revision:
                 raise FailedPrecondition("STATE_MOVED", "Another change came first; read the state again and retry.")
-            if once is not None:
-                if abs(at - self._forgot_at) >= _FORGET_EVERY:
-                    forget(connection, at)
-                    self._forgot_at = at
-                remember(connection, once, issuer=issuer, actor=actor, request_id=request_id, at=at)
-            write_all(connection, edits)
-            if not edits:
-                return []
-            stamped, first = max(at, head.at), head.grant_revision + 1
-            changes = [
-                Change(first + offset, stamped, stamped != at, actor, request_id, edit, issuer)
-                for offset, edit in enumerate(edits)
-            ]
-            rows = rows_of(changes, head.chain, head.base, synthetic=self._synthetic)
-            add_rows(connection, rows)
-            moved = {"last": changes[-1].grant_revision, "stamped": stamped, "linked": rows[-1].chain}
-            connection.execute(self._moving, moved)
-        return changes
+            return turn.commit(edits, at=at, actor=actor, request_id=request_id, issuer=issuer, once=once)
+
+    @contextmanager
+    def turn(self) -> Iterator[StoredTurn]:
+        """Take the turn among writers; what is written is committed with the block."""
+        with self._transaction("write") as connection:
+            yield StoredTurn(connection, self._moving, self._forgets, synthetic=self._synthetic)
 
     def remembered(self, issuer: str, actor: str, request_id: str) -> Once | None:
         """Return what a mutation of this idempotency key left behind."""
@@ -245,3 +233,10 @@ class SqlStateStore(SqlDatabase):
                     "STATE_OTHER_VERSION", "The state store is of an older version; start munjigi once, which migrates it."
                 )
             copy_rows(ours, theirs)
+
+    def _forgets(self, at: int) -> bool:
+        """Tell whether it is time to forget answers of mutations, once for each time that it is."""
+        if abs(at - self._forgot_at) < _FORGET_EVERY:
+            return False
+        self._forgot_at = at
+        return True
