@@ -15,8 +15,11 @@ from postgresql import PASSWORD, PostgresqlServer
 from munjigi.adapters.identity.authority import init_tls
 from munjigi.adapters.state.postgresql import PostgresqlStateStore
 from munjigi.adapters.state.schema import SCHEMA_VERSIONS
+from munjigi.adapters.usage.schema import USAGE_SCHEMA
+from munjigi.adapters.usage.store import SqlUsageStore
 from munjigi.grants.changes import grant_added, person_changed
 from munjigi.kernel.errors import ConfigurationError, Unavailable
+from munjigi.review.ports import LogMark, Taken
 
 pytestmark = pytest.mark.servers
 
@@ -63,7 +66,8 @@ def test_the_accounts_of_the_documentation_are_enough_and_can_not_change_a_recor
         for statement in accounts.replace("CREATE ROLE munjigi LOGIN;", "").split(";"):  # the tests' account has that name
             admin.execute(statement)
         admin.execute(f"ALTER ROLE munjigi_owner PASSWORD '{PASSWORD}'")
-    opened(server.address("munjigi", "munjigi_owner")).close()
+    with closing(opened(server.address("munjigi", "munjigi_owner"))) as store:
+        store.bring(USAGE_SCHEMA)  # as a start does
     with server.admin("munjigi") as admin:
         admin.execute("SET ROLE munjigi_owner")
         for statement in rights.split(";"):
@@ -73,8 +77,13 @@ def test_the_accounts_of_the_documentation_are_enough_and_can_not_change_a_recor
         store.begin_log("a" * 20)
         assert put(store, person_changed(BOB)) == 3
         assert store.load() == store.load_at(3)
-        with store._transaction("write") as connection, pytest.raises(Exception, match="permission denied"):
-            connection.exec_driver_sql("DELETE FROM permission_log")
+        for forbidden in ("DELETE FROM permission_log", "DELETE FROM alembic_version", "DELETE FROM usage_version"):
+            with store._transaction("write") as connection, pytest.raises(Exception, match="permission denied"):
+                connection.exec_driver_sql(forbidden)
+    with closing(SqlUsageStore(PostgresqlStateStore(server.address("munjigi")), zone="Asia/Seoul")) as usage:
+        mark = LogMark("a" * 20, 1, 1, 1, 1, 1)
+        assert usage.take(Taken(0, mark, {}, {}))
+        assert usage.marks() == (mark,)
     with server.admin("munjigi") as admin:
         admin.execute("UPDATE munjigi.alembic_version SET version_num = %s", [SCHEMA_VERSIONS[-2]])
     with closing(PostgresqlStateStore(server.address("munjigi"))) as store, pytest.raises(ConfigurationError) as caught:
