@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 from decision.builders import ask
-from grants.request_kit import DAY, MANAGER, OWNER, PRIVACY, Company, key, refused, role, someone
+from grants.request_kit import BOARD, DAY, MANAGER, OWNER, PEOPLE, PRIVACY, Company, held, key, refused, role, someone
 
 from munjigi.decision.core import decide
 from munjigi.decision.snapshot import Snapshot
+from munjigi.grants import deciders as deciders_module
 from munjigi.grants.changes import PersonEdit
 from munjigi.kernel.clock import SECOND
 from munjigi.kernel.grant import Delegation
@@ -90,6 +91,88 @@ def test_an_owner_with_several_accounts_is_named_by_the_one_that_owns_the_role()
 )
 def test_the_first_stage_is_whom_to_ask(stages: tuple[Stage, ...], name: str, words: str):
     assert line(Company(role("agent", *stages)), name) == words
+
+
+@pytest.mark.parametrize(
+    ("gone", "words"),
+    [
+        (
+            ("yoon",),
+            "its owners decide: lee, ann, but nobody is here to decide its later stage `privacy`; tell the security team.",
+        ),
+        (("lee", "ann", "top", "yoon"), "nobody of its owners is here to decide (lee, ann); ask the privacy office."),
+    ],
+)
+def test_a_later_stage_that_nobody_could_decide_is_said_instead_of_how_to_ask(gone: tuple[str, ...], words: str):
+    there = Company(role("agent", OWNER, PRIVACY))
+    assert line(there) == f"its owners decide: lee, ann.{COMMAND}"
+    for name in gone:
+        there.event("leaver", name)
+    assert line(there) == words
+    with refused("NOBODY_DECIDES"):  # as it would be
+        there.ask("eve")
+
+
+def test_a_later_managers_stage_is_that_of_who_asks():
+    there = Company(role("agent", OWNER, MANAGER))
+    assert line(there, "oh") == f"its owners decide: lee, ann.{COMMAND}"
+    assert (
+        line(there)
+        == "its owners decide: lee, ann, but nobody is here to decide its later stage `manager`; tell the security team."
+    )
+    with refused("NOBODY_DECIDES"):
+        there.ask("eve")
+
+
+def test_an_office_that_decides_first_and_has_nobody_here_is_said():
+    there = Company(role("agent", PRIVACY))
+    there.event("leaver", "yoon")
+    assert line(there) == "nobody of office `privacy`, which decides, is here; tell the security team."
+    assert owners(there) == ["lee", "ann"]
+
+
+def test_whose_vote_is_needed_later_is_not_named_first():
+    there = Company(role("agent", OWNER, PRIVACY, owners=("yoon", "lee")))
+    assert line(there) == f"its owners decide: lee.{COMMAND}"
+    assert owners(there) == ["lee"]
+    there.event("leaver", "lee")
+    assert line(there) == "its stages need different people, and too few of them are here; tell the security team."
+    with refused("NOBODY_DECIDES"):
+        there.ask("eve")
+
+
+@pytest.mark.parametrize("first", [BOARD, OWNER], ids=str)
+def test_of_a_large_office_one_more_is_enough_whoever_is_needed_before(first: Stage):
+    """The three owners are the first of the office, too: where all of them decide, it takes somebody else of it."""
+    office = tuple(held(name, "privacy", "oversight") for name in ("ann", "bo", "dan", "mia"))
+    there = Company(role("agent", first, PRIVACY, owners=("ann", "bo", "dan")), grants=office)
+    assert line(there) == f"its owners decide: ann, bo, dan.{COMMAND}"
+    there.ask("eve")
+    there.event("leaver", "mia")
+    if first is BOARD:
+        assert line(there) == "its stages need different people, and too few of them are here; tell the security team."
+    else:
+        assert line(there) == f"its owners decide: ann, bo, dan.{COMMAND}"
+
+
+def test_of_an_office_of_hundreds_no_more_are_looked_at_than_it_takes(monkeypatch: pytest.MonkeyPatch):
+    looked = 0
+    before = deciders_module.may_decide
+
+    def counted(*what: object) -> bool:
+        nonlocal looked
+        looked += 1
+        return before(*what)  # type: ignore[arg-type]
+
+    many = [f"p{number:03}" for number in range(300)]
+    there = Company(
+        role("agent", OWNER, PRIVACY),
+        people=(*PEOPLE, *map(someone, many)),
+        grants=tuple(held(name, "privacy", "oversight") for name in many),
+    )
+    monkeypatch.setattr(deciders_module, "may_decide", counted)
+    assert line(there) == f"its owners decide: lee, ann.{COMMAND}"
+    assert 0 < looked < 20
 
 
 def test_help_that_names_no_role_and_roles_that_are_gone_stay_as_they_are():

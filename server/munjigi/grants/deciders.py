@@ -6,7 +6,7 @@ as somebody's deputy or by one. Where all who should decide are gone, their mana
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from munjigi.grants.book import Book
@@ -35,28 +35,41 @@ def deciders_of(filled_by: Seats) -> dict[str, str]:
     return found
 
 
-def seats(book: Book, request: AccessRequest, stage: Stage) -> Seats:
+def seats(book: Book, request: AccessRequest, stage: Stage, *, people: int = 0) -> Seats:
     """Return who may fill each seat of a stage: whoever is named may themselves, and their deputies. Seats nobody may fill are left out.
 
     Who may not decide at all has no deputy who may: neither whom the request concerns, nor who edits policy, nor who is blocked.
+    `people`: look no further once so many may, of an office, say, that has hundreds; 0 is everybody.
     """
     barred = barred_from(book, request)
-    named = [each for each in _named(book, request, stage) if each.person_id not in barred and not edits_policy(book, each)]
     found: dict[str, tuple[str, ...]] = {}
-    for person in named:
-        if person.status == "left" or book.blocked(person):
+    able: set[str] = set()
+    empty: list[Person] = []
+    for person in _named(book, request, stage):
+        if person.person_id in found or person.person_id in barred or edits_policy(book, person):
             continue
-        now = (each.person_id for each in person.delegations if each.starts_at <= book.now < each.ends_at)
-        people = (person, *(book.holdings.person_of(each) for each in now))
-        able = tuple(each.person_id for each in people if each is not None and may_decide(book, each, barred))
-        if able:
-            found[person.person_id] = able
+        if filled := _able(book, person, barred):
+            found[person.person_id] = filled
+            able.update(filled)
+            if people and len(able) >= people:
+                break
+        else:
+            empty.append(person)
     if not found:
-        for person in named:
+        for person in empty:
             above = book.holdings.person_of(person.manager) if person.manager else None
             if above is not None and may_decide(book, above, barred):
                 found[person.person_id] = (above.person_id,)
     return found
+
+
+def _able(book: Book, person: Person, barred: frozenset[str]) -> tuple[str, ...]:
+    """Return who may fill the seat of a person: they themselves, and who stands in for them now."""
+    if person.status == "left" or book.blocked(person):
+        return ()
+    now = (each.person_id for each in person.delegations if each.starts_at <= book.now < each.ends_at)
+    able = (person, *(book.holdings.person_of(each) for each in now))
+    return tuple(each.person_id for each in able if each is not None and may_decide(book, each, barred))
 
 
 def stages_left(book: Book, request: AccessRequest) -> tuple[Stage, ...]:
@@ -111,8 +124,8 @@ def operators(bundle: PolicyBundle, resource: str) -> frozenset[str]:
     return roles
 
 
-def _named(book: Book, request: AccessRequest, stage: Stage) -> list[Person]:
-    """Return the people whom roles.toml names for a stage, whether or not they may decide; each once, in order."""
+def _named(book: Book, request: AccessRequest, stage: Stage) -> Iterator[Person]:
+    """Yield the people whom roles.toml names for a stage, whether or not they may decide, in order; somebody with several accounts more than once."""
     holdings = book.holdings
     found: Iterable[Person | None]
     if stage.name == OWNER:
@@ -130,7 +143,7 @@ def _named(book: Book, request: AccessRequest, stage: Stage) -> list[Person]:
             for employee in holdings.holders(role_name, purpose).since(None)
             if any(each.role == role_name and each.active(book.now) for each in holdings.of(employee))
         )
-    return list({person.person_id: person for person in found if person is not None}.values())
+    return (person for person in found if person is not None)
 
 
 def complete(filled_by: Seats, voted: frozenset[str]) -> bool:
