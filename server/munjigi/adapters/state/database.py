@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, exc, text
 
 from munjigi.adapters.state.log_rows import corrupt
 from munjigi.adapters.state.schema import Schema
-from munjigi.kernel.errors import ConfigurationError, FailedPrecondition, MunjigiError, Unavailable
+from munjigi.kernel.errors import FailedPrecondition, MunjigiError, Unavailable
 
 Kind = Literal["read", "write"]
 
@@ -134,5 +134,5 @@ class SqlDatabase(ABC):
             return ""
         version = str(connection.execute(text(f"SELECT version_num FROM {schema.table}")).scalar_one_or_none() or "")  # noqa: S608 - a constant
         if version and version not in schema.versions:
-            raise ConfigurationError(*schema.unknown)
+            raise schema.unknown()
         return version

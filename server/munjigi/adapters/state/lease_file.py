@@ -64,7 +64,8 @@ class LeaseFile(SqliteDatabase):
         if connection.info[_FILE] != self._identity():
             self.replaced = True
             raise Unavailable(
-                "LEASES_REPLACED", f"{self._path.name} was removed or replaced under running workers; it is opened anew."
+                "LEASES_REPLACED",
+                f"{self._path.name} was removed or replaced under running workers, and is opened anew: try again, and leave it alone.",
             )
 
     def _identity(self) -> tuple[int, int]:

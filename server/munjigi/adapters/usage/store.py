@@ -19,7 +19,7 @@ from munjigi.adapters.state.sqlite_file import SqliteDatabase
 from munjigi.adapters.usage.rows import added, uses_of
 from munjigi.adapters.usage.schema import USAGE_SCHEMA
 from munjigi.adapters.usage.tables import USAGE, USAGE_CLAIM, USAGE_GAP, USAGE_GRANT, USAGE_LOG
-from munjigi.kernel.errors import ConfigurationError, Corruption, MunjigiError, Unavailable
+from munjigi.kernel.errors import Corruption, MunjigiError, Unavailable
 from munjigi.kernel.review import Permission
 from munjigi.review.days import Days
 from munjigi.review.ports import Gap, LogMark, PermissionUse, Taken
@@ -253,7 +253,7 @@ class SqlUsageStore:
             raise _not_ready()
         version, found = known
         if version != VERSION:
-            raise ConfigurationError(*USAGE_SCHEMA.unknown)
+            raise USAGE_SCHEMA.unknown()
         return str(found)
 
 
