@@ -358,19 +358,13 @@ def test_a_change_that_the_rules_refuse_is_found(path: Path) -> None:
 
 def old_store(path: Path) -> list[Change]:
     """Write a file as version 0001 had it; return its changes."""
-    from alembic import command
-    from alembic.config import Config
     from sqlalchemy import create_engine
 
-    import munjigi.adapters.state as package
+    from munjigi.adapters.state.migrate import upgrade
 
-    config = Config()
-    config.set_main_option("script_location", str(Path(str(package.__file__)).with_name("migrations")))
-    config.set_main_option("path_separator", "os")
     engine = create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        upgrade(connection, "0001")
     engine.dispose()
     path.chmod(0o600)
     edits = (

@@ -30,7 +30,8 @@ from munjigi.rpc.ports import Changed
 _REST: Final = 0.001  # seconds, between parts of many changes
 _ATTEMPTS: Final = 100
 _PAUSE: Final = 0.02  # seconds, at most, times the attempts so far
-_RETRIED: Final = frozenset(("STATE_MOVED", "STATE_CONFLICT"))
+# Another change came first; the last one says so where this worker knew of it before the moment that it planned on.
+_RETRIED: Final = frozenset(("STATE_MOVED", "STATE_CONFLICT", "STATE_REWOUND"))
 Answer = TypeVar("Answer")
 
 
