@@ -21,6 +21,7 @@ from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.app.lease_keeper import LeaseKeeper
 from munjigi.app.registrar import Registrar
 from munjigi.grants.changes import grant_added, grant_ended, person_changed
+from munjigi.grants.ports import LeaseRow, Leases
 from munjigi.kernel.clock import SECOND, SystemClock
 from munjigi.kernel.errors import ConfigurationError, Unavailable
 from munjigi.monitoring import catalogue
@@ -279,3 +280,54 @@ def test_a_lease_that_ran_out_and_comes_back_with_the_next_renewal_is_told(
     asyncio.run(asyncio.wait_for(scene(), 60))
     assert [each.message for each in caplog.records if "lease" in each.message] == told
     assert [each.reason for each in caplog.records if "run out" in each.message] == ["LATE"]
+
+
+def test_p8_a_lease_that_was_renewed_while_the_loop_was_held_up_has_not_run_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene() -> None:
+        with (
+            closing(SqliteStateStore(tmp_path / "state.sqlite")) as store,
+            closing(SqliteStateStore(tmp_path / "state.sqlite")) as other,
+        ):
+            store.migrate()
+            home, clock = Home(store), [1_000 * SECOND]
+            length = int(LENGTH * SECOND)
+            catch_up = Registrar(store, home, SystemClock()).catch_up  # type: ignore[arg-type]
+            keeper = LeaseKeeper(
+                store,
+                "a" * 20,
+                LENGTH,
+                home,
+                catch_up,
+                Disk(),
+                SystemClock(),
+                Meter(MemorySink()),  # type: ignore[arg-type]
+                lambda: clock[0],
+            )
+            theirs = LeaseRow("b" * 20, 0, 1, length)
+            other.renew_lease(theirs)
+            await keeper.begin()
+            read, looks = store.leases, 0
+
+            def held_up() -> Leases:
+                """Read, and then stand still for longer than a lease; the other worker renews its own meanwhile, in time."""
+                nonlocal looks
+                looks += 1
+                found = read()
+                if looks < 3:
+                    clock[0] += length * 6 // 5
+                    other.renew_lease(theirs._replace(renewal=looks + 1))
+                elif looks == 3:
+                    other.renew_lease(theirs._replace(renewal=9, applied=1))
+                return found
+
+            monkeypatch.setattr(store, "leases", held_up)
+            home.set_grants(home.snapshot.grants.at(1))
+            await keeper._renew(1)
+            looks = 0
+            await keeper.wait_applied(1)
+            assert looks > 3  # only then it was told that the other worker had applied it
+            await keeper.end()
+
+    asyncio.run(asyncio.wait_for(scene(), 60))
