@@ -58,11 +58,14 @@ class WhomToAsk:
         return text.naming(self._words) if isinstance(text, Help) else text
 
     def subjects(self, role: str, owners: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the subjects of those who decide first, none where nobody does; `owners` where an office does, or the role is gone."""
+        """Return the subjects of those who decide first, none where it could not be decided; `owners` where an office does, or the role is gone."""
         about = self._book.bundle.roles.get(role)
-        if about is None or not _by_name(about.stages[0]):
+        if about is None:
             return owners
-        return tuple(each.subject for each in self._of(about).first)
+        found = self._of(about)
+        if found.vacant is not None or found.too_few:
+            return ()
+        return tuple(each.subject for each in found.first) if _by_name(about.stages[0]) else owners
 
     def _words(self, name: str) -> Whom | None:
         role = self._book.bundle.roles.get(name)
