@@ -88,6 +88,15 @@ def _settrace(install: Callable[[object], None]) -> Callable[[object], None]:
 if sys.version_info < (3, 12):
     sys.settrace = _settrace(sys.settrace)
 
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Stop what pytest-cov starts in an xdist worker that it takes for the master: it would trace on in tests marked `no_cover`."""
+    plugin = session.config.pluginmanager.get_plugin("_cov")
+    if hasattr(session.config, "workerinput") and plugin is not None and plugin.cov_controller is not None:
+        plugin.cov_controller.cov.stop()
+
+
 # Several run side by side: whole files, and whole folders whose tests share a server that is dear to start.
 _TOGETHER = frozenset(("elastic", "sample", "example", "signin"))
 
