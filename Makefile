@@ -23,14 +23,14 @@ setup: ## make .venv and install exactly what uv.lock says
 run: setup ## set up, then serve the sample company in the foreground (gRPC 127.0.0.1:7443, HTTP 127.0.0.1:9464)
 	@exec $(BIN)/munjigi serve
 
-test: setup lint ## lint, quick tests on every other installed Python, then the whole suite with coverage
-	@.ci/test-other-pythons
-	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(if $(PYTEST_ARGS),$(PYTEST_ARGS),-n $(SIDE_BY_SIDE) --dist loadfile)
+test: setup lint ## lint, then the whole suite with coverage, and at its side the quick tests on another Python
+	@.ci/test-other-pythons one $(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(if $(PYTEST_ARGS),$(PYTEST_ARGS),-n $(SIDE_BY_SIDE) --dist loadfile)
 	@[ -n "$(PYTEST_ARGS)" ] || $(BIN)/python -m coverage report --format=total --fail-under=94 --include="$(FLOOR)" >/dev/null || \
 		{ echo "Branch coverage of the domain rooms fell below 94 %: test what was added there."; exit 1; }
 
-test-matrix: setup ## the tests of other servers: Elasticsearch 9.2 (needs a Java 21 or newer), 8.19 without accounts and TLS, PostgreSQL 15 with TLS, daemons on PostgreSQL
+test-matrix: setup ## the quick tests on every other installed Python; the tests of other servers: Elasticsearch 9.2 (needs a Java 21 or newer), 8.19 without accounts and TLS, PostgreSQL 15 with TLS, daemons on PostgreSQL
 	@failed=0; \
+	.ci/test-other-pythons all || failed=1; \
 	MUNJIGI_TEST_ELASTICSEARCH_VERSION=9.2.4 $(BIN)/python -m pytest tests/elastic $(PYTEST_ARGS) || failed=1; \
 	MUNJIGI_TEST_ELASTICSEARCH_SECURE=0 $(BIN)/python -m pytest $(UNSECURED) $(PYTEST_ARGS) || failed=1; \
 	MUNJIGI_TEST_POSTGRESQL=15 $(BIN)/python -m pytest tests/grants/test_state_postgresql.py tests/backup/test_state_in_postgresql.py tests/e2e/test_state_postgresql.py $(PYTEST_ARGS) || failed=1; \

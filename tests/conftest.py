@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from postgresql import PostgresqlServer
     from xdist.remote import Producer
     from xdist.scheduler.protocol import Scheduling
+    from xdist.workermanage import WorkerController
 
 # Half of a daemon's start is to compile what it imports, and the tests start hundreds: keep what was compiled, whatever the shell says.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -87,9 +88,29 @@ def _settrace(install: Callable[[object], None]) -> Callable[[object], None]:
 if sys.version_info < (3, 12):
     sys.settrace = _settrace(sys.settrace)
 
-# Most tests wait for a process most of the time, so that several run side by side: whole files, and whole folders whose tests
-# share a server that is dear to start.
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Stop what pytest-cov starts in an xdist worker that it takes for the master: it would trace on in tests marked `no_cover`."""
+    plugin = session.config.pluginmanager.get_plugin("_cov")
+    if hasattr(session.config, "workerinput") and plugin is not None and plugin.cov_controller is not None:
+        plugin.cov_controller.cov.stop()
+
+
+# Several run side by side: whole files, and whole folders whose tests share a server that is dear to start.
 _TOGETHER = frozenset(("elastic", "sample", "example", "signin"))
+
+# Folders whose files take long go first, lest one of them runs alone at the end: those that start daemons and servers, then those
+# that do much in few tests. The rest goes by number of tests.
+_FIRST = (
+    *("elastic", "signin", "e2e", "monitoring", "alerts", "notices", "sample", "packaging", "example", "docs"),
+    *("faults", "casbin", "review", "app", "company"),
+)
+
+
+def _place(scope: str) -> int:
+    folder = scope.removeprefix("tests/").partition("/")[0]
+    return _FIRST.index(folder) if folder in _FIRST else len(_FIRST)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -101,5 +122,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
             file = nodeid.partition("::")[0]
             folder = file.split("/")[1]
             return folder if folder in _TOGETHER else file
+
+        def _assign_work_unit(self, node: WorkerController) -> None:
+            self.workqueue.move_to_end(min(self.workqueue, key=_place), last=False)  # of equals the first, which has most tests
+            super()._assign_work_unit(node)
 
     return ByFile(config, log)

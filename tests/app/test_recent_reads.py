@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from pathlib import Path
 
+import pytest
 from audit.support import START, TickingClock, access, confirm, open_journal
 
 from munjigi.app.recent_reads import recall
@@ -35,6 +36,7 @@ def test_only_the_last_minute_is_recalled_and_what_was_confirmed_of_it(tmp_path:
     assert [read.confirmed_at for read in reads if read][:3] == [None, confirmation, None]
 
 
+@pytest.mark.no_cover  # the same lines for each read
 def test_a_busy_minute_costs_little_memory(tmp_path: Path) -> None:
     clock = TickingClock()
     journal = open_journal(tmp_path, clock=clock)

@@ -10,6 +10,7 @@ import threading
 import tracemalloc
 
 import msgspec
+import pytest
 from decision.builders import KIM, NOW, P, ask, grant, make_bundle, person, role, snapshot
 from decision.worlds import make_world
 from hypothesis import example, given, settings
@@ -154,6 +155,7 @@ def test_p2_an_old_snapshot_answers_as_before_while_threads_swap():
     assert wrong == []
 
 
+@pytest.mark.no_cover  # the same lines for each name
 def test_memory_is_flat_for_names_that_nobody_knows():
     shot = snapshot(PLAIN, grant("g1", "agent"))
 

@@ -55,7 +55,7 @@ def kill_under_load(tmp_path: Path, times: int) -> None:
 
 
 def test_p1_kill_9_under_load_loses_no_answered_decision(tmp_path: Path) -> None:
-    kill_under_load(tmp_path, 20)
+    kill_under_load(tmp_path, 10)
 
 
 @pytest.mark.torture

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -310,11 +311,20 @@ def test_documents_say_what_is_possible(provider: Provider):
     assert provider("GET", "/ResourceTypes/User").body["endpoint"] == "/Users"
 
 
+def _wait_stopped(pid: int) -> None:
+    """Wait until each thread stands: one that does not yet would still learn of a child's end."""
+    deadline = time.monotonic() + 30
+    while any(path.read_text().rpartition(") ")[2][0] != "T" for path in Path(f"/proc/{pid}/task").glob("*/stat")):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 def test_a_dead_first_worker_leaves_the_directory_to_the_other_and_is_started_again(daemon: Daemon, provider: Provider):
     assert daemon.process is not None
     first = daemon.workers()[0]
     os.kill(daemon.process.pid, signal.SIGSTOP)  # so that it is not started again yet
     try:
+        _wait_stopped(daemon.process.pid)
         os.kill(first, signal.SIGKILL)
         deadline = time.monotonic() + 30
         while True:

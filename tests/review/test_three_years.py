@@ -23,6 +23,7 @@ def judged(outcome: Outcome) -> None:
     assert with_reviews <= 0.2 * without
 
 
+@pytest.mark.no_cover  # the same lines every day
 def test_a_company_for_a_year_of_quarters(tmp_path: Path):
     judged(Years(tmp_path, 1, first=date(2027, 9, 20), length=290).run())
 

@@ -23,6 +23,7 @@ def test_d01_pycasbin_fails_on_its_second_load():
         theirs.enforcer.load_policy()
 
 
+@pytest.mark.no_cover  # the same lines for each row
 def test_d01_ours_loads_ten_thousand_roles_and_a_hundred_thousand_users_twice():
     policy = graph(10_000, 100_000)
     for _ in range(2):

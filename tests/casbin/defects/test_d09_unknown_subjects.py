@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 
+import pytest
 from defects.support import engine, model
 from oracle.theirs import Theirs
 
@@ -33,6 +34,7 @@ def test_d09_pycasbin_remembers_every_stranger():
     assert len(manager.all_roles) >= 100
 
 
+@pytest.mark.no_cover  # the same lines forty thousand times
 def test_d09_ours_remembers_none():
     for text in (model(), model("regexMatch(r.sub, p.sub) && keyMatch2(r.obj, p.obj) && globMatch(r.sub, r.obj)")):
         ours = engine(text, POLICY)

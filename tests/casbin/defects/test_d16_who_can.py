@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
 from decision.builders import NOW, grant, person, snapshot
 
 from munjigi.decision.core import decide
@@ -45,6 +46,7 @@ def cost(found_in):
     return called
 
 
+@pytest.mark.no_cover  # the tracer's time is not ours
 def test_d16_the_first_page_costs_the_same_at_a_hundred_times_the_people():
     small, large = company(500), company(50_000)
     assert cost(large) < 2 * cost(small)
