@@ -177,13 +177,11 @@ def test_cancelled_waiter_harms_no_other(tmp_path: Path, mode: Mode) -> None:
     asyncio.run(main())
 
 
-def test_mode_follows_front_and_measured_sync(tmp_path: Path) -> None:
+def test_mode_follows_the_measured_sync(tmp_path: Path) -> None:
     assert 0 < measure_sync(tmp_path) < 10
     assert list(tmp_path.iterdir()) == []
-    assert choose_mode(native=True, sync_seconds=0.0002) == "loop"
-    assert choose_mode(native=True, sync_seconds=0.01) == "thread"
-    assert choose_mode(native=False, sync_seconds=0.0002) == "mixed"
-    assert choose_mode(native=False, sync_seconds=0.01) == "thread"
+    assert choose_mode(0.0002) == "mixed"
+    assert choose_mode(0.01) == "thread"
     with pytest.raises(AuditUnavailable):
         measure_sync(tmp_path / "missing")
 

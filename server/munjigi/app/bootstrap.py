@@ -133,7 +133,7 @@ def open_gateway(settings: Settings, on_failure: Callable[[AuditUnavailable], No
     regrants = partial(given_back_since, store, clock, folder.policies, grants)
     first = load_first(settings.home(), settings.policy_source, folder.policies, in_force(folder), regrants)
     native = wants_native(settings)
-    committer = GroupCommitter(journal, _commit_mode(settings, native, folder), on_failure)
+    committer = GroupCommitter(journal, _commit_mode(settings, folder), on_failure)
     references = MemberReferences(
         member_key(settings.member_key or folder.keys / "member.key", create=settings.member_key is None)
     )
@@ -288,11 +288,11 @@ def _refuse_open_socket(settings: Settings) -> None:
         )
 
 
-def _commit_mode(settings: Settings, native: bool, folder: StateFolder) -> Mode:
+def _commit_mode(settings: Settings, folder: StateFolder) -> Mode:
     if settings.commit_mode != "auto":
         return settings.commit_mode
     seconds = measure_sync(folder.journal)
-    mode = choose_mode(native=native, sync_seconds=seconds)
+    mode = choose_mode(seconds)
     _LOGGER.info("commit mode chosen", extra={"mode": mode, "sync_microseconds": round(seconds * 1e6)})
     return mode
 

@@ -124,7 +124,7 @@ def open_demo_gateway(settings: Settings, folder: StateFolder, built: Built, clo
     store = SqliteStateStore(folder.state, synthetic=True)
     store.migrate()
     seed_sample(store, clock.now())
-    committer = GroupCommitter(journal, choose_mode(native=True, sync_seconds=measure_sync(folder.journal)), _fail)
+    committer = GroupCommitter(journal, choose_mode(measure_sync(folder.journal)), _fail)
     home = PolicyHome(
         settings.home(),
         settings.policy_source,

@@ -1,10 +1,9 @@
 """Group commit: everything that is appended while a sync runs shares the next one.
 
-`loop` mode commits on the event loop, once the callbacks that were already queued have appended; it wins
-where the front hands over batches and a sync is short. `thread` mode writes and syncs on one thread
-while the loop goes on; it wins on slow disks and small batches (docs/performance.md has the measurements).
-`mixed` mode commits on the loop what waits alone and has come after another one alone, and all else on the thread: whoever asks one
-question after the other does not pay for two switches between threads, and nobody else is there to be held up.
+`loop` mode commits on the event loop, once the callbacks that were already queued have appended. `thread` mode writes and syncs on
+one thread while the loop goes on with the next group. `mixed` mode commits on the loop what waits alone and has come after another one
+alone, and all else on the thread: whoever asks one question after the other does not pay for two switches between threads, and nobody
+else is there to be held up. It wins wherever a sync is short (docs/performance.md has the measurements).
 """
 
 from __future__ import annotations
@@ -29,11 +28,9 @@ Waiter = Callable[[Exception | None], None]
 _SHORT_SYNC: Final = 0.001  # seconds
 
 
-def choose_mode(*, native: bool, sync_seconds: float) -> Mode:
-    """Choose where to commit, from the front and the measured time of one sync in seconds."""
-    if sync_seconds >= _SHORT_SYNC:
-        return "thread"
-    return "loop" if native else "mixed"
+def choose_mode(sync_seconds: float) -> Mode:
+    """Choose where to commit, from the measured time of one sync in seconds."""
+    return "mixed" if sync_seconds < _SHORT_SYNC else "thread"
 
 
 def measure_sync(folder: Path, times: int = 7) -> float:
