@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from collections import deque
 from pathlib import Path
 from typing import Final, Literal
 
@@ -72,22 +73,27 @@ def _in_turn(journal: Journal, group: int) -> float:
 
 
 def _overlapping(journal: Journal, group: int) -> float:
-    """Append while the committer's thread syncs what came before, a group ahead."""
+    """Append a group while the committer's thread syncs the one before the last."""
 
     async def run() -> float:
+        loop = asyncio.get_running_loop()
         committer = GroupCommitter(journal, "thread", lambda error: sys.exit(str(error)))
         record = sample_record()
-        ahead: asyncio.Future[None] | asyncio.Task[None] = asyncio.get_running_loop().create_future()
-        ahead.set_result(None)
+        under_way: deque[asyncio.Future[object]] = deque()
         begin = time.perf_counter()
         for _ in range(_SYNCS):
             for _ in range(group):
                 journal.append(record)
-            durable = asyncio.ensure_future(committer.durable())
-            await ahead
-            ahead = durable
-        await ahead
+            under_way.append(loop.create_future())
+            committer.when_durable(under_way[-1].set_result)
+            await asyncio.sleep(0)
+            if len(under_way) > 2:
+                await under_way.popleft()
+        for each in under_way:
+            await each
         seconds = time.perf_counter() - begin
+        if committer.commits < 0.9 * _SYNCS:
+            raise RuntimeError(f"{_SYNCS} groups shared {committer.commits} syncs")
         await committer.close()
         return seconds / _SYNCS / group * 1e6
 

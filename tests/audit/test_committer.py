@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from audit.support import access, open_journal
 
-from munjigi.audit.committer import GroupCommitter, Mode, choose_mode, measure_sync
+from munjigi.audit.committer import FULL_GROUP, GroupCommitter, Mode, choose_mode, measure_sync
 from munjigi.audit.files import SystemDevice
+from munjigi.audit.journal import Journal
 from munjigi.audit.verify import verify_journal
 from munjigi.kernel.errors import AuditUnavailable
 
@@ -17,11 +18,12 @@ MODES = pytest.mark.parametrize("mode", ["loop", "mixed", "thread"])
 
 
 class HeldDevice(SystemDevice):
-    """A disk whose sync waits until it is let go, and then fails if told to."""
+    """A disk whose sync waits until it is let go, and then fails if told to. `twice` is set at the second one."""
 
     def __init__(self) -> None:
         self.syncing = threading.Event()
         self.go = threading.Event()
+        self.twice = threading.Event()
         self.fail = False
         self.syncs = 0
 
@@ -31,7 +33,10 @@ class HeldDevice(SystemDevice):
         self.syncs += 1
         if self.fail:
             raise OSError(5, "Input/output error")
-        return super().append(fd, data)
+        taken = super().append(fd, data)
+        if self.syncs == 2:
+            self.twice.set()
+        return taken
 
 
 @MODES
@@ -101,6 +106,60 @@ def test_thread_syncs_while_the_loop_goes_on_and_batches_what_arrives(tmp_path: 
         assert answers == list(range(30))
         assert committer.commits == 2
         await committer.close()
+        journal.close()
+
+    asyncio.run(main())
+
+
+def give(journal: Journal, committer: GroupCommitter, count: int, answers: list[Any], answer: int) -> None:
+    """Append so many records, and note an answer once they are durable, or the error."""
+    for number in range(count):
+        journal.append(access(number))
+    committer.when_durable(lambda error: answers.append(error or (answer, journal.durable_index)))
+
+
+def test_p1_a_full_group_is_written_behind_another_without_the_loop(tmp_path: Path) -> None:
+    async def main() -> None:
+        device = HeldDevice()
+        journal = open_journal(tmp_path, device=device)
+        committer = GroupCommitter(journal, "thread", pytest.fail)
+        answers: list[Any] = []
+        give(journal, committer, 1, answers, 0)
+        assert await asyncio.to_thread(device.syncing.wait, 10)
+        give(journal, committer, FULL_GROUP, answers, 1)
+        await asyncio.sleep(0.01)
+        give(journal, committer, FULL_GROUP, answers, 2)  # one waits behind another: this waits for the loop
+        committer.when_durable(lambda _: answers.append(3))
+        await asyncio.sleep(0.01)
+        device.go.set()
+        assert device.twice.wait(10), "the thread did not go on while the loop was held up, here"
+        assert answers == []
+        await committer.close()
+        assert answers == [(0, 1), (1, FULL_GROUP + 1), (2, 2 * FULL_GROUP + 1), 3]
+        assert committer.commits == 3
+        journal.close()
+
+    asyncio.run(main())
+
+
+def test_p1_what_lies_behind_a_failed_sync_fails_with_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        device = HeldDevice()
+        device.fail = True
+        journal = open_journal(tmp_path, device=device)
+        failures: list[AuditUnavailable] = []
+        committer = GroupCommitter(journal, "thread", failures.append)
+        answers: list[Any] = []
+        give(journal, committer, 1, answers, 0)
+        assert await asyncio.to_thread(device.syncing.wait, 10)
+        give(journal, committer, FULL_GROUP, answers, 1)
+        await asyncio.sleep(0.01)
+        give(journal, committer, 1, answers, 2)
+        device.go.set()
+        with pytest.raises(AuditUnavailable):
+            await committer.close()
+        assert [type(each) for each in answers] == [AuditUnavailable] * 3
+        assert (len(failures), device.syncs, journal.durable_index) == (1, 1, 0)
         journal.close()
 
     asyncio.run(main())

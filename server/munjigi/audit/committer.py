@@ -1,9 +1,10 @@
 """Group commit: everything that is appended while a sync runs shares the next one.
 
 `loop` mode commits on the event loop, once the callbacks that were already queued have appended. `thread` mode writes and syncs on
-one thread while the loop goes on with the next group. `mixed` mode commits on the loop what waits alone and has come after another one
-alone, and all else on the thread: whoever asks one question after the other does not pay for two switches between threads, and nobody
-else is there to be held up. It wins wherever a sync is short (docs/performance.md has the measurements).
+one thread while the loop goes on with the next group, which waits in the thread's queue once it is full. `mixed` mode commits on the
+loop what waits alone and has come after another one alone, and all else on the thread: whoever asks one question after the other does
+not pay for two switches between threads, and nobody else is there to be held up. It wins wherever a sync is short
+(docs/performance.md has the measurements).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from munjigi.kernel.errors import AuditUnavailable
 Mode = Literal["loop", "mixed", "thread"]
 Waiter = Callable[[Exception | None], None]
 _SHORT_SYNC: Final = 0.001  # seconds
+FULL_GROUP: Final = 64  # records: a group of as many gains little by more company
 
 
 def choose_mode(sync_seconds: float) -> Mode:
@@ -77,10 +79,12 @@ class GroupCommitter:
         self._timer: asyncio.TimerHandle | None = None
         self._company = self._answers = 0  # how many answers shared the last commit, and how many wait for the next
         self._waiting: list[Waiter] = []
-        self._scheduled = False  # a commit is queued on the loop, or runs on the thread
+        self._scheduled = False  # a commit is queued on the loop
+        self._given = 0  # batches that the thread has: one that it writes, one behind it at most
+        self._given_index = journal.next_index  # the end of the last batch
         self._failure: AuditUnavailable | None = None
-        self._queue: SimpleQueue[tuple[Batch, list[Waiter]] | None] = SimpleQueue()
-        self._taken = threading.Lock()  # free once the thread has begun with what the queue gave it
+        self._queue: SimpleQueue[tuple[Batch, list[Waiter], bool] | None] = SimpleQueue()
+        self._taken = threading.Lock()  # free once the thread has begun with what it was woken for
         self._taken.acquire()
         self._thread: threading.Thread | None = None
         if mode != "loop":
@@ -95,11 +99,11 @@ class GroupCommitter:
         self._answers += answers
         self._patience = min(self._patience, patience) if self._waiting else patience
         self._waiting.append(callback)
-        if not self._scheduled:
-            self._schedule()
-        elif self._timer is not None and not patience:
+        if self._timer is not None and not patience:
             self._timer.cancel()
             self._schedule()
+        else:
+            self._schedule_if_due()
 
     async def durable(self, *, patience: float = 0.0) -> None:
         """Wait until all records appended so far are durable.
@@ -131,27 +135,41 @@ class GroupCommitter:
                 await asyncio.to_thread(self._thread.join)
                 self._thread = None
 
+    def _schedule_if_due(self) -> None:
+        """Let a commit begin if none does, and the thread has nothing, or one batch only while a full group waits.
+
+        With a group in its queue the thread goes on by itself, and does not wait until the loop has heard of the last one.
+        """
+        if not self._scheduled and self._waiting:
+            full = self._journal.next_index - self._given_index >= FULL_GROUP
+            if not self._given or (self._given == 1 and full):
+                self._schedule()
+
     def _schedule(self) -> None:
         self._scheduled, self._timer = True, None
-        if self._patience and self._company > 1:
+        if self._patience and self._company > 1 and not self._given:
             self._timer = self._loop.call_later(self._patience, self._commit)
         else:
             self._loop.call_soon(self._commit)
 
     def _commit(self) -> None:
-        self._timer = None
+        self._scheduled, self._timer = False, None
+        batch = self._journal.take() if self._failure is None else None
+        if batch is None and self._given and self._failure is None:
+            return  # nothing new: who waits is answered once what is under way has come
         waiting, self._waiting = self._waiting, []
         before, self._company, self._answers = self._company, self._answers, 0
-        batch = self._journal.take() if self._failure is None else None
-        if batch is None:
-            # Nothing new, and no commit is under way here: all that was appended is durable, or never will be.
-            self._scheduled = False
+        if batch is None:  # all that was appended is durable, or never will be
             self._answer(waiting, self._failure)
-        elif self._thread is None or (self.mode == "mixed" and before <= 1 and self._company <= 1):
-            self._scheduled = False
+            return
+        self._given_index = batch.next_index
+        if self._thread is None or (self.mode == "mixed" and before <= 1 and self._company <= 1 and not self._given):
             self._finish(batch, waiting, *self._write(batch))
-        else:
-            self._queue.put((batch, waiting))
+            return
+        self._given += 1
+        woken = self._given == 1
+        self._queue.put((batch, waiting, woken))
+        if woken:
             self._taken.acquire()  # else the thread waits for this one's lock (GIL) until the loop is idle, and nothing overlaps
 
     def _write(self, batch: Batch) -> tuple[int, float, AuditUnavailable | None]:
@@ -166,8 +184,9 @@ class GroupCommitter:
     def _work(self) -> None:
         """Serve the queue on the thread."""
         while (job := self._queue.get()) is not None:
-            batch, waiting = job
-            self._taken.release()
+            batch, waiting, woken = job
+            if woken:
+                self._taken.release()
             size, seconds, failure = self._write(batch)
             try:
                 self._loop.call_soon_threadsafe(self._finish_thread, batch, waiting, size, seconds, failure)
@@ -177,11 +196,9 @@ class GroupCommitter:
     def _finish_thread(
         self, batch: Batch, waiting: list[Waiter], size: int, seconds: float, failure: AuditUnavailable | None
     ) -> None:
+        self._given -= 1
+        self._schedule_if_due()  # before anybody is answered who may append at once: the thread has had its rest
         self._finish(batch, waiting, size, seconds, failure)
-        if self._waiting:
-            self._schedule()
-        else:
-            self._scheduled = False
 
     def _finish(self, batch: Batch, waiting: list[Waiter], size: int, seconds: float, failure: AuditUnavailable | None) -> None:
         if failure is None:
@@ -193,9 +210,10 @@ class GroupCommitter:
             self.total_sync_seconds += seconds
             self._answer(waiting, None)
             return
-        self._failure = failure
+        first, self._failure = self._failure is None, failure
         self._answer(waiting, failure)
-        self._on_failure(failure)
+        if first:
+            self._on_failure(failure)
 
     def _answer(self, waiting: list[Waiter], failure: AuditUnavailable | None) -> None:
         """Call back each waiter; one that raises does not harm the others."""
