@@ -58,7 +58,6 @@ from bench.table import Row, check_row, markdown, number, show, within
 RESULTS: Final = ROOT / "bench" / "results"
 _RESIDENT_CHECKS: Final = 100_000
 _STARTS: Final = 5
-WHOLE_MACHINE: Final = frozenset(("revoke", "start", "shipping"))  # no load generator stands beside these
 
 
 class Run(NamedTuple):
@@ -89,7 +88,7 @@ def main() -> int:
     with _scratch() as folder:
         run = Run(folder, options, figures, [])
         for name in options.only or PARTS:
-            unpin() if name in WHOLE_MACHINE else pin(LOAD_CORE)
+            pin(LOAD_CORE) if name in HERE else unpin()
             if name in LOADED and (reason := load.missing()):
                 run.notes.append(f"{name} was not measured: {reason}.")
             else:
@@ -141,6 +140,7 @@ def _calls(run: Run) -> list[Row]:
     """Everything that two workers are asked, one a front."""
     folder, options, figures, _ = run
     journal = _figures(run, "journal", journal_)
+    pin(LOAD_CORE)
     rows: list[Row] = []
     with ExitStack() as running:
         aio, native = running.enter_context(Empty("aio")), running.enter_context(Empty("native"))
@@ -251,9 +251,10 @@ def _start(run: Run) -> list[Row]:
 
 
 def _figures(run: Run, name: str, module: ModuleType) -> dict[str, Any]:
-    """Run a measurement in a process of its own, on the server's core; once in a run."""
+    """Run a measurement in a process of its own, which has every core and chooses among them; once in a run."""
     if name not in run.figures:
         _tell(name)
+        unpin()  # a child knows the cores that it is given, no others
         command = [sys.executable, "-m", module.__name__, str(run.folder / name)]
         run.figures[name] = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
         if reason := run.figures[name].get("missing"):
@@ -313,6 +314,7 @@ PARTS: Final[dict[str, Part]] = {
     **{name: _apart(name, module) for name, module in _MODULES.items()},
     "start": _start,
 }
+HERE: Final = frozenset(("calls", "client"))  # this process is, or starts, the load generator
 LOADED: Final = frozenset(("calls", "client", "following", "metrics", "changes", "review-apply"))  # need the load generator
 
 
