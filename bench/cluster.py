@@ -28,7 +28,7 @@ def started() -> Iterator[tuple[ElasticsearchServer | None, str]]:
     folder = make_folder()
     server = None
     try:
-        server = ElasticsearchServer(folder, secure=False).start()
+        server = ElasticsearchServer(folder, secure=False, tuned=True).start()
         yield server, ""
     except pytest.skip.Exception as reason:
         yield None, str(reason)

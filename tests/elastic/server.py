@@ -64,9 +64,11 @@ class ElasticsearchServer:
 
     own = True
 
-    def __init__(self, folder: Path, *, secure: bool = True) -> None:
+    def __init__(self, folder: Path, *, secure: bool = True, tuned: bool = False) -> None:
+        """`tuned`: as fast in the long run as in production. Else with one compiler: a server of minutes gains nothing by the second one."""
         self.folder = folder
         self.secure = secure
+        self._tuned = tuned
         self.port = free_port()
         self.tls = init_tls(folder, (), now=time.time_ns())
         self.process: subprocess.Popen[bytes] | None = None
@@ -96,8 +98,7 @@ class ElasticsearchServer:
             "ES_PATH_CONF": str(self.folder / "config"),
             "ES_TMPDIR": str(self.folder / "tmp"),
             "ES_JAVA_HOME": _java_home(),
-            # One compiler: a server that lives for minutes spends more on the second one than it gains.
-            "ES_JAVA_OPTS": "-Xms512m -Xmx512m -XX:TieredStopAtLevel=1",
+            "ES_JAVA_OPTS": "-Xms512m -Xmx512m" + ("" if self._tuned else " -XX:TieredStopAtLevel=1"),
             "CLI_JAVA_OPTS": "-XX:TieredStopAtLevel=1",
         }
         who: dict[str, Any] = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []} if os.geteuid() == 0 else {}
