@@ -88,7 +88,7 @@ def main() -> int:
     with _scratch() as folder:
         run = Run(folder, options, figures, [])
         for name in options.only or PARTS:
-            pin(LOAD_CORE) if name in HERE else unpin()
+            unpin()
             if name in LOADED and (reason := load.missing()):
                 run.notes.append(f"{name} was not measured: {reason}.")
             else:
@@ -140,7 +140,7 @@ def _calls(run: Run) -> list[Row]:
     """Everything that two workers are asked, one a front."""
     folder, options, figures, _ = run
     journal = _figures(run, "journal", journal_)
-    pin(LOAD_CORE)
+    pin(LOAD_CORE)  # what this process starts from here on is the load generator; children know the cores that they are given
     rows: list[Row] = []
     with ExitStack() as running:
         aio, native = running.enter_context(Empty("aio")), running.enter_context(Empty("native"))
@@ -237,6 +237,7 @@ def _call_rows(measured: dict[str, Measured], journal: dict[str, list[float]]) -
 
 def _client(run: Run) -> list[Row]:
     _tell("client")
+    pin(LOAD_CORE)
     run.figures["client"] = client.measure(run.folder / "client", "native", run.options.rounds, run.options.seconds)
     return client.rows(run.figures["client"])
 
@@ -254,7 +255,6 @@ def _figures(run: Run, name: str, module: ModuleType) -> dict[str, Any]:
     """Run a measurement in a process of its own, which has every core and chooses among them; once in a run."""
     if name not in run.figures:
         _tell(name)
-        unpin()  # a child knows the cores that it is given, no others
         command = [sys.executable, "-m", module.__name__, str(run.folder / name)]
         run.figures[name] = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
         if reason := run.figures[name].get("missing"):
@@ -314,7 +314,6 @@ PARTS: Final[dict[str, Part]] = {
     **{name: _apart(name, module) for name, module in _MODULES.items()},
     "start": _start,
 }
-HERE: Final = frozenset(("calls", "client"))  # this process is, or starts, the load generator
 LOADED: Final = frozenset(("calls", "client", "following", "metrics", "changes", "review-apply"))  # need the load generator
 
 

@@ -46,6 +46,12 @@ class Disk:
         await self.free.wait()
 
 
+def keeper_at(store: SqliteStateStore, home: Home, meter: Meter, monotonic: Callable[[], int]) -> LeaseKeeper:
+    """Return the keeper of a worker whose clock is told."""
+    catch_up = Registrar(store, home, SystemClock()).catch_up  # type: ignore[arg-type]
+    return LeaseKeeper(store, "a" * 20, LENGTH, home, catch_up, Disk(), SystemClock(), meter, monotonic)
+
+
 class Worker:
     def __init__(self, path: Path, name: str, length: float = LENGTH) -> None:
         self.store = SqliteStateStore(path)

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from app.lease_kit import LENGTH, Disk, Home, Worker
+from app.lease_kit import LENGTH, Disk, Home, Worker, keeper_at
 from grants.conformance_state import ALICE, GRANT, put
 
 from doubles.metrics import MemorySink
 from munjigi.adapters.state.sqlite import SqliteStateStore
 from munjigi.app.lease_keeper import LeaseKeeper
-from munjigi.app.registrar import Registrar
 from munjigi.grants.changes import grant_added, grant_ended, person_changed
 from munjigi.grants.ports import LeaseRow, Leases
 from munjigi.kernel.clock import SECOND, SystemClock
@@ -251,20 +250,9 @@ def test_a_lease_that_ran_out_and_comes_back_with_the_next_renewal_is_told(
     async def scene() -> None:
         with closing(SqliteStateStore(tmp_path / "state.sqlite")) as store:
             store.migrate()
-            home, sink, clock = Home(store), MemorySink(), [1_000 * SECOND]
+            sink, clock = MemorySink(), [1_000 * SECOND]
             meter = Meter(sink)
-            catch_up = Registrar(store, home, SystemClock()).catch_up  # type: ignore[arg-type]
-            keeper = LeaseKeeper(
-                store,
-                "a" * 20,
-                LENGTH,
-                home,
-                catch_up,
-                Disk(),
-                SystemClock(),
-                meter,
-                lambda: clock[0],
-            )
+            keeper = keeper_at(store, Home(store), meter, lambda: clock[0])
             await keeper.begin()
             clock[0] += 2 * SECOND  # the loop is held up, say
             assert keeper.refusal() is not None
@@ -291,20 +279,8 @@ def test_p8_a_lease_that_was_renewed_while_the_loop_was_held_up_has_not_run_out(
             closing(SqliteStateStore(tmp_path / "state.sqlite")) as other,
         ):
             store.migrate()
-            home, clock = Home(store), [1_000 * SECOND]
-            length = int(LENGTH * SECOND)
-            catch_up = Registrar(store, home, SystemClock()).catch_up  # type: ignore[arg-type]
-            keeper = LeaseKeeper(
-                store,
-                "a" * 20,
-                LENGTH,
-                home,
-                catch_up,
-                Disk(),
-                SystemClock(),
-                Meter(MemorySink()),  # type: ignore[arg-type]
-                lambda: clock[0],
-            )
+            home, clock, length = Home(store), [1_000 * SECOND], int(LENGTH * SECOND)
+            keeper = keeper_at(store, home, Meter(MemorySink()), lambda: clock[0])  # type: ignore[arg-type]
             theirs = LeaseRow("b" * 20, 0, 1, length)
             other.renew_lease(theirs)
             await keeper.begin()

@@ -165,13 +165,6 @@ class Registrar:
         self._settling.note(len(changes))
         return table
 
-    def _after(self, table: GrantTable, changes: list[Change]) -> GrantTable:
-        """Return a table that has these changes, which were made on `table`."""
-        with self._advancing:
-            if not changes or self._ahead is None or self._ahead.revision < changes[-1].grant_revision:
-                self._ahead = self._applied(table, changes)
-            return self._ahead
-
     def _ahead_of_turn(self, by: EmployeeKey, request_id: str, digest: str, plan: Callable[[Book], Plan]) -> _Made:
         """Plan while others commit: as a rule nobody does."""
         with self._store.moment() as moment:
