@@ -368,11 +368,12 @@ class House:
         return time.monotonic() - began
 
     def kill(self) -> None:
-        assert self.process is not None
-        assert self.process.stdin is not None
-        self.process.kill()
-        self.process.wait(30)
-        self.process.stdin.close()
+        process = self.process  # one, though another may be started from another thread as soon as this one is dead
+        assert process is not None
+        assert process.stdin is not None
+        process.kill()
+        process.wait(30)
+        process.stdin.close()
 
     def output(self) -> str:
         return (self.folder / "output").read_text()[-5000:]
