@@ -48,14 +48,16 @@ def installed(url: str, naming: Naming) -> None:
     asyncio.run(run())
 
 
-def server_cpu(server: ElasticsearchServer) -> float:
-    """Return the processor seconds that the server has taken: its Java's, and its launcher's, which waits.
-
-    They are the system's figures. What the server says of itself is up to a second old.
-    """
+def pids(server: ElasticsearchServer) -> list[int]:
+    """Return its processes: its launcher, which waits, and its Java."""
     assert server.process is not None  # it runs
     launcher = psutil.Process(server.process.pid)
-    return sum(cpu_seconds(each.pid) for each in (launcher, *launcher.children(recursive=True)))
+    return [each.pid for each in (launcher, *launcher.children(recursive=True))]
+
+
+def server_cpu(server: ElasticsearchServer) -> float:
+    """Return the processor seconds that the server has taken: the system's figures. What it says of itself is up to a second old."""
+    return sum(map(cpu_seconds, pids(server)))
 
 
 def run(measure: Callable[[ElasticsearchServer, Path, int], Any], records: int) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import comb
+from statistics import median
 from typing import NamedTuple
 
 from rich.console import Console
@@ -32,6 +35,16 @@ def number(value: float) -> str:
 def within(values: Spread, unit: str = "") -> str:
     """Write a median with minimum and maximum."""
     return f"{number(values.median)}{unit} ({number(values.low)}-{number(values.high)})"
+
+
+def median_within(changes: Sequence[float]) -> str:
+    """Write the median of relative changes with its interval of 95 % (the order statistics between which a sign test finds it)."""
+    ordered, count = sorted(changes), len(changes)
+    tail, below = 0.5**count, 0
+    while tail + comb(count, below + 1) * 0.5**count <= 0.025:
+        below += 1
+        tail += comb(count, below) * 0.5**count
+    return f"{median(ordered):+.1%} ({ordered[below]:+.1%} to {ordered[count - 1 - below]:+.1%})"
 
 
 def check_row(what: str, measured: Measured, empty: Measured, baseline: str, least_ratio: float = 0.0, least: float = 0.0) -> Row:

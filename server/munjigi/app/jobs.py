@@ -14,7 +14,8 @@ from munjigi.monitoring import catalogue
 from munjigi.monitoring.meter import Meter
 
 _LOGGER: Final = logging.getLogger("munjigi.follower")
-_IDLE_SECONDS: Final = 0.05
+_FIRST_PAUSE: Final = 0.05  # seconds after a step that leaves nothing to do; doubled after each further one, up to the longest
+_LONGEST_PAUSE: Final = 0.25
 _FIRST_DELAY: Final = 0.5  # seconds after a failure; doubles up to the longest
 _LONGEST_DELAY: Final = 30.0
 _PARTLY_DELAY: Final = 2.0  # seconds
@@ -59,13 +60,14 @@ class Worked:
 
     async def run(self) -> None:
         """Step until asked to stop; then once more, for what came before, and until a step finds nothing or fails."""
-        delay = _FIRST_DELAY
+        delay, rest = _FIRST_DELAY, _FIRST_PAUSE
         try:
             while True:
                 last = self._stopping.is_set()
                 try:
                     worked = await self._job.step()
-                    self.failing, delay, pause = False, _FIRST_DELAY, 0.0 if worked else _IDLE_SECONDS
+                    self.failing, delay, pause = False, _FIRST_DELAY, rest
+                    rest = _FIRST_PAUSE if worked else min(2 * rest, _LONGEST_PAUSE)
                 except Exception as error:  # noqa: BLE001  # a job's failure is its own; the others go on
                     worked, pause = False, delay
                     if isinstance(error, PartlyDone):
