@@ -28,7 +28,7 @@ from munjigi.decision.standing import stands_until
 from munjigi.decision.types import Request
 from munjigi.kernel.identity import EMBEDDED_ISSUER, Caller, EmployeeKey
 from munjigi.kernel.references import MemberReferences, NameDigests
-from munjigi.rpc.answers import Answer, message_of, period
+from munjigi.rpc.answers import Answer, Answering, message_of
 from munjigi.rpc.call import Call
 from munjigi.rpc.credentials import credentials_of
 from munjigi.rpc.forms import Forms
@@ -70,7 +70,7 @@ def measure(gateway: Gateway, metadata: tuple[tuple[str, str], ...]) -> list[tup
         raise RuntimeError(f"the question is not allowed: {decision.reason}")
     described = access_record(request, decision, snapshot, digests)
     members = references.of("crm.member", QUESTION.member_ids, "integer")
-    answer, until = Answer.of(message_of(snapshot, request, decision, now, observe=False), gateway.journal.log_id), period(now)
+    answering = Answering(Answer.of(message_of(snapshot, request, decision, now, observe=False), gateway.journal.log_id), now)
     forms = Forms()
     forms.keep(forms.read(pb.CheckRequest.FromString(payload))[0])
     record = of_call(described, call, members=members)
@@ -90,7 +90,7 @@ def measure(gateway: Gateway, metadata: tuple[tuple[str, str], ...]) -> list[tup
         ("the member's keyed reference", cost(lambda: references.of("crm.member", QUESTION.member_ids, "integer"))),
         ("record: copied and filled in", cost(lambda: of_call(described, call, members=members))),
         ("record: encoded, CRC, chain", cost(lambda: gateway.journal.append(record), take)),
-        ("answer written", cost(lambda: answer.message(123_456, until))),
+        ("answer written", cost(lambda: answering.message(123_456))),
     ]
     everything = cost(lambda: started(CHECK, payload), take)
     rest = everything - sum(microseconds for _, microseconds in parts)

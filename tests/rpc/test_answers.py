@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from munjigi.rpc.answers import Answer, period
+from munjigi.rpc.answers import Answer, Answering
 from munjigi_client._proto.munjigi.v1 import decision_pb2 as pb
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
@@ -25,7 +25,11 @@ ANSWERS = st.builds(
     role_path=TEXTS,
 )
 LOG_ID = "k3v9x1aa0bqz7m2dxc5t"
-INDEXES = st.one_of(st.integers(1, 300), st.integers(1, 2**64 - 1), st.sampled_from([1 << 7, 1 << 14, (1 << 14) - 1, 1 << 21]))
+INDEXES = st.one_of(
+    st.integers(1, 300),
+    st.integers(1, 2**64 - 1),
+    st.sampled_from([1 << 7, 1 << 14, (1 << 14) - 1, 1 << 21, 999, 1_000, 9_999_999]),
+)
 
 
 @given(ANSWERS, INDEXES, st.one_of(st.just(0), st.integers(1, 2**63 - 1)), TEXT.filter(bool))
@@ -40,16 +44,20 @@ def test_p4_the_bytes_of_an_answer_are_those_of_its_message(
     def of_batch() -> bytes:
         return pb.BatchCheckResponse(results=[pb.BatchCheckResult(response=answer)]).SerializeToString()
 
-    assert (form.message(None, b""), form.result(None, b"")) == (answer.SerializeToString(), of_batch())
-    assert form.streamed(name, None, b"") == of_stream()
-    answer.decision_id = f"{LOG_ID}-{index}"
-    answer.record.log_id, answer.record.index = LOG_ID, index
+    def written(index: int | None) -> tuple[bytes, bytes, bytes]:
+        return answering.message(index), answering.result(index), answering.streamed(name, index)
+
+    def of_protobuf() -> tuple[bytes, bytes, bytes]:
+        return answer.SerializeToString(), of_batch(), of_stream()
+
+    answering = Answering(form, 0)
+    assert written(None) == of_protobuf()
+    answering = Answering(form, valid_until)
     answer.valid_until = valid_until
-    assert (form.message(index, period(valid_until)), form.result(index, period(valid_until))) == (
-        answer.SerializeToString(),
-        of_batch(),
-    )
-    assert form.streamed(name, index, period(valid_until)) == of_stream()
+    for at in (index, min(index + 1, 2**64 - 1), max(1, index - 100), index):  # neighbours, across the edges of what was fitted
+        answer.decision_id = f"{LOG_ID}-{at}"
+        answer.record.log_id, answer.record.index = LOG_ID, at
+        assert written(at) == of_protobuf()
 
 
 def test_an_index_of_0_is_read_as_one() -> None:

@@ -33,7 +33,7 @@ def _varint(number: int) -> bytes:
     return b"%c%c%b" % (number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, _varint(number >> 14))
 
 
-_size: Final = lru_cache(maxsize=1024)(_varint)  # of an answer: few are as long as no other
+_high: Final = lru_cache(maxsize=1024)(_varint)  # of an index without its lowest seven bits, which its neighbours have as well
 
 
 def _tag(message: type[Message], field: str, wire: int) -> bytes:
@@ -105,7 +105,7 @@ def _add_step_up(answer: pb.CheckResponse, snapshot: Snapshot, request: Request,
 class Answer(NamedTuple):
     """An answer that lacks its period and the index of its record: the bytes around these.
 
-    `shared` is how many bytes all such answers have. An index is not 0: a log begins with its process's start.
+    An index is not 0: a log begins with its process's start.
     """
 
     head: bytes
@@ -113,7 +113,6 @@ class Answer(NamedTuple):
     middle: bytes
     position: bytes
     tail: bytes
-    shared: int
 
     @classmethod
     def of(cls, answer: pb.CheckResponse, log_id: str) -> Self:
@@ -123,41 +122,58 @@ class Answer(NamedTuple):
         middle = _between(answer, number["decision_id"], number["record"]) + _RECORD
         tail = _between(answer, number["valid_until"], max(number.values()) + 1)
         log = log_id.encode()
-        position = _delimited(_LOG_ID, log) + _INDEX
-        # Decision id and position have sizes of one byte: neither is longer than 127.
-        shared = len(head) + 1 + len(log) + len(b"-") + len(middle) + 1 + len(position) + len(tail)
-        return cls(head, log + b"-", middle, position, tail, shared)
+        return cls(head, log + b"-", middle, _delimited(_LOG_ID, log) + _INDEX, tail)
 
     def message(self, index: int | None, period: bytes) -> bytes:
-        """Write a CheckResponse, without index that of a denial that has no record. `period` is what `period` has written."""
-        head, log, middle, position, tail, _ = self
+        """Write a CheckResponse, without index that of a denial that has no record. `period` is the field that says until when."""
+        head, log, middle, position, tail = self
         if index is None:
             return head[: -len(_DECISION_ID)] + middle[: -len(_RECORD)] + tail
         digits, number = b"%d" % index, _varint(index)
+        # Decision id and position have sizes of one byte: neither is longer than 127.
         sizes = len(log) + len(digits), len(position) + len(number)
         return b"%b%c%b%b%b%c%b%b%b%b" % (head, sizes[0], log, digits, middle, sizes[1], position, number, period, tail)
 
-    def streamed(self, name: str, index: int | None, period: bytes) -> bytes:
+
+class Answering:
+    """The answers of one ruling in one call: only where the record lies is another for each question."""
+
+    __slots__ = ("_after", "_answer", "_before", "_between", "_least", "_most", "_period")
+
+    def __init__(self, answer: Answer, valid_until: int) -> None:
+        """`valid_until` is until when the reads of this call may start, UTC nanoseconds; 0 for no reads."""
+        self._answer = answer
+        self._period = pb.CheckResponse(valid_until=valid_until).SerializeToString()
+        self._least = self._most = 0  # the indexes that what lies before, between and after fits
+
+    def message(self, index: int | None) -> bytes:
+        """Write a CheckResponse."""
+        return self._answer.message(index, self._period)
+
+    def streamed(self, name: str, index: int | None) -> bytes:
         """Write a CheckStreamResponse, the answer to the question of that id."""
-        return _delimited(_ID, name.encode()) + _delimited(_STREAMED, self.message(index, period))
+        return _delimited(_ID, name.encode()) + _delimited(_STREAMED, self.message(index))
 
-    def result(self, index: int | None, period: bytes) -> bytes:
-        """Write one of the results of a BatchCheckResponse; in one piece, since most answers are such."""
-        if index is None:
-            return _delimited(_RESULTS, _delimited(_RESPONSE, self.message(index, period)))
-        head, log, middle, position, tail, shared = self
-        digits, number = b"%d" % index, _varint(index)
-        length = shared + len(digits) + len(number) + len(period)
-        size = _size(length)
-        return b"%b%b%b%b%b%c%b%b%b%c%b%b%b%b" % (
-            *(_RESULTS, _size(1 + len(size) + length), _RESPONSE, size),
-            *(head, len(log) + len(digits), log, digits, middle, len(position) + len(number), position, number, period, tail),
-        )
+    def result(self, index: int | None) -> bytes:
+        """Write one of the results of a BatchCheckResponse. Neighbours differ in the index alone, twice; what surrounds it is written once."""
+        if index is None or index <= 0x7F:
+            return _delimited(_RESULTS, _delimited(_RESPONSE, self.message(index)))
+        if not self._least <= index < self._most:
+            self._fit(index)
+        return b"%b%d%b%c%b%b" % (self._before, index, self._between, index & 0x7F | 0x80, _high(index >> 7), self._after)
 
-
-def period(valid_until: int) -> bytes:
-    """Write until when the reads of a call may start, UTC nanoseconds; nothing for 0."""
-    return pb.CheckResponse(valid_until=valid_until).SerializeToString()
+    def _fit(self, index: int) -> None:
+        """Write what surrounds an index: the same for all that have as many digits and, as a varint, as many bytes."""
+        head, log, middle, position, tail = self._answer
+        digits, size = len(str(index)), len(_varint(index))
+        self._least = max(10 ** (digits - 1), 1 << 7 * (size - 1))
+        self._most = min(10**digits, 1 << 7 * size)
+        self._between = b"%b%c%b" % (middle, len(position) + size, position)
+        self._after = self._period + tail
+        before = b"%b%c%b" % (head, len(log) + digits, log)
+        length = len(before) + digits + len(self._between) + size + len(self._after)
+        response = _RESPONSE + _varint(length)
+        self._before = b"%b%b%b%b" % (_RESULTS, _varint(len(response) + length), response, before)
 
 
 def _between(answer: pb.CheckResponse, after: int, before: int) -> bytes:

@@ -80,8 +80,8 @@ class DecisionService:
     def check(self, call: Call, request: pb.CheckRequest) -> bytes:
         """Decide one access."""
         self.take(call, 1)
-        ruling, index, period = self._desk.check(call, request)
-        return ruling.answer.message(index, period)
+        _, index, answering = self._desk.check(call, request)
+        return answering.message(index)
 
     def check_of_stream(self, call: Call, requests: Iterable[pb.CheckStreamRequest]) -> Iterator[bytes]:
         """Decide questions of a stream as their answers are taken; what is wrong with one concerns it alone."""
@@ -104,8 +104,8 @@ class DecisionService:
                 _explain(answer.error, answered)
                 yield answer.SerializeToString()
             else:
-                ruling, index, period = answered
-                yield ruling.answer.streamed(name, index, period)
+                _, index, answering = answered
+                yield answering.streamed(name, index)
 
     def take(self, call: Call, count: int) -> None:
         """Count questions against the rate of the calling tool. Raises `ResourceExhausted` when it is used up."""
@@ -123,8 +123,8 @@ class DecisionService:
             if isinstance(answered, InvalidArgument):
                 response += _refused(answered)
             else:
-                ruling, index, period = answered
-                response += ruling.answer.result(index, period)
+                _, index, answering = answered
+                response += answering.result(index)
 
         return in_slices(map(write, self._desk.check_each(call, request.items)), response)
 

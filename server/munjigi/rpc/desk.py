@@ -28,7 +28,7 @@ from munjigi.kernel.references import MemberReferences, NameDigests
 from munjigi.monitoring.counted import counted
 from munjigi.policy.types import CLASS_PREFIX, OWN_DATABASE, Purpose, Table
 from munjigi.rpc.addresses import plain
-from munjigi.rpc.answers import Answer, message_of, period
+from munjigi.rpc.answers import Answer, Answering, message_of
 from munjigi.rpc.call import Call
 from munjigi.rpc.floods import Floods
 from munjigi.rpc.forms import Form, Origin
@@ -58,17 +58,17 @@ class _Matter(NamedTuple):
 
 
 class _Standing(NamedTuple):
-    """A ruling in one call. `record` lacks what is another for each question; `period` is written already."""
+    """A ruling in one call. `record` lacks what is another for each question."""
 
     ruling: Ruling
     record: AccessRecord
-    period: bytes
+    answering: Answering
     subjects: int
     has_case: bool
 
 
-# The ruling, the index of the record (which a denial of a flood lacks) and the written period: `Answer` writes by the last two.
-Answered = tuple[Ruling, int | None, bytes]
+# The ruling, the index of the record (which a denial of a flood lacks), and what writes the answer by it.
+Answered = tuple[Ruling, int | None, Answering]
 
 
 class Desk:
@@ -139,7 +139,7 @@ class Desk:
                 subjects = len(members) or len(serials) or form.subject_count
                 if standing is None or standing.subjects != subjects or standing.has_case is not (case_id != ""):
                     standing = self._stand(call, matter, subjects, case_id)
-                ruling, record, until, _, _ = standing
+                ruling, record, answering, _, _ = standing
                 decision = ruling.decision
                 if not decision.allow and not form.observe and self._floods.counted(tool, decision.reason, call.received):
                     index = None
@@ -152,7 +152,7 @@ class Desk:
                     if ruling.read is not None:
                         self._pending.add(index, record.valid_until, ruling.read)
                 count(door, ruling.counted, subjects if ruling.read is not None else 0)
-                answered: Answered | InvalidArgument = ruling, index, until
+                answered: Answered | InvalidArgument = ruling, index, answering
             except InvalidArgument as error:
                 answered = error
             yield answered
@@ -187,7 +187,7 @@ class Desk:
         valid_until = received + VALIDITY if ruling.decision.allow and not form.probe else 0
         session_id = form.origin.session_id if form.origin is not None and asserted else ""
         record = of_call(ruling.record, call, session_id=session_id, ip_asserted=asserted, valid_until=valid_until)
-        return _Standing(ruling, record, period(valid_until), subjects, has_case)
+        return _Standing(ruling, record, Answering(ruling.answer, valid_until), subjects, has_case)
 
     def _rule(self, snapshot: Snapshot, question: Question, request: Request, now: int, *, observe: bool) -> Ruling:
         decision = decide(snapshot, request, now)
