@@ -1,8 +1,8 @@
 """What the Python client's coalescing brings: `python -m bench.client`, about half a minute.
 
-The same 200 tasks, or 32 threads, on one real worker, with and without coalescing in turn; the client on one core, the
-worker on another. One question alone is timed, too: coalescing must not make it wait. Every answer must be ALLOW, and the
-journal must have grown by as many records.
+The same 200 or 400 tasks, or 32 threads, on one real worker, with and without coalescing in turn; the client on one core, the
+worker on another. More tasks make larger batches, and a batch costs both sides something whatever its size. One question alone is
+timed, too: coalescing must not make it wait. Every answer must be ALLOW, and the journal must have grown by as many records.
 """
 
 from __future__ import annotations
@@ -22,10 +22,8 @@ from bench.servers import QUESTION, Worker
 from bench.table import Row, number, show, within
 from munjigi_client import AsyncClient, Client
 
-_TASKS: Final = 200
+_CROWDS: Final = (200, 400)  # tasks
 _THREADS: Final = 32
-TASKS: Final = f"{_TASKS} tasks"
-THREADS: Final = f"{_THREADS} threads"
 COALESCING: Final = "coalescing"
 ONE_BY_ONE: Final = "one by one"
 _ASK: Final[dict[str, Any]] = {"fields": list(QUESTION.fields), "purpose": QUESTION.purpose, "case_id": QUESTION.case_id}
@@ -101,8 +99,8 @@ def measure(folder: Path, front: str, rounds: int, seconds: float) -> dict[str, 
     cases = {
         (name, way): make(count, coalesce=way == COALESCING)
         for name, make, count in (
-            (TASKS, _tasks, _TASKS),
-            (THREADS, _threads, _THREADS),
+            *((f"{count} tasks", _tasks, count) for count in _CROWDS),
+            (f"{_THREADS} threads", _threads, _THREADS),
             ("1 task", _tasks, 1),
             ("1 thread", _threads, 1),
         )
@@ -130,7 +128,7 @@ def rows(found: dict[str, dict[str, list[float]]]) -> list[Row]:
     for name, each in found.items():
         rate, alone = spread(each[COALESCING]), spread(each[ONE_BY_ONE])
         wait, wait_alone = spread(each[f"{COALESCING} ms"]), spread(each[f"{ONE_BY_ONE} ms"])
-        crowd = name == TASKS
+        crowd = name == f"{_CROWDS[-1]} tasks"
         made.append(
             Row(
                 f"Python client, {name}, coalescing",
