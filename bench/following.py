@@ -5,7 +5,8 @@ sealed, or shipped as well, to a real Elasticsearch, started as the tests do; an
 that takes as much of the other core and has nothing to do with Munjigi (`bench/neighbour.py`): what that one costs, too, is not
 following's. Before each turn the follower has caught up. The turns of a round are a few seconds apart and are compared with each
 other only, so that the machine's drift is in none of the ratios; told is their median, with the interval that holds the true one
-in 95 of 100 runs. On two cores follower and cluster share one with the load generator. Run as `PYTHONPATH=tests python -m bench.following FOLDER`; prints JSON.
+in 95 of 100 runs. On two cores follower and cluster share one with the load generator.
+Run as `PYTHONPATH=tests python -m bench.following FOLDER`; prints JSON.
 """
 
 from __future__ import annotations
