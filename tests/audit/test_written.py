@@ -6,14 +6,14 @@ import msgspec
 import orjson
 import pytest
 from audit.support import START, access
-from audit.test_schema import LOG, any_record
+from audit.test_schema import LOG, any_record, each_event
 from hypothesis import given
 from hypothesis import strategies as st
 
 from munjigi.audit import records
 from munjigi.audit.records import decode, encode
 from munjigi.audit.schema import written
-from munjigi.audit.schema.catalogue import EVENTS, Event, fields_of
+from munjigi.audit.schema.catalogue import Event, fields_of
 from munjigi.audit.schema.ecs import document
 from munjigi.audit.schema.written import write
 from munjigi.kernel.errors import Corruption
@@ -25,7 +25,7 @@ def same(payload: bytes) -> bool:
     return time == decode(payload).time and orjson.dumps(orjson.loads(found), option=orjson.OPT_SORT_KEYS) == wanted
 
 
-@pytest.mark.parametrize("event", EVENTS, ids=lambda each: each.name)
+@each_event
 @given(data=st.data())
 def test_p7_what_is_written_is_the_document(event: Event, data: st.DataObject) -> None:
     payload, other = data.draw(any_record(event)), data.draw(any_record(event))
@@ -37,7 +37,7 @@ def test_p7_what_is_written_is_the_document(event: Event, data: st.DataObject) -
     assert same(encode(msgspec.structs.replace(decode(payload), **{**changes, "index": 7})))
 
 
-@pytest.mark.parametrize("event", EVENTS, ids=lambda each: each.name)
+@each_event
 @given(data=st.data())
 def test_p7_a_default_that_stands_in_a_record_is_left_out_all_the_same(event: Event, data: st.DataObject) -> None:
     record = decode(data.draw(any_record(event)))
