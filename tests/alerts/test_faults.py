@@ -67,18 +67,27 @@ def asking(daemon: Daemon, *metadata: tuple[str, str]) -> Iterator[None]:
 
 def test_a_state_store_that_is_held_up(watched):
     daemon, watch = watched()
-    held = sqlite3.connect(daemon.state_dir / "state.sqlite", isolation_level=None, check_same_thread=False)
+    files = [
+        sqlite3.connect(daemon.state_dir / name, isolation_level=None, check_same_thread=False)
+        for name in ("state.sqlite", "state-leases.sqlite")
+    ]
+
+    def each_does(statement: str) -> None:
+        for file in files:
+            file.execute(statement)
+
     with asking(daemon, *daemon.credentials("cs.kim")):
         watch.prometheus.wait_for("job:munjigi_objective_events:rate5m > 10")
         seen = len(watch.got())
 
         def release() -> None:
             watch.wait_for("AvailabilityBurnsFast", "firing", "page/operators", 2 * SLACK, after=seen)
-            held.execute("ROLLBACK")
+            each_does("ROLLBACK")
 
-        comes_and_goes(watch, "LeaseRanOut", *BOTH, begin=lambda: held.execute("BEGIN EXCLUSIVE"), end=release)
+        comes_and_goes(watch, "LeaseRanOut", *BOTH, begin=lambda: each_does("BEGIN EXCLUSIVE"), end=release)
         watch.wait_for("AvailabilityBurnsFast", "resolved", "page/operators", 90, after=seen)
-    held.close()
+    for file in files:
+        file.close()
     assert watch.prometheus.value('munjigi_answers_withheld_total{reason="STATE_UNREACHABLE"}')
 
 
