@@ -6,15 +6,22 @@ docs/casbin.md has the same table for people; a test compares the two.
 
 from __future__ import annotations
 
+import ast
+import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import combinations
+from types import SimpleNamespace
 from typing import NamedTuple
+from unittest import mock
 
 from casbin.effect import get_effector
+from casbin.util import builtin_operators
 from oracle.theirs import Theirs
 from oracle.vocabulary import BROKEN_RULES
 from oracle.worlds import World
+from simpleeval import DEFAULT_OPERATORS
 
 
 class Meeting(NamedTuple):
@@ -37,6 +44,7 @@ class Difference(NamedTuple):
 
     `codes` are our refusals at load that it explains where it `applies`. `rewrite` writes a world so that pycasbin reads
     it as we do, or returns None where there is nothing to rewrite: the difference explains an answer if they then agree.
+    Where no text says it, `reading` has pycasbin read as we do for as long as it is asked again.
     """
 
     id: str
@@ -44,6 +52,7 @@ class Difference(NamedTuple):
     codes: frozenset[str] = frozenset()
     applies: Callable[[World], bool] = lambda _: False
     rewrite: Callable[[World], World | None] | None = None
+    reading: Callable[[], AbstractContextManager[object]] | None = None
 
 
 def rows(world: World) -> list[list[str]]:
@@ -59,8 +68,8 @@ def definitions(world: World) -> dict[str, list[str]]:
 
 
 def _model_lines(world: World) -> list[tuple[str, str]]:
-    """Return each definition's name and text, as often as it stands."""
-    return re.findall(r"^(\w+) =[ \t]*(.*)$", world.model, re.MULTILINE)
+    """Return each definition's name and text, as often as it stands. A line that ends with `\\` goes on in the next one."""
+    return re.findall(r"^(\w+) =[ \t]*(.*)$", re.sub(r"\\\n\s*", "", world.model), re.MULTILINE)
 
 
 def _defined_twice(world: World) -> bool:
@@ -117,16 +126,54 @@ def _quoted(world: World) -> bool:
     return '"' in world.policy or world.policy.count("(") != world.policy.count(")")
 
 
+def _looks_around(pattern: str) -> bool:
+    """Tell whether a regular expression looks around, refers back or knows words' edges."""
+    return re.search(r"\(\?[=!<]|\\[1-9bB]", pattern) is not None
+
+
 def _no_linear_pattern(world: World) -> bool:
-    """Tell whether some cell is no regular expression, or one that looks around, refers back or knows words' edges."""
+    """Tell whether some cell is no regular expression, or one that can't run in linear time."""
     for cell in (cell for row in rows(world) for cell in row[1:]):
-        if re.search(r"\(\?[=!<]|\\[1-9bB]", cell):
+        if _looks_around(cell):
             return True
         try:
             re.compile(f"^{cell}$")
         except re.error:
             return True
     return False
+
+
+def _asked_with_pattern(world: World) -> World | None:
+    """Return the world if a request brings a pattern that can't run in linear time."""
+    return world if any(isinstance(each, str) and _looks_around(each) for request in world.requests for each in request) else None
+
+
+@contextmanager
+def _linear_patterns() -> Iterator[None]:
+    """Let pycasbin's functions fail on what can't run in linear time."""
+
+    def checked(apply: Callable[..., object]) -> Callable[..., object]:
+        def checking(pattern: str, *arguments: object) -> object:
+            if _looks_around(pattern):
+                raise re.error(pattern)
+            return apply(pattern, *arguments)
+
+        return checking
+
+    there = SimpleNamespace(**{**vars(re), "match": checked(re.match), "compile": checked(re.compile)})
+    with mock.patch.object(builtin_operators, "re", there):
+        yield
+
+
+def _with_remainder(world: World) -> World | None:
+    """Return the world if its matcher or its rules have a `%`."""
+    return world if "%" in world.model or "%" in world.policy else None
+
+
+def _remainder(left: object, right: object) -> object:
+    if isinstance(left, (str, bytes)):
+        raise TypeError
+    return operator.mod(left, right)
 
 
 def _unknown_name(world: World) -> bool:
@@ -202,9 +249,12 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "D12",
-        "A pattern that can't run in linear time, or that is none, refuses the load; pycasbin fails on each decision that meets it, or hangs.",
+        "A pattern that can't run in linear time, or that is none, refuses the load, and one that a request brings is an error of the decision;"
+        " pycasbin fails on each decision that meets it, or hangs.",
         frozenset({"PATTERN_INVALID", "PATTERN_UNSUPPORTED", "PATTERN_TOO_LONG"}),
         _no_linear_pattern,
+        _asked_with_pattern,
+        _linear_patterns,
     ),
     Difference(
         "E1",
@@ -216,6 +266,12 @@ DIFFERENCES: tuple[Difference, ...] = (
         "E2",
         "`&&` and `||` need no spaces around them; pycasbin reads `a&&b` as the name `aandb` and fails on each decision.",
         rewrite=_spaced,
+    ),
+    Difference(
+        "E7",
+        "`%` is the remainder of numbers; pycasbin formats a text with it as well, as wide as a request likes.",
+        rewrite=_with_remainder,
+        reading=lambda: mock.patch.dict(DEFAULT_OPERATORS, {ast.Mod: _remainder}),
     ),
     Difference(
         "M1",
@@ -280,8 +336,11 @@ def _explain_answer(met: Meeting, request: tuple[object, ...]) -> str | None:
     for many in range(1, len(rewriting) + 1):
         for some in combinations(rewriting, many):
             world: World | None = met.world
-            for each in some:
-                world = each.rewrite(world) if world is not None and each.rewrite is not None else None
-            if world is not None and ask_again(world, request, own_effect="M1" in {each.id for each in some}) == met.ours:
-                return "+".join(each.id for each in some)
+            with ExitStack() as readings:
+                for each in some:
+                    world = each.rewrite(world) if world is not None and each.rewrite is not None else None
+                    if each.reading is not None:
+                        readings.enter_context(each.reading())
+                if world is not None and ask_again(world, request, own_effect="M1" in {each.id for each in some}) == met.ours:
+                    return "+".join(each.id for each in some)
     return None
