@@ -58,7 +58,8 @@ def test_search_by_member_takes_a_serial_and_finds_its_reference(daemon: Daemon,
     assert answer.decision_id in {each["id"] for each in found}
     assert all("2000777" not in str(each) for each in found)
     assert answer.decision_id in {each["id"] for each in records(daemon, stubs, member_id="0002000777", resource="crm.member")}
-    assert not records(daemon, stubs, member_id="2000778")
+    # Of somebody else there is nothing, but that this search asks about them: it may find itself.
+    assert {each["door"] for each in records(daemon, stubs, member_id="2000778")} <= {"SearchRecords"}
 
 
 @pytest.mark.parametrize(
