@@ -40,9 +40,7 @@ ALONE, FOLLOWED, BESIDE = "alone", "followed", "beside"
 ORDERS: Final = tuple(itertools.permutations((ALONE, FOLLOWED, BESIDE)))
 ROUNDS: Final = 4 * len(ORDERS)
 SECONDS: Final = 1.0
-_IN_FLIGHT: Final = (
-    400  # where a load generator that is woken late, behind the others on its core, leaves the worker enough to do
-)
+_IN_FLIGHT: Final = 400  # with fewer, a load generator that is woken late leaves the worker too little to do
 _CATCH_UP_SECONDS: Final = 600.0
 _SEALED_SECONDS: Final = 2.5  # after the last record is read, the checkpoint over it is signed within two
 _NAMES: Final = {"indexing": "indexed and sealed", "shipping": "indexed, sealed and shipped"}

@@ -14,7 +14,7 @@ from typing import Final
 
 _BUFFER: Final = 16 << 20  # bytes
 _PIECE: Final = 64 << 10
-_PERIOD: Final = 0.05  # seconds, as long as the follower's jobs pause
+_PERIOD: Final = 0.05  # seconds, as long as the follower's busy jobs pause
 
 
 def main(share: float) -> None:
