@@ -61,5 +61,5 @@ def test_p4_the_bytes_of_an_answer_are_those_of_its_message(
 
 
 def test_an_index_of_0_is_read_as_one() -> None:
-    answer = pb.CheckResponse.FromString(Answer.of(pb.CheckResponse(), LOG_ID).message(0, b""))
+    answer = pb.CheckResponse.FromString(Answering(Answer.of(pb.CheckResponse(), LOG_ID), 0).message(0))
     assert (answer.decision_id, answer.record) == (f"{LOG_ID}-0", pb.RecordPosition(log_id=LOG_ID))

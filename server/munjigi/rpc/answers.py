@@ -124,16 +124,6 @@ class Answer(NamedTuple):
         log = log_id.encode()
         return cls(head, log + b"-", middle, _delimited(_LOG_ID, log) + _INDEX, tail)
 
-    def message(self, index: int | None, period: bytes) -> bytes:
-        """Write a CheckResponse, without index that of a denial that has no record. `period` is the field that says until when."""
-        head, log, middle, position, tail = self
-        if index is None:
-            return head[: -len(_DECISION_ID)] + middle[: -len(_RECORD)] + tail
-        digits, number = b"%d" % index, _varint(index)
-        # Decision id and position have sizes of one byte: neither is longer than 127.
-        sizes = len(log) + len(digits), len(position) + len(number)
-        return b"%b%c%b%b%b%c%b%b%b%b" % (head, sizes[0], log, digits, middle, sizes[1], position, number, period, tail)
-
 
 class Answering:
     """The answers of one ruling in one call: only where the record lies is another for each question."""
@@ -147,8 +137,14 @@ class Answering:
         self._least = self._most = 0  # the indexes that what lies before, between and after fits
 
     def message(self, index: int | None) -> bytes:
-        """Write a CheckResponse."""
-        return self._answer.message(index, self._period)
+        """Write a CheckResponse, without index that of a denial that has no record."""
+        head, log, middle, position, tail = self._answer
+        if index is None:
+            return head[: -len(_DECISION_ID)] + middle[: -len(_RECORD)] + tail
+        digits, number = b"%d" % index, _varint(index)
+        # Decision id and position have sizes of one byte: neither is longer than 127.
+        sizes = len(log) + len(digits), len(position) + len(number)
+        return b"%b%c%b%b%b%c%b%b%b%b" % (head, sizes[0], log, digits, middle, sizes[1], position, number, self._period, tail)
 
     def streamed(self, name: str, index: int | None) -> bytes:
         """Write a CheckStreamResponse, the answer to the question of that id."""
